@@ -1,0 +1,37 @@
+"""An LSTM that continues sine waves: the PyTorch tutorial, in JAX and Flax."""
+
+from .curriculum import RECIPES, Recipe, Stage, run
+from .errors import InputError
+from .loading import load_model, load_pretrained
+from .model import FrozenBias, LSTMCarry, LSTMCell, SineLSTM
+from .rollout import forecast, observe, rollout
+from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sine
+from .training import TrainState, adam, init_state, train_chunk, train_stage, train_step
+
+__all__ = [
+    "NO_INPUT",
+    "RECIPES",
+    "FrozenBias",
+    "InputError",
+    "LSTMCarry",
+    "LSTMCell",
+    "Recipe",
+    "SineLSTM",
+    "Stage",
+    "TrainState",
+    "adam",
+    "draw_waves",
+    "forecast",
+    "generate_sample",
+    "init_state",
+    "load_model",
+    "load_pretrained",
+    "observe",
+    "rollout",
+    "run",
+    "sample_batch",
+    "sine",
+    "train_chunk",
+    "train_stage",
+    "train_step",
+]

@@ -1,0 +1,27 @@
+"""The error that a user can do something about, and the checks that raise it."""
+
+import math
+import numbers
+import operator
+
+
+class InputError(ValueError):
+    """What was given cannot be used; the message names the value and the way out."""
+
+
+def positive_integer(name: str, value) -> int:
+    """Return `value` as an int of at least 1, or raise InputError naming it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < 1:
+        raise InputError(f"{name} is {value!r}: give a whole number of at least 1")
+    return number
+
+
+def positive_number(name: str, value) -> float:
+    """Return `value` as a finite float above 0, or raise InputError naming it."""
+    if not isinstance(value, numbers.Real) or not math.isfinite(value) or value <= 0:
+        raise InputError(f"{name} is {value!r}: give a finite number above 0")
+    return float(value)

@@ -1,0 +1,70 @@
+"""A trained model in one line: from a run, from one of its checkpoints, or from the package."""
+
+from importlib import resources
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax import nnx
+
+from .checkpoints import Checkpoints
+from .errors import InputError
+from .model import SineLSTM, split_model
+
+CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
+PRETRAINED = "pretrained.npz"  # shipped inside the package
+
+
+def load_model(path: str | Path) -> SineLSTM:
+    """Load the model of a run's folder (its latest checkpoint) or of one checkpoint in it.
+
+    Args:
+      path: a run's folder, such as `runs/curriculum-4112`, or a checkpoint, such as
+        `runs/curriculum-4112/checkpoints/10000`.
+
+    Raises:
+      InputError: there is no checkpoint.
+    """
+    path = Path(path).absolute()
+    folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
+    if not folder.is_dir():
+        raise InputError(f"{path} does not exist: give a run's folder or one of its checkpoints")
+    with Checkpoints(folder, create=False) as checkpoints:
+        steps = checkpoints.steps()
+        if folder != path.parent and steps:
+            step = steps[-1]
+        elif path.name.isdecimal() and int(path.name) in steps:
+            step = int(path.name)
+        else:
+            raise InputError(f"{path} holds no checkpoint: give a run's folder or {folder}/<step>")
+        hidden_size = checkpoints.meta(step)["hidden_size"]
+        structure, weights, frozen = _abstract_model(hidden_size)
+        item = checkpoints.restore(step, "model", {"weights": weights, "frozen": frozen})
+    return nnx.merge(structure, item["weights"], item["frozen"])
+
+
+def load_pretrained() -> SineLSTM:
+    """Load the model that ships with the package: `curriculum` recipe, default seed."""
+    with resources.files(__package__).joinpath(PRETRAINED).open("rb") as file:
+        arrays = dict(np.load(file))
+    hidden_size = arrays["weights/cell/hidden_kernel"].shape[0]
+    structure, *trees = _abstract_model(hidden_size)
+    restore = {"weights": trees[0], "frozen": trees[1]}
+    restore = jax.tree.map_with_path(lambda path, _: jax.numpy.asarray(arrays[_name(path)]), restore)
+    return nnx.merge(structure, restore["weights"], restore["frozen"])
+
+
+def save_pretrained(model: SineLSTM, path: str | Path) -> None:
+    """Write a model's arrays to an .npz file, under names such as `weights/cell/hidden_bias`."""
+    _, weights, frozen = split_model(model)
+    leaves, _ = jax.tree.flatten_with_path({"weights": weights, "frozen": frozen})
+    np.savez(path, **{_name(path): np.asarray(leaf) for path, leaf in leaves})
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _abstract_model(hidden_size: int):
+    model = nnx.eval_shape(lambda: SineLSTM(hidden_size))
+    return split_model(model)

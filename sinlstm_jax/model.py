@@ -1,0 +1,129 @@
+"""The LSTM cell, the network around it, its initial weights, and what is frozen."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from .errors import positive_integer
+
+# float32 means float32: by default JAX multiplies matrices in TF32 or bfloat16 on GPU and TPU.
+PRECISION = jax.lax.Precision.HIGHEST
+
+
+class FrozenBias(nnx.Variable):
+    """A bias that training never touches; not an `nnx.Param`, so no gradient ever sees it."""
+
+
+class LSTMCarry(NamedTuple):
+    """State of an LSTM between two steps, each `[..., hidden]`, float32.
+
+    Unpacks as (hidden, cell), PyTorch's (h, c); Flax's own cells have it the other way round.
+    """
+
+    hidden: jax.Array
+    cell: jax.Array
+
+
+class LSTMCell(nnx.RNNCellBase):
+    """One step of an LSTM with PyTorch's equations, gate order i, f, g, o, and both its biases.
+
+    Every weight is drawn from U(-1/sqrt(hidden), 1/sqrt(hidden)) as `torch.nn.LSTM` does. Then
+    the hidden bias of the forget gate becomes 1, and the input bias becomes 0 and is frozen.
+
+    Equations: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs):
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        gates = 4 * hidden_size
+        uniform = torch_uniform(hidden_size)
+        forget = slice(hidden_size, 2 * hidden_size)
+        self.input_kernel = nnx.Param(uniform(rngs.params(), (input_size, gates)))
+        self.hidden_kernel = nnx.Param(uniform(rngs.params(), (hidden_size, gates)))
+        self.hidden_bias = nnx.Param(uniform(rngs.params(), (gates,)).at[forget].set(1.0))
+        self.input_bias = FrozenBias(jnp.zeros((gates,), jnp.float32))
+
+    def __call__(self, carry: LSTMCarry, inputs: jax.Array) -> tuple[LSTMCarry, jax.Array]:
+        """Advance by one step: inputs `[..., input_size]`, output `[..., hidden]`."""
+        hidden, cell = carry
+        gates = jnp.matmul(inputs, self.input_kernel[...], precision=PRECISION)
+        gates += jnp.matmul(hidden, self.hidden_kernel[...], precision=PRECISION)
+        gates += jnp.broadcast_to(self.input_bias[...] + self.hidden_bias[...], gates.shape)
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+        hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
+        return LSTMCarry(hidden, cell), hidden
+
+    def initialize_carry(self, input_shape, rngs=None, carry_init=None) -> LSTMCarry:
+        """Return the zero carry for inputs of `input_shape`, `[..., input_size]`."""
+        del rngs, carry_init  # of Flax's interface; PyTorch starts from zero
+        zeros = jnp.zeros((*input_shape[:-1], self.hidden_size), jnp.float32)
+        return LSTMCarry(zeros, zeros)
+
+    @property
+    def num_feature_axes(self) -> int:
+        return 1
+
+
+class SineLSTM(nnx.Module):
+    """An LSTM that reads one number a step and a linear layer that answers with one.
+
+    Args:
+      hidden_size: units of the LSTM.
+      rngs: source of the initial weights; `nnx.Rngs(0)` if not given.
+
+    Raises:
+      InputError: hidden_size is not a whole number of at least 1.
+    """
+
+    def __init__(self, hidden_size: int = 15, *, rngs: nnx.Rngs | None = None):
+        self.hidden_size = positive_integer("hidden_size", hidden_size)
+        rngs = nnx.Rngs(0) if rngs is None else rngs
+        uniform = torch_uniform(self.hidden_size)
+        self.cell = LSTMCell(1, self.hidden_size, rngs=rngs)
+        self.output = nnx.Linear(
+            self.hidden_size,
+            1,
+            kernel_init=uniform,
+            bias_init=uniform,
+            precision=PRECISION,
+            rngs=rngs,
+        )
+
+    def initial_carry(self, batch_size: int) -> LSTMCarry:
+        """Return the carry before anything was seen, `[batch, hidden]`."""
+        return self.cell.initialize_carry((batch_size, 1))
+
+    def step(self, carry: LSTMCarry, inputs: jax.Array) -> tuple[LSTMCarry, jax.Array]:
+        """Advance by one step: inputs and predictions `[batch, 1]`."""
+        carry, hidden = self.cell(carry, inputs)
+        return carry, self.output(hidden)
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Predict a whole window at once: inputs and predictions `[time, batch, 1]`."""
+        _, hidden = jax.lax.scan(self.cell, self.initial_carry(inputs.shape[1]), inputs)
+        return self.output(hidden)
+
+
+def split_model(model: SineLSTM) -> tuple[nnx.GraphDef, dict, dict]:
+    """Take a model apart: (structure, trainable weights, frozen bias), the last two as dicts.
+
+    `nnx.merge(structure, weights, frozen)` puts it together again.
+    """
+    structure, weights, frozen = nnx.split(model, nnx.Param, FrozenBias)
+    return structure, nnx.to_pure_dict(weights), nnx.to_pure_dict(frozen)
+
+
+def torch_uniform(hidden_size: int):
+    """Return an initializer for U(-1/sqrt(hidden), 1/sqrt(hidden)), PyTorch's for LSTM and Linear."""
+    bound = hidden_size**-0.5
+
+    def initialize(key, shape, dtype=jnp.float32, out_sharding=None):
+        return jax.random.uniform(
+            key, shape, dtype, -bound, bound, out_sharding=out_sharding
+        )
+
+    return initialize

@@ -1,0 +1,75 @@
+"""The pictures of a run: which waves a model is tried on, and the files they are drawn to."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from .model import SineLSTM
+from .plots import Forecast, plot_forecasts, plot_loss
+from .rollout import rollout
+from .signals import NO_INPUT, generate_sample
+
+TEST_FREQUENCIES = (1.1337, 2.1337, 3.1337)  # Hz, the tutorial's
+TEST_STEPS = 600
+LONG_TEST_STEPS = 1500
+
+
+def draw_waves(past: int, future: int, seed: int) -> np.ndarray:
+    """Return one wave per test frequency, `[past + future, 3]`, float64, phases from the seed."""
+    rng = np.random.default_rng(seed)
+    series = []
+    for frequency in TEST_FREQUENCIES:
+        _, observed, _, continuation = generate_sample(
+            frequency, predict=future, samples=past, rng=rng
+        )
+        series.append(np.concatenate([observed[0], continuation[0]]))
+    return np.stack(series, axis=1)
+
+
+def draw_stage(
+    folder: Path,
+    number: int,
+    model: SineLSTM,
+    losses: np.ndarray,
+    *,
+    horizon: int,
+    past: int,
+    average_over: int,
+    seed: int,
+) -> None:
+    """Draw what stage `number` came to: its losses, its windowed and its step-by-step test."""
+    name, title = f"stage-{number}-horizon-{horizon}", f"stage {number}, horizon {horizon}"
+    plot_loss(folder / f"{name}-loss.png", losses, average_over, f"Training loss: {title}")
+
+    waves = draw_waves(past, TEST_STEPS, seed)
+    window = waves[: past + horizon]
+    inputs = jnp.asarray(window, jnp.float32)[:, :, None].at[past:].set(NO_INPUT)
+    plot_forecasts(
+        folder / f"{name}-windowed.png",
+        _forecasts(window, model(inputs)),
+        past,
+        f"Windowed test: {title}, the whole window at once",
+    )
+    plot_forecasts(
+        folder / f"{name}-stepwise.png",
+        _forecasts(waves, rollout(model, waves[:past], TEST_STEPS)),
+        past,
+        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead",
+    )
+
+
+def draw_long_term(folder: Path, model: SineLSTM, *, past: int, seed: int) -> None:
+    """Draw how the final model goes on for LONG_TEST_STEPS steps."""
+    waves = draw_waves(past, LONG_TEST_STEPS, seed)
+    plot_forecasts(
+        folder / "long-term.png",
+        _forecasts(waves, rollout(model, waves[:past], LONG_TEST_STEPS)),
+        past,
+        f"Long-term test: {LONG_TEST_STEPS} steps ahead",
+    )
+
+
+def _forecasts(waves, predictions) -> list[Forecast]:
+    columns = zip(TEST_FREQUENCIES, waves.T, np.asarray(predictions)[:, :, 0].T, strict=True)
+    return [Forecast(*column) for column in columns]

@@ -1,0 +1,78 @@
+"""Pictures, drawn with matplotlib into PNG files and shown by nothing."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .files import replacing
+from .signals import SAMPLING_RATE
+
+
+class Forecast(NamedTuple):
+    """One wave, and what a model made of it; each array `[past + future]`."""
+
+    frequency: float  # Hz
+    truth: np.ndarray
+    prediction: np.ndarray
+
+
+def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> None:
+    """Draw a stage's losses, `[iterations]`, on a log axis, with their average per interval."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(np.arange(losses.size), losses, color="0.7", linewidth=0.5, label="each iteration")
+    starts = np.arange(0, losses.size, average_over)
+    averages = [losses[start : start + average_over].mean() for start in starts]
+    middles = [losses[: start + average_over].size + start for start in starts]
+    axes.plot(
+        np.array(middles) / 2,
+        averages,
+        color="tab:red",
+        marker="o",
+        markersize=3,
+        label=f"average of {average_over} iterations",
+    )
+    axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log", title=title)
+    axes.legend()
+    _save(figure, path)
+
+
+def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str) -> None:
+    """Draw waves one below the other: observed for `past` steps, then truth and prediction."""
+    seconds = forecasts[0].truth.size / SAMPLING_RATE
+    width = min(16, 7 + 0.6 * seconds)
+    figure = Figure(figsize=(width, 2.1 * len(forecasts) + 0.8), layout="constrained")
+    figure.suptitle(title)
+    rows = figure.subplots(len(forecasts), sharex=True, squeeze=False)[:, 0]
+    for axes, forecast in zip(rows, forecasts, strict=True):
+        time = np.arange(forecast.truth.size) / SAMPLING_RATE
+        axes.axvspan(0, (past - 1) / SAMPLING_RATE, color="0.92")
+        axes.plot(time[:past], forecast.truth[:past], "k-", linewidth=2.5, label="observed")
+        axes.plot(
+            time[past - 1 :],
+            forecast.truth[past - 1 :],
+            color="tab:green",
+            linestyle=":",
+            linewidth=2.5,
+            label="true continuation",
+        )
+        axes.plot(
+            time,
+            forecast.prediction,
+            color="tab:red",
+            linestyle=(0, (6, 1.5)),
+            linewidth=1.2,
+            label="prediction",
+        )
+        axes.set(ylabel="signal", ylim=(-1.3, 1.3), xlim=(0, time[-1]))
+        axes.set_title(f"{forecast.frequency:g} Hz", loc="left", fontsize="medium")
+    rows[-1].set_xlabel("time (s)")
+    figure.legend(*rows[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,104 @@
+"""Using a model: observe a history, forecast from there, or both in one rollout."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from .errors import InputError, positive_integer
+from .model import LSTMCarry, SineLSTM
+from .signals import NO_INPUT
+
+
+def rollout(model: SineLSTM, history, horizon: int) -> jax.Array:
+    """Predict every step of a history and `horizon` steps beyond it.
+
+    Args:
+      model: a trained model.
+      history: observed signal, one value a step at 100 Hz: `[past]`, `[past, batch]` or
+        `[past, batch, 1]`.
+      horizon: steps to forecast.
+
+    Returns:
+      Predictions, `[past + horizon, batch, 1]`, float32; the first `past` are those made while
+      observing. The program is compiled once for each shape of history and each horizon.
+
+    Raises:
+      InputError: the history is empty, not finite or of another rank, or horizon is not positive.
+    """
+    horizon = positive_integer("horizon", horizon)
+    return _rollout(*nnx.split(model), _as_inputs(history), horizon)
+
+
+def observe(model: SineLSTM, history) -> tuple[LSTMCarry, jax.Array]:
+    """Read a history: (carry after its last step, predictions `[past, batch, 1]`).
+
+    Takes and raises what `rollout` does.
+    """
+    return _observe(*nnx.split(model), _as_inputs(history))
+
+
+def forecast(model: SineLSTM, carry: LSTMCarry, steps: int) -> tuple[LSTMCarry, jax.Array]:
+    """Go on from a carry without input: (carry after `steps`, predictions `[steps, batch, 1]`).
+
+    Threading the carry loses nothing: `forecast(n)` and then `forecast(m)` from its carry gives
+    the bits of `forecast(n + m)`. Memory beyond the predictions does not depend on `steps`.
+
+    Raises:
+      InputError: steps is not a whole number of at least 1.
+    """
+    return _forecast(*nnx.split(model), carry, positive_integer("steps", steps))
+
+
+def _scan(model, carry, inputs, length=None):
+    # The output layer is applied inside the step: after the scan, on all steps at once, it
+    # rounds differently for different lengths.
+    def step(carry, inputs):
+        if inputs is None:
+            inputs = jnp.full((carry.hidden.shape[0], 1), NO_INPUT, jnp.float32)
+        return model.step(carry, inputs)
+
+    return jax.lax.scan(step, carry, inputs, length)
+
+
+@partial(jax.jit, static_argnums=0)
+def _observe(structure, state, inputs):
+    model = nnx.merge(structure, state)
+    return _scan(model, model.initial_carry(inputs.shape[1]), inputs)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _forecast(structure, state, carry, steps):
+    return _scan(nnx.merge(structure, state), carry, None, steps)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _rollout(structure, state, inputs, horizon):
+    carry, observed = _observe(structure, state, inputs)
+    _, forecasted = _forecast(structure, state, carry, horizon)
+    return jnp.concatenate([observed, forecasted])
+
+
+def _as_inputs(history) -> jax.Array:
+    """Return a history as `[past, batch, 1]`, float32, or raise InputError."""
+    if not isinstance(history, jax.core.Tracer):
+        try:
+            history = np.asarray(history, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"history is no array of numbers ({error}): give [past]") from None
+    shape = history.shape
+    if history.ndim not in (1, 2, 3) or (history.ndim == 3 and shape[2] != 1):
+        raise InputError(
+            f"history has shape {shape}: give [past], [past, batch] or [past, batch, 1]"
+        )
+    if history.size == 0:
+        raise InputError(f"history has shape {shape}, without a value: give at least one step")
+    if not isinstance(history, jax.core.Tracer) and not np.isfinite(history).all():
+        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(history))[0])
+        raise InputError(
+            f"history holds {history[bad]} at {list(bad)}: give finite values, or leave those "
+            "steps out"
+        )
+    return jnp.asarray(history, jnp.float32).reshape(shape[0], -1, 1)

@@ -1,0 +1,104 @@
+"""What a run leaves on disk beside its checkpoints: run.json, metrics.csv, and their rules."""
+
+import json
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+from .files import replacing
+
+DESCRIPTION = "run.json"
+METRICS = "metrics.csv"
+
+
+def open_run(path: Path, identity: dict, device: str) -> dict:
+    """Start a run in a new or empty folder, or find the same one there to go on with.
+
+    Args:
+      path: the run's folder.
+      identity: what makes it this run and no other, JSON-ready.
+      device: what it is computed on.
+
+    Returns:
+      The run's description: {**identity, "device", "versions", "figures"}, written to run.json.
+
+    Raises:
+      InputError: the folder cannot be written, or holds something else.
+    """
+    description = {**identity, "device": device, "versions": versions(), "figures": []}
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if (path / DESCRIPTION).exists():
+            found = json.loads((path / DESCRIPTION).read_text())
+            for name, value in identity.items():
+                if found.get(name) != value:
+                    raise InputError(
+                        f"{path} holds a run with {name} {found.get(name)}, not {value}: "
+                        "give another --out, or ask for the run that is there"
+                    )
+            description["figures"] = found["figures"]
+        elif any(path.iterdir()):
+            raise InputError(
+                f"{path} is not empty and holds no run: give a new or an empty folder"
+            )
+        write_description(path, description)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): give a folder that can"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path} holds a {DESCRIPTION} that is damaged ({error}): give another --out"
+        ) from None
+    return description
+
+
+def write_description(path: Path, description: dict) -> None:
+    """Write run.json, whole or not at all."""
+    with replacing(path / DESCRIPTION) as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide a run's bits: Python's and of the packages it computes with."""
+    packages = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    return {"python": platform.python_version()} | {
+        package: metadata.version(package) for package in packages
+    }
+
+
+class MetricsLog:
+    """metrics.csv, a row per iteration: stage, iteration, loss; a context manager.
+
+    Args:
+      path: the run's folder.
+      histories: losses of the stages so far, `[iterations]` each. The file is rewritten to hold
+        just these, whatever rows a killed run left after its last checkpoint.
+    """
+
+    def __init__(self, path: Path, histories: Iterable[np.ndarray]):
+        with replacing(path / METRICS) as temporary, temporary.open("w") as file:
+            file.write("stage,iteration,loss\n")
+            for stage, losses in enumerate(histories, 1):
+                file.writelines(_rows(stage, 0, losses))
+        self._file = (path / METRICS).open("a")
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+    def append(self, stage: int, iteration: int, losses: np.ndarray) -> None:
+        """Add the losses from `iteration` of a stage on."""
+        self._file.writelines(_rows(stage, iteration, losses))
+        self._file.flush()
+
+
+def _rows(stage: int, iteration: int, losses: np.ndarray) -> Iterable[str]:
+    # str of a float32 is the shortest that reads back to the same bits.
+    return (f"{stage},{i},{loss!s}\n" for i, loss in enumerate(losses, iteration))

@@ -1,0 +1,101 @@
+"""Where data is born: sine waves, in NumPy float64 and on the device in float32.
+
+A wave is sin(2 pi f (t + t0)), sampled at 100 Hz, with a frequency f in Hz and an offset t0 in
+seconds. Random waves draw f from U[0.5, 4) Hz and t0 from U[0, 2 pi) s.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import InputError, positive_integer, positive_number
+
+SAMPLING_RATE = 100  # Hz
+FREQUENCY_RANGE = (0.5, 4.0)  # Hz, upper end excluded
+OFFSET_RANGE = (0.0, 2 * np.pi)  # s, upper end excluded
+NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
+
+
+def generate_sample(f=1.0, t0=None, batch_size=1, predict=50, samples=100, *, rng=None):
+    """Sample sine waves in NumPy: what was observed and how it goes on.
+
+    Args:
+      f: frequency of every series in Hz; None draws one per series from U[0.5, 4).
+      t0: offset in seconds, to which series i adds i / batch_size; None draws one per series
+        from U[0, 2 pi).
+      batch_size: number of series.
+      predict: future steps per series.
+      samples: past steps per series.
+      rng: source of the draws (per series the offset, then the frequency). A
+        `np.random.RandomState(s)` gives, bit for bit, what the PyTorch tutorial draws after
+        `np.random.seed(s)`; a `np.random.Generator` works too. None makes a fresh, unseeded one.
+
+    Returns:
+      (T, Y, FT, FY): past times in seconds and values, `[batch_size, samples]`, future times and
+      values, `[batch_size, predict]`; all float64.
+
+    Raises:
+      InputError: a size or the frequency is not positive, or t0 is not finite.
+    """
+    batch_size = positive_integer("batch_size", batch_size)
+    predict = positive_integer("predict", predict)
+    samples = positive_integer("samples", samples)
+    if f is not None:
+        f = positive_number("f", f)
+    if t0 is not None and not np.isfinite(t0):
+        raise InputError(f"t0 is {t0!r}: give a finite offset in seconds, or None to draw one")
+    rng = np.random.default_rng() if rng is None else rng
+
+    frequency = np.empty((batch_size, 1))
+    offset = np.empty((batch_size, 1))
+    for series in range(batch_size):
+        offset[series] = rng.uniform(*OFFSET_RANGE) if t0 is None else t0 + series / batch_size
+        frequency[series] = rng.uniform(*FREQUENCY_RANGE) if f is None else f
+    times = np.tile(np.arange(samples + predict) / SAMPLING_RATE, (batch_size, 1))
+    values = np.sin(2 * np.pi * frequency * (times + offset))
+    return times[:, :samples], values[:, :samples], times[:, samples:], values[:, samples:]
+
+
+def draw_waves(key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Draw random waves: (frequency in Hz, offset in seconds), each `[batch]`, float32."""
+    frequency_key, offset_key = jax.random.split(key)
+    low, high = FREQUENCY_RANGE
+    frequency = jax.random.uniform(frequency_key, (batch_size,), jnp.float32, low, high)
+    low, high = OFFSET_RANGE
+    offset = jax.random.uniform(offset_key, (batch_size,), jnp.float32, low, high)
+    return frequency, offset
+
+
+def sine(frequency: jax.Array, offset: jax.Array, steps: int) -> jax.Array:
+    """Sample waves on the device, `[steps, batch]` in float32, without blur at late steps.
+
+    Within 1e-4 of float64 up to 10,000 steps, for frequencies in Hz, `[batch]`, and offsets in
+    seconds, `[batch]`, from the ranges above. float32 cannot hold the cycles of a long window to
+    that accuracy, so the whole seconds are counted in integers: with the frequency in units of
+    2**-24 Hz (exact from 0.5 Hz up), the cycles of s seconds modulo one are an integer product
+    modulo 2**24. What is left, less than a second and the offset, is small enough for float32.
+    """
+    unit = 1 << 24
+    step = jnp.arange(steps, dtype=jnp.uint32)[:, None]
+    frequency = jnp.asarray(frequency, jnp.float32)[None, :]
+    offset = jnp.asarray(offset, jnp.float32)[None, :]
+    second, rest = jnp.divmod(step, jnp.uint32(SAMPLING_RATE))
+    whole = jnp.round(frequency * unit).astype(jnp.uint32) * second % jnp.uint32(unit)
+    cycles = whole.astype(jnp.float32) / unit
+    cycles += frequency * rest.astype(jnp.float32) / SAMPLING_RATE % 1
+    cycles += frequency * offset % 1
+    return jnp.sin(2 * np.pi * (cycles % 1))
+
+
+def sample_batch(
+    key: jax.Array, batch_size: int, past: int, future: int
+) -> tuple[jax.Array, jax.Array]:
+    """Draw a training batch on the device: (inputs, targets), `[past + future, batch, 1]`.
+
+    Inputs hold the signal for the first `past` steps and NO_INPUT after; targets hold the signal
+    throughout. float32.
+    """
+    frequency, offset = draw_waves(key, batch_size)
+    targets = sine(frequency, offset, past + future)[:, :, None]
+    inputs = targets.at[past:].set(NO_INPUT)
+    return inputs, targets

@@ -1,0 +1,119 @@
+"""Optimizer, training state, train step, and the loop that trains one stage."""
+
+from collections.abc import Iterator
+from functools import cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from .model import SineLSTM, split_model
+from .signals import sample_batch
+
+
+class TrainState(NamedTuple):
+    """Everything that training changes, or needs to go on: one pytree of arrays."""
+
+    weights: dict  # trainable, float32
+    frozen: dict  # the input bias, float32
+    optimizer: optax.OptState  # moments of the weights alone
+    iteration: jax.Array  # iterations done, int32 scalar
+    losses: jax.Array  # [iterations of the stage], float32; NaN where not reached yet
+
+
+@cache
+def adam(learning_rate: float, epsilon: float) -> optax.GradientTransformation:
+    """Return PyTorch's Adam (b1 0.9, b2 0.999, epsilon outside the root), one object per setting.
+
+    Formula: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+    """
+    return optax.adam(learning_rate, b1=0.9, b2=0.999, eps=epsilon, eps_root=0.0)
+
+
+def init_state(
+    model: SineLSTM, optimizer: optax.GradientTransformation, iterations: int
+) -> TrainState:
+    """Start a stage of so many iterations: the model's weights, a fresh optimizer state."""
+    _, weights, frozen = split_model(model)
+    # A copy, since training donates its state: the model keeps its own arrays.
+    weights, frozen = jax.tree.map(jnp.copy, (weights, frozen))
+    return TrainState(
+        weights=weights,
+        frozen=frozen,
+        optimizer=optimizer.init(weights),
+        iteration=jnp.zeros((), jnp.int32),
+        losses=jnp.full((iterations,), jnp.nan, jnp.float32),
+    )
+
+
+def mean_squared_error(structure: nnx.GraphDef, weights: dict, frozen: dict, batch) -> jax.Array:
+    """Return the mean squared error over the whole window, past and future; a scalar.
+
+    `batch` is (inputs, targets), both `[time, batch, 1]`.
+    """
+    inputs, targets = batch
+    predictions = nnx.merge(structure, weights, frozen)(inputs)
+    return jnp.mean(jnp.square(predictions - targets))
+
+
+def train_step(
+    structure: nnx.GraphDef, optimizer: optax.GradientTransformation, state: TrainState, batch
+) -> TrainState:
+    """Do one iteration on a batch, (inputs, targets) `[time, batch, 1]`, and note its loss."""
+    loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
+        structure, state.weights, state.frozen, batch
+    )
+    updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.weights)
+    return state._replace(
+        weights=optax.apply_updates(state.weights, updates),
+        optimizer=optimizer_state,
+        iteration=state.iteration + 1,
+        losses=state.losses.at[state.iteration].set(loss),
+    )
+
+
+@partial(
+    jax.jit,
+    static_argnames=("structure", "optimizer", "batch_size", "past", "horizon"),
+    donate_argnames="state",
+)
+def train_chunk(
+    state: TrainState,
+    key: jax.Array,
+    end: jax.Array,
+    *,
+    structure: nnx.GraphDef,
+    optimizer: optax.GradientTransformation,
+    batch_size: int,
+    past: int,
+    horizon: int,
+) -> TrainState:
+    """Train up to iteration `end`, all on the device; consumes the state it is given.
+
+    Iteration i draws its batch from `fold_in(key, i)`, so where chunks begin and end changes no
+    number. `end` is traced: chunks of any length share one compilation.
+    """
+
+    def iterate(iteration, state):
+        batch = sample_batch(jax.random.fold_in(key, iteration), batch_size, past, horizon)
+        return train_step(structure, optimizer, state, batch)
+
+    return jax.lax.fori_loop(state.iteration, end, iterate, state)
+
+
+def train_stage(
+    state: TrainState, key: jax.Array, *, pause_every: tuple[int, ...], **settings
+) -> Iterator[TrainState]:
+    """Train a stage to the end of its loss history, pausing at every multiple of `pause_every`.
+
+    Yields the state at each pause. It is consumed when the next one is asked for: copy what is to
+    be kept. `settings` are the keyword arguments of `train_chunk`.
+    """
+    iteration, iterations = int(state.iteration), state.losses.size
+    while iteration < iterations:
+        iteration = min(iterations, *(iteration - iteration % n + n for n in pause_every))
+        state = train_chunk(state, key, np.int32(iteration), **settings)
+        yield state
