@@ -45,7 +45,7 @@ class CurriculumOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
-        console = Console(highlight=False, soft_wrap=True)
+        console = Console(highlight=False, markup=False, soft_wrap=True)
         if self.list_recipes:
             print_recipes(console)
             return
@@ -95,10 +95,10 @@ def closing_table(description: dict) -> Table:
     """Lay out a run's figures beside those that the tutorial prints for its own run."""
     averaged_over = description["figures"][0]["averaged_over"]
     table = Table(title=f"{description['recipe']}, seed {description['seed']}")
-    columns = ["horizon", "iterations", "seconds", "final loss", f"average of {averaged_over}"]
+    columns = ["horizon", "iterations", "seconds", "final\nloss", f"average\nof {averaged_over}"]
     tutorial = TUTORIAL_FIGURES.get(description["recipe"], [()] * len(description["figures"]))
     if any(tutorial):
-        columns += ["tutorial: final", "average"]
+        columns += ["tutorial's\nfinal", "tutorial's\naverage"]
     for column in columns:
         table.add_column(column, justify="right")
     for figures, printed in zip(description["figures"], tutorial, strict=True):

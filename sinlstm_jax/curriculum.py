@@ -163,7 +163,7 @@ def run(
     """
     checkpoint_every = positive_integer("checkpoint_every", checkpoint_every)
     weights_key, data_key = run_keys(seed)
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False, soft_wrap=True)
     out = Path(out)
     description = open_run(out, _identity(recipe, seed), _device_name())
     model = SineLSTM(recipe.hidden_size, rngs=nnx.Rngs(weights_key))
@@ -247,11 +247,14 @@ def _restore(recipe: Recipe, model: SineLSTM, checkpoints: Checkpoints) -> list:
     restored, steps = [], checkpoints.steps()
     for number, (stage, end) in enumerate(zip(recipe.stages, recipe.ends, strict=True), 1):
         reached = [step for step in steps if end - stage.iterations < step <= end]
+        if end not in steps and steps and steps[-1] > end:
+            raise InputError(
+                f"the checkpoint of stage {number}, step {end}, is gone: put it back, or start "
+                "anew with another --out"
+            )
         if not reached:
             break
         step = reached[-1]
-        if step < end and step < steps[-1]:
-            raise InputError(f"the checkpoint of stage {number}, step {end}, is gone: start anew")
         optimizer = adam(stage.learning_rate, stage.epsilon)
         items = _items(init_state(model, optimizer, stage.iterations))
         items = {name: checkpoints.restore(step, name, like) for name, like in items.items()}
@@ -325,4 +328,4 @@ def _where_it_starts(recipe: Recipe, restored: list, out: Path) -> str:
 
 def _device_name() -> str:
     (device,) = jnp.zeros(()).devices()
-    return f"{device.platform} ({device.device_kind})"
+    return device.device_kind

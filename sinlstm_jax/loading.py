@@ -50,7 +50,9 @@ def load_pretrained() -> SineLSTM:
     hidden_size = arrays["weights/cell/hidden_kernel"].shape[0]
     structure, *trees = _abstract_model(hidden_size)
     restore = {"weights": trees[0], "frozen": trees[1]}
-    restore = jax.tree.map_with_path(lambda path, _: jax.numpy.asarray(arrays[_name(path)]), restore)
+    restore = jax.tree.map_with_path(
+        lambda path, _: jax.numpy.asarray(arrays[_name(path)]), restore
+    )
     return nnx.merge(structure, restore["weights"], restore["frozen"])
 
 

@@ -122,8 +122,6 @@ def torch_uniform(hidden_size: int):
     bound = hidden_size**-0.5
 
     def initialize(key, shape, dtype=jnp.float32, out_sharding=None):
-        return jax.random.uniform(
-            key, shape, dtype, -bound, bound, out_sharding=out_sharding
-        )
+        return jax.random.uniform(key, shape, dtype, -bound, bound, out_sharding=out_sharding)
 
     return initialize

@@ -23,12 +23,10 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(np.arange(losses.size), losses, color="0.7", linewidth=0.5, label="each iteration")
-    starts = np.arange(0, losses.size, average_over)
-    averages = [losses[start : start + average_over].mean() for start in starts]
-    middles = [losses[: start + average_over].size + start for start in starts]
+    intervals = np.split(np.arange(losses.size), range(average_over, losses.size, average_over))
     axes.plot(
-        np.array(middles) / 2,
-        averages,
+        [interval.mean() for interval in intervals],
+        [losses[interval].mean() for interval in intervals],
         color="tab:red",
         marker="o",
         markersize=3,

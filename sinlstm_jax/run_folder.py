@@ -42,9 +42,7 @@ def open_run(path: Path, identity: dict, device: str) -> dict:
                     )
             description["figures"] = found["figures"]
         elif any(path.iterdir()):
-            raise InputError(
-                f"{path} is not empty and holds no run: give a new or an empty folder"
-            )
+            raise InputError(f"{path} is not empty and holds no run: give a new or an empty folder")
         write_description(path, description)
     except OSError as error:
         raise InputError(

@@ -1,0 +1,164 @@
+"""Repeat every published figure: train all seeds, then write the tables, pictures and weights.
+
+Seeds that are complete under --runs are not trained again. What is written: docs/results.md and
+its picture, the README's table, docs/images, and the weights that ship with the package.
+"""
+
+import csv
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from matplotlib.figure import Figure
+
+from sinlstm_jax.cli import tidy_exit
+from sinlstm_jax.curriculum import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, run
+from sinlstm_jax.loading import load_model, save_pretrained
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+RECIPE = RECIPES["curriculum"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train the curriculum recipe with several seeds and publish what came of it."""
+
+    runs: Path = ROOT / "runs"
+    """Folder of the runs."""
+    seeds: tuple[int, ...] = (DEFAULT_SEED, 1, 2, 3, 4, 5)
+    """Seeds to train; the first one is the README's."""
+
+
+def main(options: Options) -> None:
+    """Train what is not there yet, then write everything that is published."""
+    folders = [options.runs / f"{RECIPE.name}-{seed}" for seed in options.seeds]
+    runs = [run(RECIPE, seed, out) for seed, out in zip(options.seeds, folders, strict=True)]
+    singles = [
+        run(RECIPES[name], options.seeds[0], options.runs / f"{name}-{options.seeds[0]}")
+        for name in ("short-window", "long-window")
+    ]
+    original = read_torch_runs()
+    ours = {run["seed"]: [figures["average_loss"] for figures in run["figures"]] for run in runs}
+
+    replace_between(ROOT / "README.md", "stages", stages_table(runs[0]))
+    replace_between(ROOT / "docs" / "results.md", "machine", machine_line(runs[0]))
+    replace_between(ROOT / "docs" / "results.md", "spread", spread_table(original, ours))
+    replace_between(ROOT / "docs" / "results.md", "seeds", seeds_table(original, ours))
+    replace_between(ROOT / "docs" / "results.md", "stages", stages_table(runs[0], *singles))
+    plot_spread(IMAGES / "spread.png", original, ours)
+    for name in (
+        "long-term.png",
+        "stage-1-horizon-50-stepwise.png",
+        "stage-4-horizon-400-stepwise.png",
+        "stage-4-horizon-400-loss.png",
+    ):
+        shutil.copy(folders[0] / name, IMAGES / name)
+    save_pretrained(load_model(folders[0]), ROOT / "sinlstm_jax" / "pretrained.npz")
+
+
+def read_torch_runs() -> dict[int, list[float]]:
+    """Return the original's average loss per stage, by seed."""
+    averages = {}
+    with (ROOT / "docs" / "torch_runs.csv").open() as file:
+        for row in csv.DictReader(line for line in file if not line.startswith("#")):
+            averages.setdefault(int(row["seed"]), []).append(float(row["avg_loss"]))
+    return averages
+
+
+def stages_table(*runs: dict) -> str:
+    """Return figures per stage beside the tutorial's printed ones."""
+    rows = []
+    for description in runs:
+        printed = TUTORIAL_FIGURES[description["recipe"]]
+        for figures, (final, average) in zip(description["figures"], printed, strict=True):
+            rows.append(
+                [
+                    *([description["recipe"]] if len(runs) > 1 else []),
+                    str(figures["horizon"]),
+                    str(figures["iterations"]),
+                    f"{figures['seconds']:.0f}",
+                    f"{figures['final_loss']:.4f}",
+                    f"{figures['average_loss']:.4f}",
+                    f"{final:.4f}",
+                    f"{average:.4f}",
+                ]
+            )
+    header = ["horizon", "iterations", "seconds", "final loss", "average loss"]
+    header += ["tutorial: final", "tutorial: average"]
+    return markdown([*(["recipe"] if len(runs) > 1 else []), *header], rows)
+
+
+def spread_table(original: dict, ours: dict) -> str:
+    """Return the range of both sides' stage averages, and whether they overlap."""
+    rows = []
+    for index, stage in enumerate(RECIPE.stages):
+        sides = [sorted(run[index] for run in side.values()) for side in (original, ours)]
+        overlap = max(side[0] for side in sides) <= min(side[-1] for side in sides)
+        ranges = [f"{side[0]:.4f} to {side[-1]:.4f}" for side in sides]
+        medians = [f"{np.median(side):.4f}" for side in sides]
+        row = [ranges[0], medians[0], ranges[1], medians[1], "yes" if overlap else "no"]
+        rows.append([str(stage.horizon), *row])
+    header = ["horizon", "original", "median", "port", "median", "overlap"]
+    return markdown(header, rows)
+
+
+def seeds_table(original: dict, ours: dict) -> str:
+    """Return every run's stage averages."""
+    rows = [
+        [side, str(seed), *(f"{average:.4f}" for average in averages)]
+        for side, runs in (("original", original), ("port", ours))
+        for seed, averages in runs.items()
+    ]
+    return markdown(["side", "seed", *(f"horizon {s.horizon}" for s in RECIPE.stages)], rows)
+
+
+def machine_line(description: dict) -> str:
+    """Return what the runs were computed with."""
+    versions = ", ".join(f"{name} {version}" for name, version in description["versions"].items())
+    return f"Computed on {description['device']} with {versions}."
+
+
+def plot_spread(path: Path, original: dict, ours: dict) -> None:
+    """Draw every run's stage averages, the two sides next to each other."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for shift, marker, colour, label, runs in (
+        (-0.12, "o", "tab:gray", "PyTorch original", original),
+        (0.12, "^", "tab:red", "this port", ours),
+    ):
+        for seed, averages in runs.items():
+            first = seed == next(iter(runs))
+            axes.plot(
+                np.arange(len(averages)) + shift,
+                averages,
+                marker,
+                color=colour,
+                alpha=0.8,
+                label=label if first else None,
+            )
+    axes.set_xticks(range(len(RECIPE.stages)), [str(stage.horizon) for stage in RECIPE.stages])
+    axes.set(xlabel="horizon of the stage (steps)", yscale="log")
+    axes.set_ylabel("mean squared error,\naverage of the last 400 iterations")
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def replace_between(path: Path, name: str, text: str) -> None:
+    """Put text between the comments `<!-- name -->` and `<!-- /name -->` of a file."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, rest = path.read_text().split(begin)
+    path.write_text(before + begin + text + "\n" + end + rest.split(end)[1])
+
+
+if __name__ == "__main__":
+    with tidy_exit():
+        main(tyro.cli(Options))

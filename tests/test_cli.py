@@ -1,0 +1,130 @@
+import io
+import sys
+
+import pytest
+from rich.console import Console
+
+from sinlstm_jax import cli
+from sinlstm_jax.curriculum import TUTORIAL_FIGURES
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capsys):
+    """Run `sinlstm curriculum` in an empty folder: (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, main=cli.curriculum_main):
+        monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as error:
+            code = error.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_help_explains_every_option(command):
+    code, output, _ = command("--help")
+    assert code == 0
+    for option in (
+        "recipe",
+        "seed",
+        "out",
+        "checkpoint-every",
+        "display-every",
+        "hidden-size",
+        "batch-size",
+        "device {None,cpu,gpu,tpu}",
+        "list-recipes",
+    ):
+        assert f"--{option}" in output
+    assert "goes on where it stopped" in output
+
+
+def test_the_installed_command_has_the_same_subcommand(command):
+    code, output, _ = command("--help", main=cli.main)
+    assert code == 0
+    assert "curriculum" in output
+    code, output, _ = command("curriculum", "--list-recipes", main=cli.main)
+    assert code == 0
+    assert "horizon 400, 20000 iterations, learning rate 0.0005, epsilon 0.04" in output
+
+
+def test_list_recipes_shows_all(command, tmp_path):
+    code, output, _ = command("--list-recipes")
+    assert code == 0
+    for name in ("curriculum:", "short-window:", "long-window:", "smoke:"):
+        assert name in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--recipe", "smok"], "--recipe is 'smok': give one of curriculum"),
+        (["--hidden-size", "0"], "hidden_size is 0: give"),
+        (["--batch-size", "-2"], "batch_size is -2: give"),
+        (["--display-every", "0"], "display_every is 0: give"),
+        (["--checkpoint-every", "0"], "checkpoint_every is 0: give"),
+        (["--seed", "-1"], "seed is -1: give"),
+        (["--device", "gpu"], "--device is 'gpu', but JAX finds only 'cpu' here"),
+        (["--out", "file/run"], "file/run cannot be written (Not a directory)"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, complaint):
+    (tmp_path / "file").write_text("")
+    code, output, errors = command("--recipe", "smoke", *arguments)
+    assert code == 2
+    assert output == ""
+    assert errors.startswith("error: ") and complaint in errors
+    assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
+    small = ("--recipe", "smoke", "--batch-size", "1", "--hidden-size", "2", "--out", "run")
+    assert command(*small)[0] == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for changes, complaint in (
+        (["--seed", "1"], "seed 4112, not 1"),
+        (["--hidden-size", "3"], "hidden_size 2, not 3"),
+        (["--batch-size", "2"], "batch_size 1, not 2"),
+        (["--recipe", "short-window"], "recipe smoke, not short-window"),
+    ):
+        code, output, errors = command(*small, *changes)
+        assert (code, output) == (2, "")
+        assert complaint in errors
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
+    figures = [
+        {
+            "horizon": 400,
+            "iterations": 20000,
+            "seconds": 1234.5,
+            "final_loss": 0.123456,
+            "average_loss": 0.0456,
+            "averaged_over": 400,
+        }
+    ] * 4
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(cli.closing_table({"recipe": "curriculum", "seed": 1, "figures": figures}))
+    text = console.export_text()
+    assert "…" not in text
+    assert "0.1235" in text and "0.0456" in text
+    for printed in TUTORIAL_FIGURES["curriculum"]:
+        for figure in printed:
+            assert f"{figure:.4f}" in text
+
+
+def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    code, _, errors = command("--recipe", "smoke")
+    assert code == 130
+    assert errors.startswith("interrupted: the same command goes on")

@@ -1,0 +1,184 @@
+import csv
+import json
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+from sinlstm_jax import RECIPES, InputError, Recipe, Stage, load_model, run
+from sinlstm_jax.curriculum import DEFAULT_SEED, TUTORIAL_FIGURES, find_recipe, loss_lines, run_keys
+from sinlstm_jax.model import split_model
+
+TINY = Recipe(
+    "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
+)
+PICTURES = {
+    "long-term.png",
+    *(
+        f"stage-{number}-horizon-{horizon}-{kind}.png"
+        for number, horizon in ((1, 3), (2, 5))
+        for kind in ("loss", "windowed", "stepwise")
+    ),
+}
+
+
+class Stopped(Exception):
+    pass
+
+
+class StoppingConsole(Console):
+    """A console that stops the run when it prints a certain step."""
+
+    def __init__(self, stop_at):
+        super().__init__(quiet=True)
+        self.stop_at = stop_at
+
+    def print(self, *objects, **options):
+        if any(self.stop_at in str(text) for text in objects):
+            raise Stopped
+        super().print(*objects, **options)
+
+
+def quiet():
+    return Console(quiet=True)
+
+
+def weights(path):
+    return split_model(load_model(path))[1:]
+
+
+def test_recipes_are_the_tutorials():
+    short, long, curriculum = (RECIPES[n] for n in ("short-window", "long-window", "curriculum"))
+    assert short.stages == (Stage(50, 6000, 0.001, 0.02),)
+    assert long.stages == (Stage(200, 20000, 0.001, 0.02),)
+    assert curriculum.stages == (
+        Stage(50, 10000, 0.001, 0.02),
+        Stage(100, 6000, 0.001, 0.02),
+        Stage(200, 8000, 0.001, 0.02),
+        Stage(400, 20000, 0.0005, 0.04),
+    )
+    assert [recipe.display_every for recipe in (short, long, curriculum)] == [200, 800, 400]
+    for recipe in RECIPES.values():
+        assert (recipe.past, recipe.batch_size, recipe.hidden_size) == (100, 20, 15)
+    for name, figures in TUTORIAL_FIGURES.items():
+        assert len(figures) == len(RECIPES[name].stages)
+    assert DEFAULT_SEED == 4112
+
+
+def test_loss_lines_are_the_tutorials():
+    losses = np.arange(1.0, 8.0)
+    lines = loss_lines(losses, 0, 3)
+    assert [line.split() for line in lines] == [
+        "step 0 loss 1.000000".split(),
+        "step 3 loss 4.000000 avg loss 2.000000".split(),
+        "step 6 loss 7.000000 avg loss 5.000000".split(),
+    ]
+    assert loss_lines(losses, 1, 3) == lines[1:]
+    assert loss_lines(losses[:6], 4, 3) == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"horizon": 0},
+        {"iterations": -1},
+        {"learning_rate": 0.0},
+        {"epsilon": float("nan")},
+    ],
+)
+def test_bad_stages_are_named(bad):
+    ((name, value),) = bad.items()
+    with pytest.raises(InputError, match=f"^{name} is {value}"):
+        Stage(**({"horizon": 1, "iterations": 1} | bad))
+
+
+@pytest.mark.parametrize("name", ["display_every", "past", "batch_size", "hidden_size"])
+def test_bad_recipes_are_named(name):
+    with pytest.raises(InputError, match=f"^{name} is 0"):
+        Recipe(**({"name": "x", "summary": "", "stages": (), "display_every": 1} | {name: 0}))
+
+
+def test_unknown_recipes_are_named():
+    with pytest.raises(InputError, match="'curiculum': give one of curriculum, short-window"):
+        find_recipe("curiculum")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1"])
+def test_bad_seeds_are_named(tmp_path, seed):
+    with pytest.raises(InputError, match=f"^seed is {seed!r}"):
+        run(TINY, seed, tmp_path / "run", console=quiet())
+    assert not (tmp_path / "run").exists()
+
+
+def test_seeds_decide_weights_and_data_apart():
+    keys = [jax.random.key_data(key) for seed in (0, 1, 2**32 - 1) for key in run_keys(seed)]
+    assert len({key.tobytes() for key in map(np.asarray, keys)}) == 6
+
+
+def test_a_run_leaves_all_it_promises(tmp_path):
+    out = tmp_path / "run"
+    description = run(TINY, 7, out, console=quiet())
+    assert {path.name for path in out.glob("*.png")} == PICTURES
+    assert {path.name for path in out.iterdir()} == PICTURES | {
+        "run.json",
+        "metrics.csv",
+        "checkpoints",
+    }
+    assert json.loads((out / "run.json").read_text()) == description
+    with (out / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(int(row["stage"]), int(row["iteration"])) for row in rows] == [
+        *((1, i) for i in range(20)),
+        *((2, i) for i in range(30)),
+    ]
+    for number, figures in enumerate(description["figures"], 1):
+        losses = [float(row["loss"]) for row in rows if int(row["stage"]) == number]
+        assert figures["final_loss"] == pytest.approx(losses[-1])
+        assert figures["average_loss"] == pytest.approx(np.mean(losses[-10:]))
+        assert figures["averaged_over"] == 10
+        weights(out / figures["checkpoint"])
+    jax.tree.map(np.testing.assert_array_equal, weights(out), weights(out / "checkpoints" / "50"))
+    first = jax.tree.leaves(weights(out / "checkpoints" / "20"))
+    assert any(
+        not np.array_equal(a, b) for a, b in zip(first, jax.tree.leaves(weights(out)), strict=True)
+    )
+
+
+@pytest.mark.parametrize("stop_at", ["step      0", "step     10", "stage 2", "step     20"])
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, stop_at):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(TINY, 7, whole, console=quiet())
+    with pytest.raises(Stopped):
+        run(TINY, 7, parts, checkpoint_every=7, console=StoppingConsole(stop_at))
+    run(TINY, 7, parts, checkpoint_every=9, console=quiet())
+    jax.tree.map(np.testing.assert_array_equal, weights(parts), weights(whole))
+    assert (parts / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    assert {path.name for path in parts.glob("*.png")} == PICTURES
+
+
+def test_a_complete_run_only_draws_its_pictures_again(tmp_path, capsys):
+    out = tmp_path / "run"
+    description = run(TINY, 7, out, console=quiet())
+    kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for picture in PICTURES:
+        (out / picture).unlink()
+    assert run(TINY, 7, out) == description
+    assert "is complete: drawing its pictures again" in capsys.readouterr().out.replace("\n", " ")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept
+
+
+def test_seeds_lead_to_other_weights(tmp_path):
+    run(TINY, 1, tmp_path / "1", console=quiet())
+    run(TINY, 2, tmp_path / "2", console=quiet())
+    assert not np.array_equal(
+        *(load_model(tmp_path / name).output.kernel[...] for name in ("1", "2"))
+    )
+
+
+def test_a_lost_stage_is_named(tmp_path):
+    run(TINY, 7, tmp_path / "run", checkpoint_every=5, console=quiet())
+    checkpoints = tmp_path / "run" / "checkpoints"
+    (checkpoints / "20").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="checkpoint of stage 1, step 20, is gone"):
+        run(TINY, 7, tmp_path / "run", console=quiet())

@@ -1,0 +1,64 @@
+import numpy as np
+from matplotlib.image import imread
+
+from sinlstm_jax.plots import Forecast, plot_forecasts, plot_loss
+
+
+def colours(path):
+    """Return how many pixels are (red, green, black) enough to be seen."""
+    red, green, blue = np.moveaxis(imread(path)[:, :, :3], -1, 0)
+    return (
+        np.sum((red > 0.7) & (green < 0.4) & (blue < 0.4)),
+        np.sum((green > 0.5) & (red < 0.4) & (blue < 0.4)),
+        np.sum((red < 0.1) & (green < 0.1) & (blue < 0.1)),
+    )
+
+
+def waves(frequencies, past=100, future=200):
+    time = np.arange(past + future) / 100
+    truths = [np.sin(2 * np.pi * frequency * time) for frequency in frequencies]
+    return [
+        Forecast(frequency, truth, 0.5 * truth)
+        for frequency, truth in zip(frequencies, truths, strict=True)
+    ]
+
+
+def test_forecasts_show_observed_truth_and_prediction(tmp_path):
+    path = tmp_path / "forecasts.png"
+    plot_forecasts(path, waves([1.0, 2.0, 3.0]), past=100, title="three waves")
+    assert all(count > 500 for count in colours(path))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_forecasts_are_told_apart_without_colour(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("sinlstm_jax.plots._save", lambda figure, path: drawn.append(figure))
+    plot_forecasts(tmp_path / "x.png", waves([1.0]), past=100, title="one wave")
+    (axes,) = drawn[0].axes
+    observed, truth, prediction = axes.lines
+    assert len({str(line.get_linestyle()) for line in axes.lines}) >= 2
+    assert observed.get_linestyle() == "-" and observed.get_linewidth() > 2
+    assert truth.get_linestyle() == ":"
+    assert prediction.get_linestyle() == "--" and prediction.get_linewidth() < 2
+    np.testing.assert_allclose(observed.get_xdata(), np.arange(100) / 100)
+    np.testing.assert_allclose(truth.get_xdata(), np.arange(99, 300) / 100)
+    assert axes.get_xlabel() == "time (s)"
+    assert axes.get_ylabel() == "signal"
+
+
+def test_loss_is_drawn_with_its_average(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("sinlstm_jax.plots._save", lambda figure, path: drawn.append(figure))
+    losses = np.array([4.0, 2.0, 1.0, 3.0, 5.0])
+    plot_loss(tmp_path / "x.png", losses, average_over=2, title="loss")
+    (axes,) = drawn[0].axes
+    each, average = axes.lines
+    np.testing.assert_array_equal(each.get_ydata(), losses)
+    np.testing.assert_array_equal(average.get_ydata(), [3.0, 2.0, 5.0])
+    np.testing.assert_array_equal(average.get_xdata(), [0.5, 2.5, 4.0])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("iteration", "mean squared error")
+
+
+def test_loss_goes_to_a_png(tmp_path):
+    plot_loss(tmp_path / "loss.png", np.linspace(1, 0.1, 50), average_over=10, title="loss")
+    assert colours(tmp_path / "loss.png")[0] > 100

@@ -1,0 +1,127 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference_lstm
+from flax import nnx
+
+from sinlstm_jax import NO_INPUT, InputError, SineLSTM, forecast, observe, rollout, sample_batch
+from sinlstm_jax.model import split_model
+from sinlstm_jax.rollout import _forecast
+
+
+@pytest.fixture(scope="module")
+def model():
+    return SineLSTM(rngs=nnx.Rngs(11))
+
+
+@pytest.fixture
+def history():
+    return np.sin(np.arange(300).reshape(100, 3) / 20)
+
+
+def test_rollout_is_a_float64_lstm_fed_with_history_then_no_input(model, history):
+    inputs = np.concatenate([history, np.full((200, 3), NO_INPUT)])[:, :, None]
+    reference = reference_lstm.arrays(*split_model(model)[1:])
+    predictions = rollout(model, history, 200)
+    assert predictions.shape == (300, 3, 1)
+    assert predictions.dtype == jnp.float32
+    np.testing.assert_allclose(predictions, reference_lstm.forward(reference, inputs), atol=1e-6)
+
+
+def test_stepwise_rollout_agrees_with_the_windowed_forward_pass(model):
+    inputs, targets = sample_batch(jax.random.key(0), 8, 100, 400)
+    np.testing.assert_allclose(rollout(model, targets[:100], 400), model(inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_histories_of_every_rank_mean_the_same(model, history, batch):
+    history = history[:, :batch]
+    expected = rollout(model, history[:, :, None], 30)
+    np.testing.assert_array_equal(rollout(model, history, 30), expected)
+    if batch == 1:
+        np.testing.assert_array_equal(rollout(model, history[:, 0], 30), expected)
+        np.testing.assert_array_equal(rollout(model, history[:, 0].tolist(), 30), expected)
+
+
+@pytest.mark.parametrize("first", [1, 2, 7, 300, 599])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_threading_the_carry_loses_no_bit(model, history, batch, first):
+    carry, observed = observe(model, history[:, :batch])
+    whole_carry, whole = forecast(model, carry, 600)
+    carry, head = forecast(model, carry, first)
+    carry, tail = forecast(model, carry, 600 - first)
+    np.testing.assert_array_equal(np.concatenate([head, tail]), whole)
+    jax.tree.map(np.testing.assert_array_equal, carry, whole_carry)
+    np.testing.assert_array_equal(
+        rollout(model, history[:, :batch], 600), np.concatenate([observed, whole])
+    )
+
+
+def test_a_million_steps_take_no_memory_beyond_the_output(model):
+    carry, _ = observe(model, np.zeros(10))
+
+    def temporary_bytes(steps):
+        compiled = _forecast.lower(*nnx.split(model), carry, steps).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert temporary_bytes(1_000_000) == temporary_bytes(1_000)
+    _, predictions = forecast(model, carry, 1_000_000)
+    assert predictions.shape == (1_000_000, 1, 1)
+    assert np.isfinite(predictions).all()
+
+
+def test_the_same_shapes_compile_once(compilations):
+    first, second = SineLSTM(4, rngs=nnx.Rngs(0)), SineLSTM(4, rngs=nnx.Rngs(1))
+    rollout(first, np.zeros(17), 23).block_until_ready()
+    assert compilations.count > 0
+    compilations.reset()
+    rollout(second, np.ones(17), 23).block_until_ready()
+    assert compilations.count == 0
+    rollout(second, np.ones(17), 24).block_until_ready()
+    assert compilations.count > 0
+
+
+def test_rollout_works_inside_jit_and_grad(model):
+    def total(scale):
+        return rollout(model, scale * jnp.ones(5), 3).sum()
+
+    step = 1e-2
+    slope = (total(1.0 + step) - total(1.0 - step)) / (2 * step)
+    np.testing.assert_allclose(jax.jit(jax.grad(total))(1.0), slope, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("history", "complaint"),
+    [
+        ([], r"shape \(0,\)"),
+        (np.zeros((5, 0)), r"shape \(5, 0\)"),
+        (0.5, r"shape \(\)"),
+        (np.zeros((5, 2, 2)), r"shape \(5, 2, 2\)"),
+        (np.zeros((5, 2, 1, 1)), r"shape \(5, 2, 1, 1\)"),
+        ([0.0, float("nan"), 0.0], r"holds nan at \[1\]"),
+        ([[0.0, 1.0], [0.0, float("inf")]], r"holds inf at \[1, 1\]"),
+        (["a"], "no array of numbers"),
+    ],
+)
+@pytest.mark.parametrize("function", [observe, lambda *arguments: rollout(*arguments, 5)])
+def test_bad_histories_are_named(model, function, history, complaint):
+    with pytest.raises(InputError, match=complaint):
+        function(model, history)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, None])
+def test_bad_horizons_are_named(model, steps):
+    with pytest.raises(InputError, match=f"^horizon is {steps}"):
+        rollout(model, [0.0], steps)
+    with pytest.raises(InputError, match=f"^steps is {steps}"):
+        forecast(model, model.initial_carry(1), steps)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_rollout_lowers_for_accelerators(model, platform):
+    exported = jax.export.export(
+        jax.jit(lambda history: rollout(model, history, 50)), platforms=[platform]
+    )(jax.ShapeDtypeStruct((100, 3), jnp.float32))
+    assert exported.platforms == (platform,)
+    assert exported.out_avals[0].shape == (150, 3, 1)

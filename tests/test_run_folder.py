@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import pytest
+
+from sinlstm_jax import InputError
+from sinlstm_jax.run_folder import MetricsLog, open_run
+
+IDENTITY = {"recipe": "smoke", "seed": 1}
+
+
+def test_a_new_run_describes_itself_and_the_same_run_is_found_again(tmp_path):
+    path = tmp_path / "a" / "b"
+    description = open_run(path, IDENTITY, "cpu")
+    assert json.loads((path / "run.json").read_text()) == description
+    assert description["seed"] == 1
+    assert description["device"] == "cpu"
+    assert set(description["versions"]) >= {"jax", "flax", "optax", "orbax-checkpoint", "python"}
+    assert open_run(path, IDENTITY, "cpu") == description
+
+
+@pytest.mark.parametrize("other", [{"seed": 2}, {"recipe": "curriculum"}])
+def test_another_run_is_not_overwritten(tmp_path, other):
+    open_run(tmp_path / "run", IDENTITY, "cpu")
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    ((name, value),) = other.items()
+    with pytest.raises(InputError, match=f"holds a run with {name} {IDENTITY[name]}, not {value}"):
+        open_run(tmp_path / "run", IDENTITY | other, "cpu")
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="not empty and holds no run"):
+        open_run(tmp_path, IDENTITY, "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/run cannot be written \(Not a directory\)"):
+        open_run(tmp_path / "file" / "run", IDENTITY, "cpu")
+    with pytest.raises(InputError, match=r"file cannot be written \(File exists\)"):
+        open_run(tmp_path / "file", IDENTITY, "cpu")
+
+
+def test_a_damaged_description_is_named(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run\.json that is damaged"):
+        open_run(tmp_path, IDENTITY, "cpu")
+
+
+def test_metrics_are_cut_back_and_go_on(tmp_path):
+    (tmp_path / "metrics.csv").write_text("stage,iteration,loss\n1,0,9\n1,1,9\n1,2,9\n1,3,9\n")
+    losses = np.array([0.1, 1 / 3, 1e-7], np.float32)
+    with MetricsLog(tmp_path, [losses[:2], losses[:1]]) as metrics:
+        metrics.append(2, 1, losses[1:])
+    stage, iteration, loss = np.loadtxt(tmp_path / "metrics.csv", delimiter=",", skiprows=1).T
+    np.testing.assert_array_equal(stage, [1, 1, 2, 2, 2])
+    np.testing.assert_array_equal(iteration, [0, 1, 0, 1, 2])
+    np.testing.assert_array_equal(loss.astype(np.float32), losses[[0, 1, 0, 1, 2]])
+    assert (tmp_path / "metrics.csv").read_text().startswith("stage,iteration,loss\n1,0,0.1\n")

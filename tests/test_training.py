@@ -1,0 +1,165 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference_lstm
+from flax import nnx
+
+from sinlstm_jax import (
+    SineLSTM,
+    adam,
+    init_state,
+    sample_batch,
+    train_chunk,
+    train_stage,
+    train_step,
+)
+from sinlstm_jax.model import split_model
+from sinlstm_jax.training import mean_squared_error
+
+PAST, HORIZON, BATCH = 20, 10, 4
+
+
+@pytest.fixture
+def model():
+    return SineLSTM(6, rngs=nnx.Rngs(2))
+
+
+def settings(model, optimizer, **changes):
+    values = dict(batch_size=BATCH, past=PAST, horizon=HORIZON)
+    return {"structure": split_model(model)[0], "optimizer": optimizer, **values, **changes}
+
+
+def run_chunks(model, iterations, ends, key=0, **changes):
+    optimizer = adam(0.01, 0.02)
+    state = init_state(model, optimizer, iterations)
+    for end in ends:
+        state = train_chunk(
+            state, jax.random.key(key), np.int32(end), **settings(model, optimizer, **changes)
+        )
+    return state
+
+
+def test_adam_is_the_tutorials_by_hand():
+    learning_rate, epsilon, b1, b2 = 0.001, 0.02, 0.9, 0.999
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(5, 7)) * np.logspace(-4, 1, 7)
+    weights = np.zeros(7)
+    first = second = 0.0
+    optimizer = adam(learning_rate, epsilon)
+    ours = jnp.zeros(7)
+    state = optimizer.init(ours)
+    for t, gradient in enumerate(gradients, 1):
+        first = b1 * first + (1 - b1) * gradient
+        second = b2 * second + (1 - b2) * gradient**2
+        corrected = first / (1 - b1**t), second / (1 - b2**t)
+        weights -= learning_rate * corrected[0] / (np.sqrt(corrected[1]) + epsilon)
+        updates, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state, ours)
+        ours = ours + updates
+        # float32 knows 1 - b2**t to 6e-5 at t = 1, and its root enters.
+        np.testing.assert_allclose(ours, weights, rtol=3e-5)
+
+
+def test_a_train_step_is_adam_on_the_gradient_of_a_float64_lstm(model):
+    learning_rate, epsilon = 0.001, 0.02
+    batch = sample_batch(jax.random.key(1), BATCH, PAST, HORIZON)
+    structure, weights, frozen = split_model(model)
+    optimizer = adam(learning_rate, epsilon)
+    state = train_step(structure, optimizer, init_state(model, optimizer, 3), batch)
+    before = reference_lstm.arrays(weights, frozen)
+    after = reference_lstm.arrays(state.weights, state.frozen)
+    assert int(state.iteration) == 1
+    np.testing.assert_allclose(state.losses[0], reference_lstm.loss(before, *batch), rtol=1e-6)
+    assert np.isnan(state.losses[1:]).all()
+    for name in ("w_ih", "w_hh", "b_hh", "w_out", "b_out"):
+        gradient = reference_lstm.gradient(before, *batch, name)
+        # In the first step of Adam both corrected moments are those of the one gradient.
+        expected = before[name] - learning_rate * gradient / (np.abs(gradient) + epsilon)
+        np.testing.assert_allclose(after[name], expected, atol=1e-7, err_msg=name)
+
+
+def test_frozen_bias_keeps_its_bits_and_has_no_moments(model):
+    model.cell.input_bias[...] = jnp.linspace(-1, 1, 24)
+    state = run_chunks(model, 40, [40])
+    np.testing.assert_array_equal(state.frozen["cell"]["input_bias"], jnp.linspace(-1, 1, 24))
+    assert not np.array_equal(state.weights["cell"]["hidden_bias"], model.cell.hidden_bias[...])
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(state.optimizer)]
+    assert len(paths) == 1 + 2 * 5  # a count, and two moments of five arrays
+    assert not any("input_bias" in path for path in paths)
+
+
+@pytest.mark.parametrize("ends", [[1, 2, 3, 60], [7, 13, 31, 60], range(10, 61, 10)])
+def test_chunk_sizes_change_no_bit(model, ends):
+    whole, parts = run_chunks(model, 60, [60]), run_chunks(model, 60, ends)
+    jax.tree.map(np.testing.assert_array_equal, whole, parts)
+
+
+def test_iteration_i_sees_the_batch_of_key_and_i_alone(model):
+    key = jax.random.key(9)
+    before = run_chunks(model, 30, [12], key=9)
+    reference = reference_lstm.arrays(before.weights, before.frozen)
+    batch = sample_batch(jax.random.fold_in(key, 12), BATCH, PAST, HORIZON)
+    after = run_chunks(model, 30, [13], key=9)
+    expected = reference_lstm.loss(reference, *batch)
+    np.testing.assert_allclose(after.losses[12], expected, rtol=1e-5)
+    assert after.losses[12] != run_chunks(model, 30, [13], key=8).losses[12]
+
+
+def test_training_lowers_the_loss(model):
+    losses = np.asarray(run_chunks(model, 300, [300]).losses)
+    assert losses[-50:].mean() < 0.6 * losses[:50].mean()
+
+
+def test_chunks_of_any_length_share_one_compilation(model, compilations):
+    run_chunks(model, 50, [3], horizon=11)
+    compilations.reset()
+    run_chunks(model, 50, [5, 6, 20, 50], horizon=11)
+    assert compilations.count == 0
+
+
+def test_a_chunk_moves_nothing_between_host_and_device(model):
+    optimizer = adam(0.01, 0.02)
+    state, key, end = init_state(model, optimizer, 10), jax.random.key(0), jnp.int32(10)
+    with jax.transfer_guard("disallow"):
+        state = train_chunk(state, key, end, **settings(model, optimizer))
+    assert int(state.iteration) == 10
+
+
+def test_the_state_is_donated_and_the_model_is_not(model):
+    optimizer = adam(0.01, 0.02)
+    state = init_state(model, optimizer, 5)
+    train_chunk(state, jax.random.key(0), np.int32(5), **settings(model, optimizer))
+    assert state.weights["cell"]["hidden_kernel"].is_deleted()
+    assert not model.cell.hidden_kernel[...].is_deleted()
+
+
+def test_train_stage_pauses_at_every_multiple_and_at_the_end(model):
+    optimizer = adam(0.01, 0.02)
+    state = init_state(model, optimizer, 25)
+    stage = train_stage(state, jax.random.key(0), pause_every=(10, 4), **settings(model, optimizer))
+    assert [int(state.iteration) for state in stage] == [4, 8, 10, 12, 16, 20, 24, 25]
+
+
+def test_many_seeds_train_under_one_vmap(model):
+    batches = jax.vmap(partial(sample_batch, batch_size=BATCH, past=PAST, future=HORIZON))(
+        jax.random.split(jax.random.key(0), 3)
+    )
+    structure, weights, frozen = split_model(model)
+    losses = jax.vmap(lambda batch: mean_squared_error(structure, weights, frozen, batch))(batches)
+    reference = reference_lstm.arrays(weights, frozen)
+    for loss, inputs, targets in zip(losses, *batches, strict=True):
+        np.testing.assert_allclose(loss, reference_lstm.loss(reference, inputs, targets), rtol=1e-6)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_a_chunk_lowers_for_accelerators(platform):
+    model, optimizer = SineLSTM(), adam(0.001, 0.02)
+    state = init_state(model, optimizer, 100)
+    values = settings(model, optimizer, batch_size=20, past=100, horizon=50)
+    exported = jax.export.export(jax.jit(partial(train_chunk, **values)), platforms=[platform])(
+        state, jax.random.key(0), jnp.int32(10)
+    )
+    assert exported.platforms == (platform,)
+    assert [aval.shape for aval in exported.out_avals] == [x.shape for x in jax.tree.leaves(state)]
