@@ -14,8 +14,9 @@ import tyro
 from matplotlib.figure import Figure
 
 from sinlstm_jax.cli import tidy_exit
-from sinlstm_jax.curriculum import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, run
+from sinlstm_jax.curriculum import run
 from sinlstm_jax.loading import load_model, save_pretrained
+from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"

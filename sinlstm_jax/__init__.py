@@ -1,9 +1,10 @@
 """An LSTM that continues sine waves: the PyTorch tutorial, in JAX and Flax."""
 
-from .curriculum import RECIPES, Recipe, Stage, run
+from .curriculum import run
 from .errors import InputError
 from .loading import load_model, load_pretrained
 from .model import FrozenBias, LSTMCarry, LSTMCell, SineLSTM
+from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout
 from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sine
 from .training import TrainState, adam, init_state, train_chunk, train_stage, train_step

@@ -13,8 +13,9 @@ from rich.table import Table
 
 import sinlstm_jax
 
-from .curriculum import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, find_recipe, run
+from .curriculum import run
 from .errors import InputError
+from .recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, find_recipe
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Stage, Recipe, the named recipes, and running one from its first stage to its last picture."""
+"""Running a recipe: from its first stage, or from where it was stopped, to its last picture."""
 
 import time
-from dataclasses import asdict, dataclass
-from itertools import accumulate
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,113 +12,33 @@ from flax import nnx
 from rich.console import Console
 
 from .checkpoints import Checkpoints
-from .errors import InputError, positive_integer, positive_number
+from .errors import InputError, positive_integer
 from .loading import CHECKPOINTS
 from .model import SineLSTM, split_model
 from .pictures import draw_long_term, draw_stage
 from .progress import RunProgress, Work
+from .recipes import Recipe, Stage
 from .run_folder import MetricsLog, open_run, write_description
 from .training import TrainState, adam, init_state, train_stage
 
-DEFAULT_SEED = 0x1010  # the tutorial's
 LOOK_EVERY = 100  # iterations between two looks at the device, about half a second
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Training at one horizon, with a fresh optimizer."""
+class Standing(NamedTuple):
+    """Where a stage stands."""
 
-    horizon: int  # steps forecast beyond the past
-    iterations: int
-    learning_rate: float = 0.001
-    epsilon: float = 0.02  # Adam's
-
-    def __post_init__(self):
-        positive_integer("horizon", self.horizon)
-        positive_integer("iterations", self.iterations)
-        positive_number("learning_rate", self.learning_rate)
-        positive_number("epsilon", self.epsilon)
+    state: TrainState
+    seconds: float  # spent on it, over all sessions
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Stages trained one after the other, each from the weights of the one before."""
+class _Outputs(NamedTuple):
+    """Where a run goes while it trains."""
 
-    name: str
-    summary: str
-    stages: tuple[Stage, ...]
-    display_every: int  # iterations between two printed lines, and what averages are over
-    past: int = 100  # steps observed
-    batch_size: int = 20
-    hidden_size: int = 15
-
-    def __post_init__(self):
-        for name in ("display_every", "past", "batch_size", "hidden_size"):
-            positive_integer(name, getattr(self, name))
-
-    @property
-    def ends(self) -> list[int]:
-        """Iterations done at the end of each stage, counted from the start of the run."""
-        return list(accumulate(stage.iterations for stage in self.stages))
-
-    def work(self, stage: Stage) -> Work:
-        """Return what a stage of this recipe takes to compute."""
-        return Work(stage.iterations, self.past + stage.horizon)
-
-
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            "curriculum",
-            "fine-tunes over growing horizons; the tutorial's third experiment",
-            (
-                Stage(50, 10000),
-                Stage(100, 6000),
-                Stage(200, 8000),
-                Stage(400, 20000, learning_rate=0.0005, epsilon=0.04),
-            ),
-            display_every=400,
-        ),
-        Recipe(
-            "short-window",
-            "one short horizon; the tutorial's first experiment",
-            (Stage(50, 6000),),
-            display_every=200,
-        ),
-        Recipe(
-            "long-window",
-            "one long horizon from scratch; the tutorial's second experiment",
-            (Stage(200, 20000),),
-            display_every=800,
-        ),
-        Recipe(
-            "smoke",
-            "two tiny stages, to see that everything works",
-            (Stage(10, 200), Stage(20, 100)),
-            display_every=50,
-        ),
-    )
-}
-
-# (final loss, final average) that the tutorial prints at the end of each stage.
-TUTORIAL_FIGURES = {
-    "short-window": ((0.113662, 0.0937160),),
-    "long-window": ((0.302981, 0.308761),),
-    "curriculum": (
-        (0.0185049, 0.0180234),
-        (0.0214709, 0.0196239),
-        (0.0168929, 0.0448204),
-        (0.0664830, 0.0775012),
-    ),
-}
-
-
-def find_recipe(name: str) -> Recipe:
-    """Return a named recipe, or raise InputError with the names there are."""
-    if name not in RECIPES:
-        raise InputError(f"--recipe is {name!r}: give one of {', '.join(RECIPES)}")
-    return RECIPES[name]
+    console: Console
+    progress: RunProgress
+    metrics: MetricsLog
+    checkpoints: Checkpoints
+    checkpoint_every: int
 
 
 def run_keys(seed: int) -> tuple[jax.Array, jax.Array]:
@@ -170,46 +90,26 @@ def run(
     structure, _, _ = split_model(model)
 
     with Checkpoints(out / CHECKPOINTS, keep=recipe.ends) as checkpoints:
-        restored = _restore(recipe, model, checkpoints)
-        console.print(_where_it_starts(recipe, restored, out))
-        histories = [losses_so_far(state) for state, _ in restored]
+        standings = _restore(recipe, model, checkpoints)
+        console.print(_where_it_starts(recipe, standings, out))
+        work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
         with (
-            MetricsLog(out, histories) as metrics,
-            RunProgress(console, [recipe.work(stage) for stage in recipe.stages]) as progress,
+            MetricsLog(out, [losses_so_far(state) for state, _ in standings]) as metrics,
+            RunProgress(console, work) as progress,
         ):
+            outputs = _Outputs(console, progress, metrics, checkpoints, checkpoint_every)
             for number, stage in enumerate(recipe.stages, 1):
-                optimizer = adam(stage.learning_rate, stage.epsilon)
-                if number <= len(restored):
-                    state, seconds = restored[number - 1]
-                else:
-                    state, seconds = init_state(model, optimizer, stage.iterations), 0.0
-                losses = losses_so_far(state)
-                if losses.size < stage.iterations:
-                    console.print(_headline(number, stage))
-                    progress.start_stage(number)
-                started = time.monotonic() - seconds
-                for state in train_stage(
-                    state,
-                    jax.random.fold_in(data_key, number),
-                    pause_every=(LOOK_EVERY, recipe.display_every, checkpoint_every),
-                    structure=structure,
-                    optimizer=optimizer,
-                    batch_size=recipe.batch_size,
-                    past=recipe.past,
-                    horizon=stage.horizon,
-                ):
-                    before, losses = losses.size, losses_so_far(state)
-                    seconds = time.monotonic() - started
-                    metrics.append(number, before, losses[before:])
-                    for line in loss_lines(losses, before, recipe.display_every):
-                        console.print(line)
-                    progress.update(losses.size)
-                    if losses.size % checkpoint_every == 0 or losses.size == stage.iterations:
-                        _save(checkpoints, recipe, description, number, state, seconds)
-
+                if number > len(standings):
+                    standings.append(Standing(_fresh_state(model, stage), 0.0))
+                key = jax.random.fold_in(data_key, number)
+                state, seconds = _train(
+                    recipe, number, standings[number - 1], key, structure, description, outputs
+                )
                 model = nnx.merge(structure, state.weights, state.frozen)
-                figures = _figures(recipe, number, losses, seconds)
-                description["figures"][number - 1 : number] = [figures]
+                losses = losses_so_far(state)
+                description["figures"][number - 1 : number] = [
+                    _figures(recipe, number, losses, seconds)
+                ]
                 write_description(out, description)
                 draw_stage(
                     out,
@@ -242,40 +142,84 @@ def loss_lines(losses: np.ndarray, start: int, every: int) -> list[str]:
     return lines
 
 
-def _restore(recipe: Recipe, model: SineLSTM, checkpoints: Checkpoints) -> list:
-    """Return (state, seconds) of every stage begun, each from its latest checkpoint."""
-    restored, steps = [], checkpoints.steps()
+def _fresh_state(model: SineLSTM, stage: Stage) -> TrainState:
+    return init_state(model, adam(stage.learning_rate, stage.epsilon), stage.iterations)
+
+
+def _train(
+    recipe: Recipe,
+    number: int,
+    standing: Standing,
+    key: jax.Array,
+    structure: nnx.GraphDef,
+    description: dict,
+    outputs: _Outputs,
+) -> Standing:
+    """Train a stage from where it stands to its end; at once there if it is complete."""
+    stage = recipe.stages[number - 1]
+    losses = losses_so_far(standing.state)
+    if losses.size == stage.iterations:
+        return standing
+    outputs.console.print(_headline(number, stage))
+    outputs.progress.start_stage(number)
+    started = time.monotonic() - standing.seconds
+    for state in train_stage(
+        standing.state,
+        key,
+        pause_every=(LOOK_EVERY, recipe.display_every, outputs.checkpoint_every),
+        structure=structure,
+        optimizer=adam(stage.learning_rate, stage.epsilon),
+        batch_size=recipe.batch_size,
+        past=recipe.past,
+        horizon=stage.horizon,
+    ):
+        before, losses = losses.size, losses_so_far(state)
+        standing = Standing(state, time.monotonic() - started)
+        outputs.metrics.append(number, before, losses[before:])
+        for line in loss_lines(losses, before, recipe.display_every):
+            outputs.console.print(line)
+        outputs.progress.update(losses.size)
+        if losses.size % outputs.checkpoint_every == 0 or losses.size == stage.iterations:
+            _save(outputs.checkpoints, recipe, number, standing, description)
+    return standing
+
+
+def _restore(recipe: Recipe, model: SineLSTM, checkpoints: Checkpoints) -> list[Standing]:
+    """Return where every stage begun stands, each from its latest checkpoint."""
+    standings, steps = [], checkpoints.steps()
     for number, (stage, end) in enumerate(zip(recipe.stages, recipe.ends, strict=True), 1):
-        reached = [step for step in steps if end - stage.iterations < step <= end]
         if end not in steps and steps and steps[-1] > end:
             raise InputError(
                 f"the checkpoint of stage {number}, step {end}, is gone: put it back, or start "
                 "anew with another --out"
             )
+        reached = [step for step in steps if end - stage.iterations < step <= end]
         if not reached:
             break
-        step = reached[-1]
-        optimizer = adam(stage.learning_rate, stage.epsilon)
-        items = _items(init_state(model, optimizer, stage.iterations))
-        items = {name: checkpoints.restore(step, name, like) for name, like in items.items()}
+        items = {
+            name: checkpoints.restore(reached[-1], name, like)
+            for name, like in _items(_fresh_state(model, stage)).items()
+        }
         state = TrainState(**items["model"], **items["state"])
-        restored.append((state, checkpoints.meta(step)["seconds"]))
-    return restored
+        standings.append(Standing(state, checkpoints.meta(reached[-1])["seconds"]))
+    return standings
 
 
-def _save(checkpoints, recipe, description, number, state, seconds) -> None:
-    iteration = int(state.iteration)
-    step = recipe.ends[number - 1] - recipe.stages[number - 1].iterations + iteration
+def _save(
+    checkpoints: Checkpoints, recipe: Recipe, number: int, standing: Standing, description: dict
+) -> None:
+    iteration = int(standing.state.iteration)
     meta = {
         "recipe": recipe.name,
         "seed": description["seed"],
         "hidden_size": recipe.hidden_size,
         "stage": number,
         "iteration": iteration,
-        "seconds": seconds,
+        "seconds": standing.seconds,
         "versions": description["versions"],
     }
-    checkpoints.save(step, meta, **_items(state))
+    stage_start = recipe.ends[number - 1] - recipe.stages[number - 1].iterations
+    checkpoints.save(stage_start + iteration, meta, **_items(standing.state))
 
 
 def _items(state: TrainState) -> dict:
@@ -317,10 +261,10 @@ def _headline(number: int, stage: Stage) -> str:
     )
 
 
-def _where_it_starts(recipe: Recipe, restored: list, out: Path) -> str:
-    if not restored:
+def _where_it_starts(recipe: Recipe, standings: list[Standing], out: Path) -> str:
+    if not standings:
         return f"A new run of {recipe.name} in {out}"
-    number, iteration = len(restored), int(restored[-1][0].iteration)
+    number, iteration = len(standings), int(standings[-1].state.iteration)
     if number == len(recipe.stages) and iteration == recipe.stages[-1].iterations:
         return f"The run in {out} is complete: drawing its pictures again"
     return f"Going on with the run in {out}, from stage {number}, iteration {iteration}"

@@ -4,6 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -48,12 +49,11 @@ def load_pretrained() -> SineLSTM:
     with resources.files(__package__).joinpath(PRETRAINED).open("rb") as file:
         arrays = dict(np.load(file))
     hidden_size = arrays["weights/cell/hidden_kernel"].shape[0]
-    structure, *trees = _abstract_model(hidden_size)
-    restore = {"weights": trees[0], "frozen": trees[1]}
-    restore = jax.tree.map_with_path(
-        lambda path, _: jax.numpy.asarray(arrays[_name(path)]), restore
+    structure, weights, frozen = _abstract_model(hidden_size)
+    trees = jax.tree.map_with_path(
+        lambda path, _: jnp.asarray(arrays[_name(path)]), {"weights": weights, "frozen": frozen}
     )
-    return nnx.merge(structure, restore["weights"], restore["frozen"])
+    return nnx.merge(structure, trees["weights"], trees["frozen"])
 
 
 def save_pretrained(model: SineLSTM, path: str | Path) -> None:
@@ -68,5 +68,5 @@ def _name(path) -> str:
 
 
 def _abstract_model(hidden_size: int):
-    model = nnx.eval_shape(lambda: SineLSTM(hidden_size))
-    return split_model(model)
+    """Return `split_model` of a model of that size, with shapes in place of arrays."""
+    return split_model(nnx.eval_shape(lambda: SineLSTM(hidden_size)))

@@ -118,7 +118,7 @@ def split_model(model: SineLSTM) -> tuple[nnx.GraphDef, dict, dict]:
 
 
 def torch_uniform(hidden_size: int):
-    """Return an initializer for U(-1/sqrt(hidden), 1/sqrt(hidden)), PyTorch's for LSTM and Linear."""
+    """Return an initializer for U(-1/sqrt(hidden), 1/sqrt(hidden)), as in PyTorch."""
     bound = hidden_size**-0.5
 
     def initialize(key, shape, dtype=jnp.float32, out_sharding=None):

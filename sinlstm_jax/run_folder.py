@@ -62,7 +62,7 @@ def write_description(path: Path, description: dict) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that decide a run's bits: Python's and of the packages it computes with."""
+    """Return the versions that decide a run's bits: of Python and the packages computed with."""
     packages = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     return {"python": platform.python_version()} | {
         package: metadata.version(package) for package in packages

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from sinlstm_jax import cli
-from sinlstm_jax.curriculum import TUTORIAL_FIGURES
+from sinlstm_jax.recipes import TUTORIAL_FIGURES
 
 
 @pytest.fixture

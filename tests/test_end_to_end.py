@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from sinlstm_jax import load_model
-from sinlstm_jax.curriculum import TUTORIAL_FIGURES
 from sinlstm_jax.model import split_model
+from sinlstm_jax.recipes import TUTORIAL_FIGURES
 from sinlstm_jax.run_folder import versions
 
 ROOT = Path(__file__).parents[1]
@@ -21,9 +21,17 @@ README = (ROOT / "README.md").read_text()
 STRICT_PYTHON = (sys.executable, "-W", "error")
 
 
-def curriculum(*arguments, **options):
+def start_curriculum(*arguments):
     command = [*STRICT_PYTHON, ROOT / "scripts" / "curriculum.py", *arguments]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, **options)
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def curriculum(*arguments):
+    """Run the script to its end and return its output; warnings are errors, and would show."""
+    with start_curriculum(*arguments) as process:
+        output, errors = process.communicate(timeout=1500)
+    assert (process.returncode, errors) == (0, "")
+    return output
 
 
 def weights(path):
@@ -37,24 +45,17 @@ def readme_commands():
 def test_a_run_killed_in_mid_stage_goes_on_to_the_same_bits(tmp_path):
     options = ("--recipe", "smoke", "--checkpoint-every", "50", "--out")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    uninterrupted = curriculum(*options, whole, stderr=subprocess.PIPE)
-    output, errors = uninterrupted.communicate(timeout=300)
-    assert uninterrupted.returncode == 0
-    assert errors == ""  # warnings are errors, and would show here
-    assert "smoke, seed 4112" in output
+    assert "smoke, seed 4112" in curriculum(*options, whole)
 
-    process = curriculum(*options, killed)
-    for line in process.stdout:
-        if "step    150" in line:
-            process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
+    with start_curriculum(*options, killed) as process:
+        for line in process.stdout:
+            if "step    150" in line:
+                process.send_signal(signal.SIGKILL)
     assert not (killed / "stage-1-horizon-10-loss.png").exists()
     with (killed / "metrics.csv").open("a") as file:
         file.write("1,199,0.5\n1,2")  # as a kill between two flushes would leave it
 
-    resumed = curriculum(*options, killed)
-    output, _ = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0
+    output = curriculum(*options, killed)
     assert re.search(r"Going on with the run in .*, from stage 1, iteration (50|100|150)\n", output)
     jax.tree.map(np.testing.assert_array_equal, weights(killed), weights(whole))
     assert (killed / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
@@ -106,9 +107,7 @@ def test_the_readmes_options_are_those_there_are():
 
 @pytest.mark.slow
 def test_the_readmes_main_command_trains_the_whole_curriculum(tmp_path):
-    process = curriculum("--out", tmp_path / "run")
-    process.communicate(timeout=1500)
-    assert process.returncode == 0
+    curriculum("--out", tmp_path / "run")
     losses = np.loadtxt(tmp_path / "run" / "metrics.csv", delimiter=",", skiprows=1)
     assert losses.shape == (44000, 3)
     table = re.findall(r"\| (\d+) \| (\d+) \| \d+ \| \S+ \| (\S+) \|", README)

@@ -10,7 +10,7 @@ import sinlstm_jax
 PACKAGE = Path(sinlstm_jax.__file__).parent
 ORDER = (
     "errors files signals model rollout training checkpoints loading plots pictures progress "
-    "run_folder curriculum cli"
+    "run_folder recipes curriculum cli"
 ).split()
 
 

@@ -61,6 +61,6 @@ def test_the_pretrained_model_is_as_good_as_the_readme_says():
     assert model.hidden_size == 15
     np.testing.assert_array_equal(model.cell.input_bias[...], np.zeros(60))
     reference = reference_lstm.arrays(*split_model(model)[1:])
-    inputs, targets = sample_batch(jax.random.key(0), 200, 100, 400)
-    # 0.044 over the last 400 batches of its training.
-    assert 0.03 < reference_lstm.loss(reference, inputs, targets) < 0.06
+    inputs, targets = sample_batch(jax.random.key(0), 2000, 100, 400)
+    # 0.061 over 80,000 waves; over 2,000 the standard deviation is 0.001.
+    assert 0.055 < reference_lstm.loss(reference, inputs, targets) < 0.067
