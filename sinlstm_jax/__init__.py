@@ -2,11 +2,12 @@
 
 from .curriculum import run
 from .errors import InputError
-from .loading import load_model, load_pretrained
+from .loading import load_model, load_pretrained, save_model
 from .model import FrozenBias, LSTMCarry, LSTMCell, SineLSTM
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout
-from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sine
+from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
+from .torch_weights import params_from_torch, params_to_torch
 from .training import TrainState, adam, init_state, train_chunk, train_stage, train_step
 
 __all__ = [
@@ -28,9 +29,13 @@ __all__ = [
     "load_model",
     "load_pretrained",
     "observe",
+    "params_from_torch",
+    "params_to_torch",
     "rollout",
     "run",
     "sample_batch",
+    "sample_batches",
+    "save_model",
     "sine",
     "train_chunk",
     "train_stage",

@@ -1,4 +1,4 @@
-"""The command line: `sinlstm curriculum`, also run by scripts/curriculum.py."""
+"""The command line: the `sinlstm` subcommands, which the scripts also run."""
 
 import contextlib
 import sys
@@ -13,6 +13,7 @@ from rich.table import Table
 
 import sinlstm_jax
 
+from .convert import convert
 from .curriculum import run
 from .errors import InputError
 from .recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, find_recipe
@@ -62,6 +63,25 @@ class CurriculumOptions:
             )
         console.print(closing_table(description))
         console.print(f"Checkpoints, pictures, metrics.csv and run.json are in {out}")
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """Convert a model between PyTorch (.pt), safetensors (.safetensors) and our checkpoints.
+
+    Formats are told by name: what ends otherwise is a folder, a run's or one checkpoint's to read
+    from, a new one to write to. Nothing is overwritten.
+    """
+
+    source: tyro.conf.Positional[Path]
+    """What to read."""
+    target: tyro.conf.Positional[Path]
+    """What to write."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        model = convert(self.source, self.target)
+        print(f"{self.target}: {model.hidden_size} hidden units, from {self.source}")
 
 
 @contextlib.contextmanager
@@ -117,7 +137,9 @@ def main() -> None:
     """Run the subcommand that the command line names."""
     with tidy_exit():
         tyro.extras.subcommand_cli_from_dict(
-            {"curriculum": CurriculumOptions}, prog="sinlstm", description=sinlstm_jax.__doc__
+            {"curriculum": CurriculumOptions, "convert": ConvertOptions},
+            prog="sinlstm",
+            description=sinlstm_jax.__doc__,
         ).execute()
 
 
@@ -125,6 +147,12 @@ def curriculum_main() -> None:
     """Run `sinlstm curriculum` without naming it."""
     with tidy_exit():
         tyro.cli(CurriculumOptions).execute()
+
+
+def convert_main() -> None:
+    """Run `sinlstm convert` without naming it."""
+    with tidy_exit():
+        tyro.cli(ConvertOptions).execute()
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ def load_model(path: str | Path) -> SineLSTM:
     """
     path = Path(path).absolute()
     folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
-    if not folder.is_dir():
+    if not path.is_dir():
         raise InputError(f"{path} does not exist: give a run's folder or one of its checkpoints")
     with Checkpoints(folder, create=False) as checkpoints:
         steps = checkpoints.steps()
@@ -42,6 +42,27 @@ def load_model(path: str | Path) -> SineLSTM:
         structure, weights, frozen = _abstract_model(hidden_size)
         item = checkpoints.restore(step, "model", {"weights": weights, "frozen": frozen})
     return nnx.merge(structure, item["weights"], item["frozen"])
+
+
+def save_model(model: SineLSTM, folder: str | Path) -> None:
+    """Write a model as a checkpoint into a new folder, from which `load_model` loads it.
+
+    Raises:
+      InputError: the folder exists, cannot be made, or the model is not float32.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise InputError(f"{folder} exists: give a new folder")
+    if model.output.kernel[...].dtype != jnp.float32:
+        raise InputError("the model is float64: checkpoints hold float32")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error.strerror}): give another") from None
+    _, weights, frozen = split_model(model)
+    with Checkpoints(folder / CHECKPOINTS) as checkpoints:
+        item = {"weights": weights, "frozen": frozen}
+        checkpoints.save(0, {"hidden_size": model.hidden_size}, model=item)
 
 
 def load_pretrained() -> SineLSTM:

@@ -17,7 +17,7 @@ class FrozenBias(nnx.Variable):
 
 
 class LSTMCarry(NamedTuple):
-    """State of an LSTM between two steps, each `[..., hidden]`, float32.
+    """State of an LSTM between two steps, each `[..., hidden]`, of the weights' dtype.
 
     Unpacks as (hidden, cell), PyTorch's (h, c); Flax's own cells have it the other way round.
     """
@@ -60,7 +60,8 @@ class LSTMCell(nnx.RNNCellBase):
     def initialize_carry(self, input_shape, rngs=None, carry_init=None) -> LSTMCarry:
         """Return the zero carry for inputs of `input_shape`, `[..., input_size]`."""
         del rngs, carry_init  # of Flax's interface; PyTorch starts from zero
-        zeros = jnp.zeros((*input_shape[:-1], self.hidden_size), jnp.float32)
+        shape = (*input_shape[:-1], self.hidden_size)
+        zeros = jnp.zeros(shape, self.hidden_kernel[...].dtype)
         return LSTMCarry(zeros, zeros)
 
     @property

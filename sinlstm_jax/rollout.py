@@ -22,14 +22,15 @@ def rollout(model: SineLSTM, history, horizon: int) -> jax.Array:
       horizon: steps to forecast.
 
     Returns:
-      Predictions, `[past + horizon, batch, 1]`, float32; the first `past` are those made while
-      observing. The program is compiled once for each shape of history and each horizon.
+      Predictions, `[past + horizon, batch, 1]`, in the model's dtype, float32; the first `past`
+      are those made while observing. The program is compiled once for each shape of history and
+      each horizon.
 
     Raises:
       InputError: the history is empty, not finite or of another rank, or horizon is not positive.
     """
     horizon = positive_integer("horizon", horizon)
-    return _rollout(*nnx.split(model), _as_inputs(history), horizon)
+    return _rollout(*nnx.split(model), _as_inputs(model, history), horizon)
 
 
 def observe(model: SineLSTM, history) -> tuple[LSTMCarry, jax.Array]:
@@ -37,7 +38,7 @@ def observe(model: SineLSTM, history) -> tuple[LSTMCarry, jax.Array]:
 
     Takes and raises what `rollout` does.
     """
-    return _observe(*nnx.split(model), _as_inputs(history))
+    return _observe(*nnx.split(model), _as_inputs(model, history))
 
 
 def forecast(model: SineLSTM, carry: LSTMCarry, steps: int) -> tuple[LSTMCarry, jax.Array]:
@@ -57,7 +58,7 @@ def _scan(model, carry, inputs, length=None):
     # rounds differently for different lengths.
     def step(carry, inputs):
         if inputs is None:
-            inputs = jnp.full((carry.hidden.shape[0], 1), NO_INPUT, jnp.float32)
+            inputs = jnp.full((carry.hidden.shape[0], 1), NO_INPUT, carry.hidden.dtype)
         return model.step(carry, inputs)
 
     return jax.lax.scan(step, carry, inputs, length)
@@ -81,11 +82,12 @@ def _rollout(structure, state, inputs, horizon):
     return jnp.concatenate([observed, forecasted])
 
 
-def _as_inputs(history) -> jax.Array:
-    """Return a history as `[past, batch, 1]`, float32, or raise InputError."""
+def _as_inputs(model: SineLSTM, history) -> jax.Array:
+    """Return a history as `[past, batch, 1]` in the model's dtype, or raise InputError."""
+    dtype = model.output.kernel[...].dtype
     if not isinstance(history, jax.core.Tracer):
         try:
-            history = np.asarray(history, np.float32)
+            history = np.asarray(history, dtype)
         except (TypeError, ValueError) as error:
             raise InputError(f"history is no array of numbers ({error}): give [past]") from None
     shape = history.shape
@@ -101,4 +103,4 @@ def _as_inputs(history) -> jax.Array:
             f"history holds {history[bad]} at {list(bad)}: give finite values, or leave those "
             "steps out"
         )
-    return jnp.asarray(history, jnp.float32).reshape(shape[0], -1, 1)
+    return jnp.asarray(history, dtype).reshape(shape[0], -1, 1)

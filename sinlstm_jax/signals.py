@@ -99,3 +99,19 @@ def sample_batch(
     targets = sine(frequency, offset, past + future)[:, :, None]
     inputs = targets.at[past:].set(NO_INPUT)
     return inputs, targets
+
+
+def sample_batches(rng, batch_size: int, past: int, future: int, dtype=np.float32):
+    """Draw training batches for ever in NumPy, as the PyTorch tutorial does.
+
+    With `np.random.RandomState(s)` as rng they are the batches of its training loop after
+    `np.random.seed(s)`. Yields (inputs, targets), `[past + future, batch, 1]`, of the given dtype.
+    """
+    while True:
+        _, observed, _, continuation = generate_sample(
+            None, None, batch_size, future, past, rng=rng
+        )
+        targets = np.concatenate([observed, continuation], axis=1).T[:, :, None].astype(dtype)
+        inputs = targets.copy()
+        inputs[past:] = NO_INPUT
+        yield inputs, targets

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from .errors import InputError
 from .model import SineLSTM, split_model
 from .signals import sample_batch
 
@@ -17,11 +18,11 @@ from .signals import sample_batch
 class TrainState(NamedTuple):
     """Everything that training changes, or needs to go on: one pytree of arrays."""
 
-    weights: dict  # trainable, float32
-    frozen: dict  # the input bias, float32
+    weights: dict  # trainable; float32 unless the model is float64
+    frozen: dict  # the input bias
     optimizer: optax.OptState  # moments of the weights alone
     iteration: jax.Array  # iterations done, int32 scalar
-    losses: jax.Array  # [iterations of the stage], float32; NaN where not reached yet
+    losses: jax.Array  # [iterations of the stage]; NaN where not reached yet
 
 
 @cache
@@ -45,7 +46,7 @@ def init_state(
         frozen=frozen,
         optimizer=optimizer.init(weights),
         iteration=jnp.zeros((), jnp.int32),
-        losses=jnp.full((iterations,), jnp.nan, jnp.float32),
+        losses=jnp.full((iterations,), jnp.nan, weights["output"]["bias"].dtype),
     )
 
 
@@ -104,16 +105,52 @@ def train_chunk(
     return jax.lax.fori_loop(state.iteration, end, iterate, state)
 
 
+@partial(jax.jit, static_argnames=("structure", "optimizer"), donate_argnames="state")
+def _train_step(state: TrainState, batch, *, structure, optimizer) -> TrainState:
+    return train_step(structure, optimizer, state, batch)
+
+
 def train_stage(
-    state: TrainState, key: jax.Array, *, pause_every: tuple[int, ...], **settings
+    state: TrainState,
+    source: jax.Array | Iterator,
+    *,
+    pause_every: tuple[int, ...],
+    structure: nnx.GraphDef,
+    optimizer: optax.GradientTransformation,
+    **sizes: int,
 ) -> Iterator[TrainState]:
     """Train a stage to the end of its loss history, pausing at every multiple of `pause_every`.
 
-    Yields the state at each pause. It is consumed when the next one is asked for: copy what is to
-    be kept. `settings` are the keyword arguments of `train_chunk`.
+    Args:
+      state: where to start; consumed.
+      source: a key, from which batches are drawn on the device as `train_chunk` says; or an
+        iterator of batches, (inputs, targets), NumPy arrays `[time, batch, 1]` of the model's
+        dtype, one taken per iteration.
+      pause_every: periods, in iterations.
+      structure: of the model.
+      optimizer: as it was for `init_state`.
+      **sizes: batch_size, past and horizon of the batches to draw; only with a key.
+
+    Yields:
+      The state at each pause. It is consumed when the next one is asked for: copy what is to be
+      kept.
+
+    Raises:
+      InputError: the iterator has no batch left before the stage is at its end.
     """
+    fixed = {"structure": structure, "optimizer": optimizer}
     iteration, iterations = int(state.iteration), state.losses.size
     while iteration < iterations:
-        iteration = min(iterations, *(iteration - iteration % n + n for n in pause_every))
-        state = train_chunk(state, key, np.int32(iteration), **settings)
+        start = iteration
+        iteration = min(iterations, *(start - start % period + period for period in pause_every))
+        if isinstance(source, jax.Array):
+            state = train_chunk(state, source, np.int32(iteration), **fixed, **sizes)
+        else:
+            for done in range(start, iteration):
+                batch = next(source, None)
+                if batch is None:
+                    raise InputError(
+                        f"the batches end after iteration {done}: give {iterations} of them"
+                    )
+                state = _train_step(state, batch, **fixed)
         yield state

@@ -9,8 +9,8 @@ import sinlstm_jax
 
 PACKAGE = Path(sinlstm_jax.__file__).parent
 ORDER = (
-    "errors files signals model rollout training checkpoints loading plots pictures progress "
-    "run_folder recipes curriculum cli"
+    "errors files signals model rollout training torch_weights checkpoints loading plots pictures "
+    "progress run_folder recipes curriculum convert cli"
 ).split()
 
 

@@ -3,7 +3,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sinlstm_jax import NO_INPUT, InputError, draw_waves, generate_sample, sample_batch, sine
+from sinlstm_jax import (
+    NO_INPUT,
+    InputError,
+    draw_waves,
+    generate_sample,
+    sample_batch,
+    sample_batches,
+    sine,
+)
 
 
 def closed_form(frequency, offset, steps):
@@ -107,3 +115,21 @@ def test_sample_batch_pads_inputs_and_keeps_targets():
     assert NO_INPUT == -2
     np.testing.assert_array_equal(inputs[100:], np.full((50, 20, 1), -2, np.float32))
     np.testing.assert_allclose(targets[:, :, 0], closed_form(*draw_waves(key, 20), 150), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sample_batches_is_the_tutorials_stream(dtype):
+    past, future, batch_size = 100, 50, 20
+    batches = sample_batches(np.random.RandomState(3), batch_size, past, future, dtype)
+    stream = np.random.RandomState(3)
+    for _ in range(3):
+        inputs, targets = next(batches)
+        assert inputs.shape == targets.shape == (150, 20, 1)
+        assert inputs.dtype == targets.dtype == dtype
+        for series in range(batch_size):
+            offset = stream.rand() * 2 * np.pi
+            frequency = stream.rand() * 3.5 + 0.5
+            wave = np.sin(2 * np.pi * frequency * (np.arange(150) / 100.0 + offset))
+            np.testing.assert_array_equal(targets[:, series, 0], wave.astype(dtype))
+            np.testing.assert_array_equal(inputs[:past, series, 0], wave[:past].astype(dtype))
+        np.testing.assert_array_equal(inputs[past:], np.full((50, 20, 1), -2, dtype))

@@ -1,3 +1,4 @@
+import itertools
 from functools import partial
 
 import jax
@@ -8,10 +9,12 @@ import reference_lstm
 from flax import nnx
 
 from sinlstm_jax import (
+    InputError,
     SineLSTM,
     adam,
     init_state,
     sample_batch,
+    sample_batches,
     train_chunk,
     train_stage,
     train_step,
@@ -151,6 +154,38 @@ def test_many_seeds_train_under_one_vmap(model):
     reference = reference_lstm.arrays(weights, frozen)
     for loss, inputs, targets in zip(losses, *batches, strict=True):
         np.testing.assert_allclose(loss, reference_lstm.loss(reference, inputs, targets), rtol=1e-6)
+
+
+def test_train_stage_takes_batches_of_numpy(model):
+    batches = list(itertools.islice(sample_batches(np.random.RandomState(0), 4, 20, 10), 12))
+    optimizer = adam(0.01, 0.02)
+    fixed = {"structure": split_model(model)[0], "optimizer": optimizer}
+    expected = init_state(model, optimizer, 12)
+    for batch in batches:
+        reference = reference_lstm.arrays(expected.weights, expected.frozen)
+        expected = train_step(fixed["structure"], optimizer, expected, batch)
+        loss = expected.losses[expected.iteration - 1]
+        np.testing.assert_allclose(loss, reference_lstm.loss(reference, *batch), rtol=1e-5)
+    pauses = []
+    start = init_state(model, optimizer, 12)
+    for state in train_stage(start, iter(batches), pause_every=(5,), **fixed):
+        pauses.append(int(state.iteration))
+    assert pauses == [5, 10, 12]
+    np.testing.assert_allclose(state.losses, expected.losses, rtol=1e-5)
+
+
+def test_a_stage_that_runs_out_of_batches_says_so(model):
+    batches = itertools.islice(sample_batches(np.random.RandomState(0), 4, 20, 10), 7)
+    optimizer = adam(0.01, 0.02)
+    stage = train_stage(
+        init_state(model, optimizer, 12),
+        batches,
+        pause_every=(5,),
+        structure=split_model(model)[0],
+        optimizer=optimizer,
+    )
+    with pytest.raises(InputError, match="the batches end after iteration 7: give 12 of them"):
+        list(stage)
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])

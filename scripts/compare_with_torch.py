@@ -1,0 +1,127 @@
+"""Train on the same weights and batches as PyTorch, and show where the loss curves part.
+
+Needs `pip install '.[torch]'`. Writes docs/images/same_batches.png and the table in
+docs/results.md.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+import torch
+import torch_reference
+import tyro
+from matplotlib.figure import Figure
+from results import markdown, replace_between
+
+from sinlstm_jax import adam, init_state, params_from_torch, sample_batches, train_stage
+from sinlstm_jax.cli import tidy_exit
+from sinlstm_jax.model import split_model
+from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
+
+ROOT = Path(__file__).parents[1]
+RECIPE = RECIPES["short-window"]
+(STAGE,) = RECIPE.stages
+SMOOTH = 50  # iterations that the picture averages over
+THRESHOLDS = (1e-6, 1e-3, 1e-1)  # relative differences of the loss
+
+
+@dataclass(frozen=True)
+class Options:
+    """Drive this port and PyTorch with one stream of batches and compare their losses."""
+
+    iterations: int = STAGE.iterations
+    """How many; the published figures are for the whole short-window run."""
+    seed: int = DEFAULT_SEED
+    """Of the initial weights (PyTorch's) and of the batches (NumPy's)."""
+
+
+def main(options: Options) -> None:
+    """Train all four, then write the picture and the table."""
+    torch.set_num_threads(1)
+    weights = torch_reference.initial_weights(options.seed)
+    losses = {
+        dtype: (train_torch(weights, options, dtype), train_ours(weights, options, dtype))
+        for dtype in ("float32", "float64")
+    }
+    replace_between(ROOT / "docs" / "results.md", "same-batches", table(losses))
+    plot(ROOT / "docs" / "images" / "same_batches.png", losses)
+
+
+def batches(options: Options, dtype: str):
+    """Return the tutorial's stream of batches."""
+    rng = np.random.RandomState(options.seed)
+    return sample_batches(rng, RECIPE.batch_size, RECIPE.past, STAGE.horizon, dtype)
+
+
+def train_torch(weights: dict, options: Options, dtype: str) -> np.ndarray:
+    """Return PyTorch's losses."""
+    losses, _ = torch_reference.train(
+        weights,
+        batches(options, dtype),
+        options.iterations,
+        STAGE.learning_rate,
+        STAGE.epsilon,
+        np.dtype(dtype),
+    )
+    return losses
+
+
+def train_ours(weights: dict, options: Options, dtype: str) -> np.ndarray:
+    """Return our losses."""
+    with jax.enable_x64(dtype == "float64"):
+        model = params_from_torch({name: a.astype(dtype) for name, a in weights.items()})
+        optimizer = adam(STAGE.learning_rate, STAGE.epsilon)
+        (state,) = train_stage(
+            init_state(model, optimizer, options.iterations),
+            batches(options, dtype),
+            pause_every=(options.iterations,),
+            structure=split_model(model)[0],
+            optimizer=optimizer,
+        )
+        return np.asarray(state.losses)
+
+
+def table(losses: dict) -> str:
+    """Return at which iteration the two sides first differ by how much, and the end."""
+    rows = []
+    for dtype, (theirs, ours) in losses.items():
+        apart = np.abs(ours - theirs) / theirs
+        firsts = [
+            str(np.argmax(apart > threshold)) if (apart > threshold).any() else "never"
+            for threshold in THRESHOLDS
+        ]
+        ends = [f"{side[-RECIPE.display_every :].mean():.5f}" for side in (theirs, ours)]
+        rows.append([dtype, *firsts, f"{apart.max():.1e}", *ends])
+    header = ["dtype", *(f"first beyond {threshold:g}" for threshold in THRESHOLDS)]
+    header += ["largest", "PyTorch's last average", "ours"]
+    return markdown(header, rows)
+
+
+def plot(path: Path, losses: dict) -> None:
+    """Draw both loss curves on top of each other, and their difference below."""
+    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True)
+    theirs, ours = losses["float32"]
+    kernel = np.full(SMOOTH, 1 / SMOOTH)
+    iterations = np.arange(theirs.size - SMOOTH + 1) + (SMOOTH - 1) / 2
+    smooth = [np.convolve(side, kernel, "valid") for side in (theirs, ours)]
+    upper.plot(iterations, smooth[0], color="0.6", linewidth=4, label="PyTorch")
+    upper.plot(iterations, smooth[1], "--", color="tab:red", linewidth=1.3, label="this port")
+    upper.set(yscale="log", ylabel=f"mean squared error,\naverage of {SMOOTH} iterations")
+    upper.set_title("Same initial weights, same batches: float32")
+    upper.legend()
+    for (dtype, (theirs, ours)), colour, style in zip(
+        losses.items(), ("tab:red", "tab:blue"), ("-", ":"), strict=True
+    ):
+        apart = np.maximum(np.abs(ours - theirs) / theirs, 1e-17)
+        lower.plot(apart, style, color=colour, linewidth=1, label=dtype)
+    lower.set(yscale="log", xlabel="iteration", ylabel="relative difference\nof the two losses")
+    lower.legend()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    with tidy_exit():
+        main(tyro.cli(Options))

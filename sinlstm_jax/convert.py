@@ -1,0 +1,91 @@
+"""Weights from one file format to another: PyTorch's, safetensors, and our checkpoints."""
+
+import importlib
+from pathlib import Path
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from .errors import InputError
+from .files import replacing
+from .loading import load_model, save_model
+from .model import SineLSTM
+from .torch_weights import params_from_torch, params_to_torch
+
+TORCH_SUFFIXES = (".pt", ".pth")
+SAFETENSORS_SUFFIX = ".safetensors"
+
+
+def convert(source: str | Path, target: str | Path) -> SineLSTM:
+    """Convert a model from one format to another, told apart by their names.
+
+    `.pt` and `.pth` are PyTorch state dicts (which need torch), `.safetensors` the same entries
+    in that format, and anything else is a folder with our checkpoints.
+
+    Returns:
+      The model that was converted.
+
+    Raises:
+      InputError: the source cannot be read or does not fit, the target exists or cannot be
+        written, or torch is needed and not there.
+    """
+    source, target = Path(source), Path(target)
+    if target.exists():
+        raise InputError(f"{target} exists: give a name that does not")
+    if target.suffix in TORCH_SUFFIXES:
+        _torch(target)  # complain before anything is read
+    with jax.enable_x64(True):  # a float64 state dict keeps its dtype
+        model = _read(source)
+        _write(model, target)
+    return model
+
+
+def _read(path: Path) -> SineLSTM:
+    if path.suffix not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
+        return load_model(path)
+    if not path.is_file():
+        raise InputError(f"{path} is no file: give one that is there")
+    if path.suffix == SAFETENSORS_SUFFIX:
+        try:
+            return params_from_torch(safetensors.numpy.load_file(path))
+        except safetensors.SafetensorError as error:
+            raise InputError(f"{path} is no safetensors file ({error})") from None
+    torch = _torch(path)
+    try:
+        state_dict = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its unpickler and zip reader do
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is no PyTorch file of weights alone ({reason})") from None
+    if not isinstance(state_dict, dict):
+        raise InputError(f"{path} holds a {type(state_dict).__name__}: save model.state_dict()")
+    return params_from_torch(state_dict)
+
+
+def _write(model: SineLSTM, path: Path) -> None:
+    if path.suffix not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
+        save_model(model, path)
+        return
+    arrays = params_to_torch(model)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            if path.suffix == SAFETENSORS_SUFFIX:
+                safetensors.numpy.save_file(arrays, temporary)
+            else:
+                torch = _torch(path)
+                tensors = {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}
+                torch.save(tensors, temporary)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): give another") from None
+
+
+def _torch(path: Path):
+    """Return the torch module: the one place that needs it, and only for its own files."""
+    try:
+        return importlib.import_module("torch")
+    except ImportError:
+        raise InputError(
+            f"{path} needs PyTorch: pip install 'sinlstm-jax[torch]', or use .safetensors"
+        ) from None
