@@ -1,9 +1,10 @@
-"""Train on the same weights and batches as PyTorch, and show where the loss curves part.
+"""Compare with PyTorch: distances from the golden fixtures, and loss curves on the same batches.
 
-Needs `pip install '.[torch]'`. Writes docs/images/same_batches.png and the table in
-docs/results.md.
+Needs `pip install '.[test,torch]'`. Writes the table in docs/porting.md, and the picture
+docs/images/same_batches.png with its table in docs/results.md.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,11 @@ from sinlstm_jax.model import split_model
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import test_torch_golden as golden  # noqa: E402  (needs the path)
+import torch_cases  # noqa: E402
+
 RECIPE = RECIPES["short-window"]
 (STAGE,) = RECIPE.stages
 SMOOTH = 50  # iterations that the picture averages over
@@ -38,8 +44,9 @@ class Options:
 
 
 def main(options: Options) -> None:
-    """Train all four, then write the picture and the table."""
+    """Measure the distances, train all four, and write the picture and the tables."""
     torch.set_num_threads(1)
+    replace_between(ROOT / "docs" / "porting.md", "distances", distances_table())
     weights = torch_reference.initial_weights(options.seed)
     losses = {
         dtype: (train_torch(weights, options, dtype), train_ours(weights, options, dtype))
@@ -47,6 +54,49 @@ def main(options: Options) -> None:
     }
     replace_between(ROOT / "docs" / "results.md", "same-batches", table(losses))
     plot(ROOT / "docs" / "images" / "same_batches.png", losses)
+
+
+def distances_table() -> str:
+    """Return the largest distances over all golden fixtures, beside their bounds."""
+    rows = []
+    for dtype in torch_cases.DTYPES:
+        distances = np.zeros(4)
+        trained = 0.0
+        for window, batch_size, case_dtype in torch_cases.passes():
+            if case_dtype != dtype:
+                continue
+            case = f"{window}/{batch_size}/{dtype}"
+            for seed in golden.seeds("pass"):
+                batch = torch_cases.batch_for(seed, window, batch_size, dtype)
+                weights = golden.fixture(f"initial/{seed}")
+                expected = golden.fixture(f"pass/{seed}/{case}")
+                apart = torch_cases.pass_distances(weights, batch, expected, dtype)
+                distances = np.maximum(distances, apart)
+            batch = torch_cases.batch_for(0, window, batch_size, dtype)
+            outputs = torch_cases.outputs_of(golden.fixture("trained"), batch, dtype)
+            expected = golden.fixture(f"trained pass/{case}")["outputs"]
+            trained = max(trained, torch_cases.distance(outputs, expected))
+        for seed in golden.seeds("adam"):
+            for setting in torch_cases.SETTINGS:
+                apart = torch_cases.training_distance(
+                    golden.fixture(f"initial/{seed}"),
+                    torch_cases.batches_for(seed, setting, dtype),
+                    setting,
+                    golden.fixture(f"adam/{seed}/{setting.horizon}/{dtype}"),
+                    dtype,
+                )
+                distances[3] = max(distances[3], apart)
+        bounds = (*torch_cases.FRESH[dtype], torch_cases.TRAINED[dtype])
+        rows.append(
+            [dtype]
+            + [
+                f"{d:.0e} (bound {b:.0e})"
+                for d, b in zip([*distances, trained], bounds, strict=True)
+            ]
+        )
+    header = ["dtype", "outputs", "loss, relative", "gradients, relative"]
+    header += [f"weights after {torch_cases.ITERATIONS} iterations", "outputs, trained weights"]
+    return markdown(header, rows)
 
 
 def batches(options: Options, dtype: str):
@@ -115,7 +165,8 @@ def plot(path: Path, losses: dict) -> None:
     for (dtype, (theirs, ours)), colour, style in zip(
         losses.items(), ("tab:red", "tab:blue"), ("-", ":"), strict=True
     ):
-        apart = np.maximum(np.abs(ours - theirs) / theirs, 1e-17)
+        apart = np.abs(ours - theirs) / theirs
+        apart[apart == 0] = np.nan  # a log axis has no place for equal bits
         lower.plot(apart, style, color=colour, linewidth=1, label=dtype)
     lower.set(yscale="log", xlabel="iteration", ylabel="relative difference\nof the two losses")
     lower.legend()

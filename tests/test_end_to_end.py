@@ -70,7 +70,7 @@ def test_ci_runs_the_readmes_test_command():
 def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert len([line for line in blocks[0].splitlines() if line]) <= 5
     namespace = {}
     for block in blocks:
@@ -83,12 +83,14 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
 
 
 def test_the_readmes_commands_work(tmp_path):
-    (smoke,) = (command for command in readme_commands() if "smoke" in command)
-    program, *arguments = shlex.split(smoke)
-    assert program == ".venv/bin/sinlstm"
-    sinlstm = Path(sys.executable).with_name("sinlstm")
-    subprocess.run([sinlstm, *arguments], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    commands = [c for c in readme_commands() if c.startswith(".venv/bin/sinlstm ")]
+    assert len(commands) == 2
+    for command in commands:
+        sinlstm = Path(sys.executable).with_name("sinlstm")
+        arguments = shlex.split(command)[1:]
+        subprocess.run([sinlstm, *arguments], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "runs" / "smoke" / "long-term.png").exists()
+    assert (tmp_path / "runs" / "smoke.safetensors").exists()
 
 
 def test_the_readme_points_at_what_is_there():
