@@ -3,7 +3,8 @@
 from .curriculum import run
 from .errors import InputError
 from .loading import load_model, load_pretrained, save_model
-from .model import FrozenBias, LSTMCarry, LSTMCell, SineLSTM
+from .lstm import LSTMCarry
+from .model import FrozenBias, LSTMCell, SineLSTM
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout
 from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine

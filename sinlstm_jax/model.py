@@ -1,29 +1,17 @@
 """The LSTM cell, the network around it, its initial weights, and what is frozen."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from .errors import positive_integer
-
-# float32 means float32: by default JAX multiplies matrices in TF32 or bfloat16 on GPU and TPU.
-PRECISION = jax.lax.Precision.HIGHEST
+from .implementation import choose_implementation
+from .lstm import PRECISION, LSTMCarry, LSTMWeights, lstm_scan, lstm_step
+from .native import fused_lstm, fused_predict
 
 
 class FrozenBias(nnx.Variable):
     """A bias that training never touches; not an `nnx.Param`, so no gradient ever sees it."""
-
-
-class LSTMCarry(NamedTuple):
-    """State of an LSTM between two steps, each `[..., hidden]`, of the weights' dtype.
-
-    Unpacks as (hidden, cell), PyTorch's (h, c); Flax's own cells have it the other way round.
-    """
-
-    hidden: jax.Array
-    cell: jax.Array
 
 
 class LSTMCell(nnx.RNNCellBase):
@@ -48,14 +36,16 @@ class LSTMCell(nnx.RNNCellBase):
 
     def __call__(self, carry: LSTMCarry, inputs: jax.Array) -> tuple[LSTMCarry, jax.Array]:
         """Advance by one step: inputs `[..., input_size]`, output `[..., hidden]`."""
-        hidden, cell = carry
-        gates = jnp.matmul(inputs, self.input_kernel[...], precision=PRECISION)
-        gates += jnp.matmul(hidden, self.hidden_kernel[...], precision=PRECISION)
-        gates += jnp.broadcast_to(self.input_bias[...] + self.hidden_bias[...], gates.shape)
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
-        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-        hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
-        return LSTMCarry(hidden, cell), hidden
+        return lstm_step(self.weights, carry, inputs)
+
+    @property
+    def weights(self) -> LSTMWeights:
+        """The weights as the equations take them, with the two biases added up."""
+        return LSTMWeights(
+            self.input_kernel[...],
+            self.hidden_kernel[...],
+            self.input_bias[...] + self.hidden_bias[...],
+        )
 
     def initialize_carry(self, input_shape, rngs=None, carry_init=None) -> LSTMCarry:
         """Return the zero carry for inputs of `input_shape`, `[..., input_size]`."""
@@ -75,13 +65,24 @@ class SineLSTM(nnx.Module):
     Args:
       hidden_size: units of the LSTM.
       rngs: source of the initial weights; `nnx.Rngs(0)` if not given.
+      implementation: what computes the LSTM: "scan", "fused" (the CPU kernel), or "auto", which
+        is fused where it can be. The attribute `implementation` holds the choice; as part of the
+        model's structure it is static wherever the model is compiled.
 
     Raises:
-      InputError: hidden_size is not a whole number of at least 1.
+      InputError: hidden_size is not a whole number of at least 1, or the implementation is
+        unknown or cannot be had here.
     """
 
-    def __init__(self, hidden_size: int = 15, *, rngs: nnx.Rngs | None = None):
+    def __init__(
+        self,
+        hidden_size: int = 15,
+        *,
+        rngs: nnx.Rngs | None = None,
+        implementation: str = "auto",
+    ):
         self.hidden_size = positive_integer("hidden_size", hidden_size)
+        self.implementation = choose_implementation(implementation, self.hidden_size)
         rngs = nnx.Rngs(0) if rngs is None else rngs
         uniform = torch_uniform(self.hidden_size)
         self.cell = LSTMCell(1, self.hidden_size, rngs=rngs)
@@ -105,8 +106,26 @@ class SineLSTM(nnx.Module):
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Predict a whole window at once: inputs and predictions `[time, batch, 1]`."""
-        _, hidden = jax.lax.scan(self.cell, self.initial_carry(inputs.shape[1]), inputs)
+        layer = fused_lstm if self.implementation == "fused" else lstm_scan
+        _, hidden = layer(self.cell.weights, self.initial_carry(inputs.shape[1]), inputs)
         return self.output(hidden)
+
+    def predict(
+        self, carry: LSTMCarry, inputs: jax.Array, steps: int
+    ) -> tuple[LSTMCarry, jax.Array]:
+        """Predict step by step from a carry, with no memory of the steps but the predictions.
+
+        Inputs are `[steps, batch, 1]`, or `[1, batch, 1]` to be repeated; predictions
+        `[steps, batch, 1]`. One call for n and one for m steps give the bits of one for n + m.
+        """
+        if self.implementation == "fused":
+            kernel, bias = self.output.kernel[...], self.output.bias[...]
+            return fused_predict(self.cell.weights, kernel, bias, carry, inputs, steps)
+        # The output layer is applied inside the step: after the scan, on all steps at once, it
+        # rounds differently for different lengths.
+        if inputs.shape[0] == 1:
+            return jax.lax.scan(lambda carry, _: self.step(carry, inputs[0]), carry, None, steps)
+        return jax.lax.scan(self.step, carry, inputs)
 
 
 def split_model(model: SineLSTM) -> tuple[nnx.GraphDef, dict, dict]:

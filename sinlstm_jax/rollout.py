@@ -8,7 +8,8 @@ import numpy as np
 from flax import nnx
 
 from .errors import InputError, positive_integer
-from .model import LSTMCarry, SineLSTM
+from .lstm import LSTMCarry
+from .model import SineLSTM
 from .signals import NO_INPUT
 
 
@@ -53,26 +54,16 @@ def forecast(model: SineLSTM, carry: LSTMCarry, steps: int) -> tuple[LSTMCarry, 
     return _forecast(*nnx.split(model), carry, positive_integer("steps", steps))
 
 
-def _scan(model, carry, inputs, length=None):
-    # The output layer is applied inside the step: after the scan, on all steps at once, it
-    # rounds differently for different lengths.
-    def step(carry, inputs):
-        if inputs is None:
-            inputs = jnp.full((carry.hidden.shape[0], 1), NO_INPUT, carry.hidden.dtype)
-        return model.step(carry, inputs)
-
-    return jax.lax.scan(step, carry, inputs, length)
-
-
 @partial(jax.jit, static_argnums=0)
 def _observe(structure, state, inputs):
     model = nnx.merge(structure, state)
-    return _scan(model, model.initial_carry(inputs.shape[1]), inputs)
+    return model.predict(model.initial_carry(inputs.shape[1]), inputs, inputs.shape[0])
 
 
 @partial(jax.jit, static_argnums=(0, 3))
 def _forecast(structure, state, carry, steps):
-    return _scan(nnx.merge(structure, state), carry, None, steps)
+    nothing = jnp.full((1, carry.hidden.shape[0], 1), NO_INPUT, carry.hidden.dtype)
+    return nnx.merge(structure, state).predict(carry, nothing, steps)
 
 
 @partial(jax.jit, static_argnums=(0, 3))

@@ -82,9 +82,14 @@ def sine(frequency: jax.Array, offset: jax.Array, steps: int) -> jax.Array:
     second, rest = jnp.divmod(step, jnp.uint32(SAMPLING_RATE))
     whole = jnp.round(frequency * unit).astype(jnp.uint32) * second % jnp.uint32(unit)
     cycles = whole.astype(jnp.float32) / unit
-    cycles += frequency * rest.astype(jnp.float32) / SAMPLING_RATE % 1
-    cycles += frequency * offset % 1
-    return jnp.sin(2 * np.pi * (cycles % 1))
+    cycles += _fraction(frequency * rest.astype(jnp.float32) / SAMPLING_RATE)
+    cycles += _fraction(frequency * offset)
+    return jnp.sin(2 * np.pi * _fraction(cycles))
+
+
+def _fraction(cycles: jax.Array) -> jax.Array:
+    """Return cycles modulo one, exactly; the remainder of XLA is a slow call per element."""
+    return cycles - jnp.floor(cycles)
 
 
 def sample_batch(
@@ -95,7 +100,13 @@ def sample_batch(
     Inputs hold the signal for the first `past` steps and NO_INPUT after; targets hold the signal
     throughout. float32.
     """
-    frequency, offset = draw_waves(key, batch_size)
+    return batch_of_waves(*draw_waves(key, batch_size), past, future)
+
+
+def batch_of_waves(
+    frequency: jax.Array, offset: jax.Array, past: int, future: int
+) -> tuple[jax.Array, jax.Array]:
+    """Make the training batch of given waves, as `sample_batch` returns it."""
     targets = sine(frequency, offset, past + future)[:, :, None]
     inputs = targets.at[past:].set(NO_INPUT)
     return inputs, targets

@@ -12,7 +12,7 @@ from flax import nnx
 
 from .errors import InputError
 from .model import SineLSTM, split_model
-from .signals import sample_batch
+from .signals import batch_of_waves, draw_waves
 
 
 class TrainState(NamedTuple):
@@ -98,11 +98,20 @@ def train_chunk(
     number. `end` is traced: chunks of any length share one compilation.
     """
 
-    def iterate(iteration, state):
-        batch = sample_batch(jax.random.fold_in(key, iteration), batch_size, past, horizon)
-        return train_step(structure, optimizer, state, batch)
+    def draw(iteration):
+        return draw_waves(jax.random.fold_in(key, iteration), batch_size)
 
-    return jax.lax.fori_loop(state.iteration, end, iterate, state)
+    # Waves are drawn two iterations ahead of their use, and sampled one ahead. Used where they are
+    # made they would be fused into their uses, and XLA on CPU would make them anew in each.
+    def iterate(iteration, carried):
+        state, batch, waves = carried
+        state = train_step(structure, optimizer, state, batch)
+        return state, batch_of_waves(*waves, past, horizon), draw(iteration + 2)
+
+    start = state.iteration
+    batch = batch_of_waves(*draw(start), past, horizon)
+    state, *_ = jax.lax.fori_loop(start, end, iterate, (state, batch, draw(start + 1)))
+    return state
 
 
 @partial(jax.jit, static_argnames=("structure", "optimizer"), donate_argnames="state")

@@ -9,7 +9,7 @@ import sinlstm_jax
 
 PACKAGE = Path(sinlstm_jax.__file__).parent
 ORDER = (
-    "errors files signals model rollout training torch_weights checkpoints loading plots pictures "
+    "errors files signals lstm native implementation model rollout training torch_weights checkpoints loading plots pictures "
     "progress run_folder recipes curriculum convert cli"
 ).split()
 

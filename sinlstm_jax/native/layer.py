@@ -1,0 +1,220 @@
+"""The fused LSTM layer as JAX primitives: differentiable, batched, and a scan where it must be."""
+
+import functools
+import logging
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+
+from ..lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
+from .library import MAX_HIDDEN_SIZE, NativeUnavailable, load
+
+SAVED = 6  # SAVED and PADDING in lstm.cc: what a step keeps for backward, per padded unit
+PADDING = 16
+
+
+# What differentiation sees: arrays without a replicate axis.
+
+
+@jax.custom_vjp
+def fused_lstm(
+    weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array
+) -> tuple[LSTMCarry, jax.Array]:
+    """Compute `lstm_scan` in one call of the kernel: what it takes, what it returns.
+
+    Where the kernel cannot (no compiler, other dtypes or devices, over MAX_HIDDEN_SIZE units or
+    inputs, in an export) it is the scan itself, and a log line says so once. Under `jax.vmap` the
+    replicates are spread over the cores. Reverse mode only: the kernel knows no forward mode.
+    """
+    if not _fits(weights, inputs):
+        return lstm_scan(weights, carry, inputs)
+    hidden, hidden_last, cell_last, _ = _bind(_forward_p, (inputs, *weights, *carry))
+    return LSTMCarry(hidden_last, cell_last), hidden
+
+
+def _fused_forward(weights, carry, inputs):
+    if not _fits(weights, inputs):
+        return jax.vjp(lstm_scan, weights, carry, inputs)
+    operands = (inputs, *weights, *carry)
+    hidden, hidden_last, cell_last, saved = _bind(_forward_p, operands)
+    return (LSTMCarry(hidden_last, cell_last), hidden), (*operands, hidden, saved)
+
+
+def _fused_backward(residuals, cotangents):
+    if callable(residuals):
+        return residuals(cotangents)
+    d_carry, d_hidden = cotangents
+    d_inputs, *d_weights, d_hidden0, d_cell0 = _bind(
+        _backward_p, (*residuals, d_hidden, *d_carry)
+    )
+    return LSTMWeights(*d_weights), LSTMCarry(d_hidden0, d_cell0), d_inputs
+
+
+fused_lstm.defvjp(_fused_forward, _fused_backward)
+
+
+def fused_predict(
+    weights: LSTMWeights,
+    kernel: jax.Array,
+    bias: jax.Array,
+    carry: LSTMCarry,
+    inputs: jax.Array,
+    steps: int,
+) -> tuple[LSTMCarry, jax.Array]:
+    """Read a window and apply the linear layer at every step, in constant memory beyond the output.
+
+    Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated; kernel
+    `[hidden, 1]`, bias `[1]`, predictions `[steps, batch, 1]`. Not differentiable: for that,
+    `fused_lstm`. Where the kernel cannot, it is the scan, as in `fused_lstm`.
+    """
+    operands = (inputs, *weights, kernel[:, 0], bias[0], *carry)
+    if not _fits(weights, inputs):
+        predictions, hidden, cell = _predict_by_scan(*(x[None] for x in operands), steps=steps)
+        return LSTMCarry(hidden[0], cell[0]), predictions[0][..., None]
+    predictions, hidden, cell = _bind(_predict_p, operands, steps=steps)
+    return LSTMCarry(hidden, cell), predictions[..., None]
+
+
+def _fits(weights: LSTMWeights, inputs: jax.Array) -> bool:
+    """Tell whether the kernel knows these dtypes and sizes; if not, say so once."""
+    dtypes = {x.dtype for x in (*weights, inputs)}
+    size = max(weights.hidden_kernel.shape[0], inputs.shape[-1])
+    if dtypes != {jnp.dtype(jnp.float32)}:
+        _say_once(f"it computes in float32, not {' and '.join(sorted(map(str, dtypes)))}")
+    elif size > MAX_HIDDEN_SIZE:
+        _say_once(f"it takes at most {MAX_HIDDEN_SIZE} units and inputs, not {size}")
+    elif inputs.size == 0:
+        return False
+    else:
+        return True
+    return False
+
+
+@functools.cache
+def _say_once(reason: str) -> None:
+    logging.getLogger("sinlstm_jax").warning("the plain scan replaces the kernel: %s", reason)
+
+
+# The same computations as the kernel's, by scan. Arrays have a leading replicate axis, as there.
+
+
+def _forward_by_scan(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0):
+    weights = LSTMWeights(input_kernel, hidden_kernel, bias)
+    carry, hidden = jax.vmap(lstm_scan)(weights, LSTMCarry(hidden0, cell0), inputs)
+    saved = jnp.zeros(_saved_shape(inputs.shape, hidden0.shape), inputs.dtype)  # no one needs it
+    return hidden, carry.hidden, carry.cell, saved
+
+
+def _backward_by_scan(
+    inputs, input_kernel, hidden_kernel, bias, hidden0, cell0, _hidden, _saved,
+    d_hidden, d_hidden_last, d_cell_last,
+):  # fmt: skip
+    def forward(*operands):
+        return _forward_by_scan(*operands)[:3]
+
+    operands = (inputs, input_kernel, hidden_kernel, bias, hidden0, cell0)
+    return jax.vjp(forward, *operands)[1]((d_hidden, d_hidden_last, d_cell_last))
+
+
+def _predict_by_scan(
+    inputs, input_kernel, hidden_kernel, bias, kernel, kernel_bias, hidden0, cell0, *, steps
+):
+    def predict(weights, kernel, kernel_bias, carry, inputs):
+        def step(carry, x):
+            carry, hidden = lstm_scan(weights, carry, (inputs[0] if x is None else x)[None])
+            return carry, readout(kernel[:, None], kernel_bias[None], hidden[0])[:, 0]
+
+        return jax.lax.scan(step, carry, None if inputs.shape[0] == 1 else inputs, steps)
+
+    weights = LSTMWeights(input_kernel, hidden_kernel, bias)
+    carry, predictions = jax.vmap(predict)(
+        weights, kernel, kernel_bias, LSTMCarry(hidden0, cell0), inputs
+    )
+    return predictions, *carry
+
+
+# Their shapes.
+
+
+def _saved_shape(inputs: tuple[int, ...], hidden0: tuple[int, ...]) -> tuple[int, ...]:
+    replicates, steps, batch, _ = inputs
+    padded = -(-hidden0[-1] // PADDING) * PADDING
+    return (replicates, batch, steps, SAVED, padded)
+
+
+def _forward_shapes(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0):
+    hidden = (*inputs.shape[:3], hidden0.shape[-1])
+    saved = _saved_shape(inputs.shape, hidden0.shape)
+    return inputs.update(shape=hidden), hidden0, cell0, inputs.update(shape=saved)
+
+
+def _backward_shapes(*operands):
+    return operands[:6]
+
+
+def _predict_shapes(
+    inputs, input_kernel, hidden_kernel, bias, kernel, kernel_bias, hidden0, cell0, *, steps
+):
+    replicates, _, batch, _ = inputs.shape
+    return inputs.update(shape=(replicates, steps, batch)), hidden0, cell0
+
+
+# The primitives. A lowering rule is the one place that knows the platform and of an export.
+
+
+def _bind(primitive: Primitive, operands, **parameters) -> list[jax.Array]:
+    """Call a primitive on arrays without a replicate axis."""
+    return [x[0] for x in primitive.bind(*(x[None] for x in operands), **parameters)]
+
+
+def _batch(primitive: Primitive, operands, axes, **parameters):
+    """Batch a primitive: the new axis joins the replicates."""
+    (size,) = {x.shape[axis] for x, axis in zip(operands, axes, strict=True) if axis is not None}
+    merged = [
+        jnp.broadcast_to(x, (size, *x.shape)) if axis is None else jnp.moveaxis(x, axis, 0)
+        for x, axis in zip(operands, axes, strict=True)
+    ]
+    replicates = merged[0].shape[1]
+    merged = [x.reshape(size * replicates, *x.shape[2:]) for x in merged]
+    results = primitive.bind(*merged, **parameters)
+    results = [x.reshape(size, replicates, *x.shape[1:]) for x in results]
+    return results, [0] * len(results)
+
+
+def _primitive(name: str, shapes, by_scan) -> Primitive:
+    primitive = Primitive(name)
+    primitive.multiple_results = True
+    primitive.def_abstract_eval(shapes)
+    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
+
+    @functools.partial(jax.jit, static_argnames="steps")
+    def compiled(*operands, **parameters):
+        return primitive.bind(*operands, **parameters)
+
+    primitive.def_impl(compiled)
+    scan = mlir.lower_fun(by_scan, multiple_results=True)
+    kernel = jax.ffi.ffi_lowering(name)
+
+    def lower(context, *operands, **parameters):
+        module = context.module_context
+        if module.lowering_parameters.for_export:
+            _say_once("an export must run without it")
+        elif tuple(module.platforms) != ("cpu",):
+            _say_once(f"it is for cpu, not {' and '.join(module.platforms)}")
+        else:
+            try:
+                load()
+                return kernel(context, *operands)
+            except NativeUnavailable as error:
+                _say_once(str(error))
+        return scan(context, *operands, **parameters)
+
+    mlir.register_lowering(primitive, lower)
+    return primitive
+
+
+_forward_p = _primitive("sinlstm_forward", _forward_shapes, _forward_by_scan)
+_backward_p = _primitive("sinlstm_backward", _backward_shapes, _backward_by_scan)
+_predict_p = _primitive("sinlstm_predict", _predict_shapes, _predict_by_scan)
