@@ -60,7 +60,7 @@ def test_loss_lines_are_the_tutorials():
     assert loss_lines(losses[:6], 4, 3) == []
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1"])
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True])
 def test_bad_seeds_are_named(tmp_path, seed):
     with pytest.raises(InputError, match=f"^seed is {seed!r}"):
         run(TINY, seed, tmp_path / "run", console=quiet())
