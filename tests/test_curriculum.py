@@ -4,9 +4,12 @@ import json
 import jax
 import numpy as np
 import pytest
+import reference_lstm
+from flax import nnx
 from rich.console import Console
 
-from sinlstm_jax import InputError, Recipe, Stage, load_model, run
+from sinlstm_jax import InputError, Recipe, SineLSTM, Stage, load_model, run, sample_batch
+from sinlstm_jax.checkpoints import Checkpoints
 from sinlstm_jax.curriculum import loss_lines, run_keys
 from sinlstm_jax.model import split_model
 
@@ -94,6 +97,14 @@ def test_a_run_leaves_all_it_promises(tmp_path):
         assert figures["average_loss"] == pytest.approx(np.mean(losses[-10:]))
         assert figures["averaged_over"] == 10
         weights(out / figures["checkpoint"])
+        items = {path.name for path in (out / figures["checkpoint"]).iterdir()}
+        assert items >= {"model", "state", "meta"}
+        with Checkpoints(out / "checkpoints", create=False) as checkpoints:
+            meta = checkpoints.meta(int(figures["checkpoint"].split("/")[1]))
+        assert meta["stage"] == number
+        assert meta["iteration"] == figures["iterations"]
+        for name in ("recipe", "seed", "hidden_size", "versions"):
+            assert meta[name] == description[name]
     jax.tree.map(np.testing.assert_array_equal, weights(out), weights(out / "checkpoints" / "50"))
     first = jax.tree.leaves(weights(out / "checkpoints" / "20"))
     assert any(
@@ -111,6 +122,30 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, stop_at):
     jax.tree.map(np.testing.assert_array_equal, weights(parts), weights(whole))
     assert (parts / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
     assert {path.name for path in parts.glob("*.png")} == PICTURES
+
+
+def test_each_stage_goes_on_from_the_weights_before_with_a_fresh_adam(tmp_path):
+    """The first two losses of every stage, by a float64 LSTM and one step of Adam by hand."""
+    stages = (Stage(3, 2, 0.01, 0.02), Stage(5, 2, 0.03, 0.1))
+    recipe = Recipe("two", "for tests", stages, 10, past=5, batch_size=2, hidden_size=2)
+    out = tmp_path / "run"
+    run(recipe, 7, out, console=quiet())
+    losses = np.loadtxt(out / "metrics.csv", delimiter=",", skiprows=1)
+    weights_key, data_key = run_keys(7)
+    before = split_model(SineLSTM(2, rngs=nnx.Rngs(weights_key)))[1:]
+    for number, (stage, end) in enumerate(zip(stages, recipe.ends, strict=True), 1):
+        key = jax.random.fold_in(data_key, number)
+        first, second = (
+            sample_batch(jax.random.fold_in(key, i), 2, 5, stage.horizon) for i in range(2)
+        )
+        reference = reference_lstm.arrays(*before)
+        moved = reference_lstm.first_adam_step(reference, first, stage.learning_rate, stage.epsilon)
+        expected = [
+            reference_lstm.loss(reference, *first),
+            reference_lstm.loss(moved, *second),
+        ]
+        np.testing.assert_allclose(losses[losses[:, 0] == number, 2], expected, rtol=1e-6)
+        before = weights(out / "checkpoints" / str(end))
 
 
 def test_a_complete_run_only_draws_its_pictures_again(tmp_path, capsys):
