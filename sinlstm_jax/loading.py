@@ -55,7 +55,9 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
     if folder.exists():
         raise InputError(f"{folder} exists: give a new folder")
     if model.output.kernel[...].dtype != jnp.float32:
-        raise InputError("the model is float64: checkpoints hold float32")
+        raise InputError(
+            "the model is float64, checkpoints hold float32: write .safetensors or .pt, or cast it"
+        )
     try:
         folder.mkdir(parents=True)
     except OSError as error:

@@ -1,5 +1,7 @@
 import csv
+import io
 import json
+import re
 
 import jax
 import numpy as np
@@ -77,7 +79,12 @@ def test_seeds_decide_weights_and_data_apart():
 
 def test_a_run_leaves_all_it_promises(tmp_path):
     out = tmp_path / "run"
-    description = run(TINY, 7, out, console=quiet())
+    terminal = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
+    description = run(TINY, 7, out, console=terminal)
+    shown = terminal.file.getvalue()
+    for text in ("stage 1: horizon 3, 20 iterations", "stage 2: horizon 5", "step     10  loss"):
+        assert text in shown
+    assert re.search(r"stage 2/2 .*\d it/s, left: stage \d+:\d\d, run \d+:\d\d", shown)
     assert {path.name for path in out.glob("*.png")} == PICTURES
     assert {path.name for path in out.iterdir()} == PICTURES | {
         "run.json",
