@@ -10,10 +10,20 @@ import reference_lstm
 from flax import nnx
 from rich.console import Console
 
-from sinlstm_jax import InputError, Recipe, SineLSTM, Stage, load_model, run, sample_batch
+from sinlstm_jax import (
+    NO_INPUT,
+    InputError,
+    Recipe,
+    SineLSTM,
+    Stage,
+    load_model,
+    run,
+    sample_batch,
+)
 from sinlstm_jax.checkpoints import Checkpoints
 from sinlstm_jax.curriculum import loss_lines, run_keys
 from sinlstm_jax.model import split_model
+from sinlstm_jax.pictures import draw_waves
 
 TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
@@ -172,6 +182,31 @@ def test_seeds_lead_to_other_weights(tmp_path):
     assert not np.array_equal(
         *(load_model(tmp_path / name).output.kernel[...] for name in ("1", "2"))
     )
+
+
+def test_pictures_are_of_each_stages_model_and_the_seeds_waves(tmp_path, monkeypatch):
+    drawn = {}
+
+    def note(path, forecasts, past, title):
+        drawn[path.name] = forecasts
+        path.touch()
+
+    monkeypatch.setattr("sinlstm_jax.pictures.plot_forecasts", note)
+    out = tmp_path / "run"
+    run(TINY, 9, out, console=quiet())
+    for name, step, steps in (
+        ("stage-1-horizon-3-stepwise.png", 20, 600),
+        ("stage-2-horizon-5-stepwise.png", 50, 600),
+        ("long-term.png", 50, 1500),
+    ):
+        waves = draw_waves(TINY.past, steps, seed=9)
+        inputs = np.full((TINY.past + steps, 3), NO_INPUT)
+        inputs[: TINY.past] = waves[: TINY.past]
+        reference = reference_lstm.arrays(*weights(out / "checkpoints" / str(step)))
+        predictions = reference_lstm.forward(reference, inputs[:, :, None])[:, :, 0]
+        for i, forecast in enumerate(drawn[name]):
+            np.testing.assert_array_equal(forecast.truth, waves[:, i])
+            np.testing.assert_allclose(forecast.prediction, predictions[:, i], atol=1e-5)
 
 
 def test_a_lost_stage_is_named(tmp_path):
