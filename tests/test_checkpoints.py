@@ -60,6 +60,17 @@ def test_arrays_may_be_overwritten_while_saving_goes_on(tmp_path):
     np.testing.assert_array_equal(restored, np.zeros_like(array))
 
 
+def test_arrays_may_be_donated_while_saving_goes_on(tmp_path):
+    array = jnp.zeros(10_000_000) + 1
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, {}, tree={"a": array})
+        overwritten = jax.jit(lambda x: x + 1, donate_argnums=0)(array)
+        assert array.is_deleted()  # saving holds no reference that would stop it
+    with Checkpoints(tmp_path) as checkpoints:
+        restored = checkpoints.restore(1, "tree", {"a": overwritten})["a"]
+    np.testing.assert_array_equal(restored, np.ones(10_000_000))
+
+
 def test_saving_a_step_again_is_an_error(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(5, {}, tree=tree(1.0))
