@@ -1,3 +1,5 @@
+import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -48,6 +50,25 @@ def test_the_latest_two_and_the_kept_steps_stay(tmp_path):
             checkpoints.save(step, {}, tree=tree(step))
         assert checkpoints.steps() == [20, 40, 60, 70]
         assert_equal(checkpoints.restore(20, "tree", tree(0)), tree(20))
+
+
+def test_a_kill_leaves_no_step_half_deleted(tmp_path, monkeypatch):
+    removed = []
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: removed.append(Path(path)))
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (1, 2, 3):
+            checkpoints.save(step, {}, tree=tree(step))
+    # Steps leave in one move; what is taken apart file by file is no step any more.
+    assert set(removed) == {tmp_path / "deleted"}
+    assert (tmp_path / "deleted" / "1").is_dir()
+    with Checkpoints(tmp_path, create=False) as checkpoints:
+        assert checkpoints.steps() == [2, 3]
+    monkeypatch.undo()
+    with Checkpoints(tmp_path, create=False):
+        pass
+    assert (tmp_path / "deleted").exists()  # which reads only
+    with Checkpoints(tmp_path):
+        assert not (tmp_path / "deleted").exists()
 
 
 def test_arrays_may_be_overwritten_while_saving_goes_on(tmp_path):
