@@ -1,5 +1,6 @@
 """Orbax checkpoints: any pytrees of arrays plus a small JSON, kept by step."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 META = "meta"
+DELETED = "deleted"  # where steps are moved to first: a kill leaves none of them half deleted
 
 
 class Checkpoints:
@@ -18,7 +20,7 @@ class Checkpoints:
       folder: where they are, or will be.
       keep: steps that are kept for good; of all others, only the latest two.
       create: make the folder if it does not exist, and clear away what a killed process left
-        half-written; False only restores, and touches nothing on disk.
+        half-written or half-deleted; False only restores, and touches nothing on disk.
     """
 
     def __init__(self, folder: str | Path, *, keep: Iterable[int] = (), create: bool = True):
@@ -26,11 +28,15 @@ class Checkpoints:
             checkpoint_managers.LatestN(2),
             checkpoint_managers.CustomSteps(tuple(keep)),
         ]
+        folder = Path(folder).absolute()  # Orbax saves in the background: no relative paths
+        self._deleted = folder / DELETED if create else None
+        self._clear_deleted()
         self._manager = ocp.CheckpointManager(
-            Path(folder).absolute(),  # Orbax saves in the background and rejects relative paths
+            folder,
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
                 cleanup_tmp_directories=create,
+                todelete_subdir=DELETED,
                 create=create,
             ),
         )
@@ -40,6 +46,7 @@ class Checkpoints:
 
     def __exit__(self, *_) -> None:
         self._manager.close()  # waits for what is still being written
+        self._clear_deleted()
 
     def steps(self) -> list[int]:
         """Return the steps that can be restored, in order."""
@@ -55,6 +62,8 @@ class Checkpoints:
             for name, tree in trees.items()
         }
         items[META] = ocp.args.JsonSave(meta)
+        self._manager.wait_until_finished()  # as saving would, too
+        self._clear_deleted()
         if not self._manager.save(step, args=ocp.args.Composite(**items)):
             raise FileExistsError(f"step {step} is not after the last one saved, {self.steps()}")
 
@@ -68,3 +77,7 @@ class Checkpoints:
         abstract = jax.tree.map(ocp.tree.to_shape_dtype_struct, like)
         args = ocp.args.Composite(**{name: ocp.args.StandardRestore(abstract)})
         return self._manager.restore(step, args=args)[name]
+
+    def _clear_deleted(self) -> None:
+        if self._deleted is not None:
+            shutil.rmtree(self._deleted, ignore_errors=True)

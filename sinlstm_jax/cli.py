@@ -117,7 +117,7 @@ def closing_table(description: dict) -> Table:
     averaged_over = description["figures"][0]["averaged_over"]
     table = Table(title=f"{description['recipe']}, seed {description['seed']}")
     columns = ["horizon", "iterations", "seconds", "final\nloss", f"average\nof {averaged_over}"]
-    tutorial = TUTORIAL_FIGURES.get(description["recipe"], [()] * len(description["figures"]))
+    tutorial = _tutorial_figures(description)
     if any(tutorial):
         columns += ["tutorial's\nfinal", "tutorial's\naverage"]
     for column in columns:
@@ -131,6 +131,16 @@ def closing_table(description: dict) -> Table:
             *(f"{loss:.4f}" for loss in losses),
         )
     return table
+
+
+def _tutorial_figures(description: dict) -> tuple:
+    """Return what the tutorial prints for each stage: nothing for a run that it does not have."""
+    recipe = RECIPES[description["recipe"]]
+    its_own = all(
+        description[size] == getattr(recipe, size) for size in ("hidden_size", "batch_size")
+    )
+    nothing = ((),) * len(recipe.stages)
+    return TUTORIAL_FIGURES.get(recipe.name, nothing) if its_own else nothing
 
 
 def main() -> None:

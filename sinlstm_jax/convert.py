@@ -34,7 +34,7 @@ def convert(source: str | Path, target: str | Path) -> SineLSTM:
     source, target = Path(source), Path(target)
     if target.exists():
         raise InputError(f"{target} exists: give a name that does not")
-    if target.suffix in TORCH_SUFFIXES:
+    if _suffix(target) in TORCH_SUFFIXES:
         _torch(target)  # complain before anything is read
     with jax.enable_x64(True):  # a float64 state dict keeps its dtype
         model = _read(source)
@@ -43,11 +43,11 @@ def convert(source: str | Path, target: str | Path) -> SineLSTM:
 
 
 def _read(path: Path) -> SineLSTM:
-    if path.suffix not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
+    if _suffix(path) not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
         return load_model(path)
     if not path.is_file():
         raise InputError(f"{path} is no file: give one that is there")
-    if path.suffix == SAFETENSORS_SUFFIX:
+    if _suffix(path) == SAFETENSORS_SUFFIX:
         try:
             return params_from_torch(safetensors.numpy.load_file(path))
         except safetensors.SafetensorError as error:
@@ -56,7 +56,7 @@ def _read(path: Path) -> SineLSTM:
     try:
         state_dict = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its unpickler and zip reader do
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} is no PyTorch file of weights alone ({reason})") from None
     if not isinstance(state_dict, dict):
         raise InputError(f"{path} holds a {type(state_dict).__name__}: save model.state_dict()")
@@ -64,14 +64,14 @@ def _read(path: Path) -> SineLSTM:
 
 
 def _write(model: SineLSTM, path: Path) -> None:
-    if path.suffix not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
+    if _suffix(path) not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
         save_model(model, path)
         return
     arrays = params_to_torch(model)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            if path.suffix == SAFETENSORS_SUFFIX:
+            if _suffix(path) == SAFETENSORS_SUFFIX:
                 safetensors.numpy.save_file(arrays, temporary)
             else:
                 torch = _torch(path)
@@ -79,6 +79,10 @@ def _write(model: SineLSTM, path: Path) -> None:
                 torch.save(tensors, temporary)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): give another") from None
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lower()
 
 
 def _torch(path: Path):

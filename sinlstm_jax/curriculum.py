@@ -49,7 +49,7 @@ def run_keys(seed: int) -> tuple[jax.Array, jax.Array]:
     Raises:
       InputError: the seed is not a whole number from 0 to 2**32 - 1.
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if type(seed) is not int or not 0 <= seed < 2**32:
         raise InputError(f"seed is {seed!r}: give a whole number from 0 to {2**32 - 1}")
     weights_key, data_key = jax.random.split(jax.random.key(np.uint32(seed)))
     return weights_key, data_key

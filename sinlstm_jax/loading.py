@@ -29,7 +29,8 @@ def load_model(path: str | Path) -> SineLSTM:
     path = Path(path).absolute()
     folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
     if not path.is_dir():
-        raise InputError(f"{path} does not exist: give a run's folder or one of its checkpoints")
+        what = "is no folder" if path.exists() else "does not exist"
+        raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
     with Checkpoints(folder, create=False) as checkpoints:
         steps = checkpoints.steps()
         if folder != path.parent and steps:
@@ -54,7 +55,9 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
     if folder.exists():
         raise InputError(f"{folder} exists: give a new folder")
     if model.output.kernel[...].dtype != jnp.float32:
-        raise InputError("the model is float64: checkpoints hold float32")
+        raise InputError(
+            "the model is float64, checkpoints hold float32: write .safetensors or .pt, or cast it"
+        )
     try:
         folder.mkdir(parents=True)
     except OSError as error:

@@ -39,6 +39,8 @@ class Recipe:
     def __post_init__(self):
         for name in ("display_every", "past", "batch_size", "hidden_size"):
             positive_integer(name, getattr(self, name))
+        if not self.stages:
+            raise InputError(f"stages is {self.stages!r}: give at least one Stage")
 
     @property
     def ends(self) -> list[int]:

@@ -78,7 +78,10 @@ def _as_inputs(model: SineLSTM, history) -> jax.Array:
     dtype = model.output.kernel[...].dtype
     if not isinstance(history, jax.core.Tracer):
         try:
-            history = np.asarray(history, dtype)
+            if np.iscomplexobj(given := np.asarray(history)):
+                raise TypeError("but of complex ones")
+            with np.errstate(over="ignore"):  # what is too large is named below
+                history = given.astype(dtype)
         except (TypeError, ValueError) as error:
             raise InputError(f"history is no array of numbers ({error}): give [past]") from None
     shape = history.shape
@@ -91,7 +94,7 @@ def _as_inputs(model: SineLSTM, history) -> jax.Array:
     if not isinstance(history, jax.core.Tracer) and not np.isfinite(history).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(history))[0])
         raise InputError(
-            f"history holds {history[bad]} at {list(bad)}: give finite values, or leave those "
-            "steps out"
+            f"history holds {given[bad]} at {list(bad)}: give values that are finite in {dtype}, "
+            "or leave those steps out"
         )
     return jnp.asarray(history, dtype).reshape(shape[0], -1, 1)

@@ -33,7 +33,7 @@ def open_run(path: Path, identity: dict, device: str) -> dict:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if (path / DESCRIPTION).exists():
-            found = json.loads((path / DESCRIPTION).read_text())
+            found = _read_description(path)
             for name, value in identity.items():
                 if found.get(name) != value:
                     raise InputError(
@@ -48,11 +48,19 @@ def open_run(path: Path, identity: dict, device: str) -> dict:
         raise InputError(
             f"{path} cannot be written ({error.strerror}): give a folder that can"
         ) from None
-    except json.JSONDecodeError as error:
+    return description
+
+
+def _read_description(path: Path) -> dict:
+    try:
+        found = json.loads((path / DESCRIPTION).read_text())
+        if not isinstance(found, dict) or not isinstance(found.get("figures"), list):
+            raise ValueError("it describes no run")
+    except ValueError as error:  # of the JSON, or of its encoding
         raise InputError(
             f"{path} holds a {DESCRIPTION} that is damaged ({error}): give another --out"
         ) from None
-    return description
+    return found
 
 
 def write_description(path: Path, description: dict) -> None:

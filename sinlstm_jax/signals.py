@@ -4,6 +4,9 @@ A wave is sin(2 pi f (t + t0)), sampled at 100 Hz, with a frequency f in Hz and 
 seconds. Random waves draw f from U[0.5, 4) Hz and t0 from U[0, 2 pi) s.
 """
 
+import math
+import numbers
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,7 +45,7 @@ def generate_sample(f=1.0, t0=None, batch_size=1, predict=50, samples=100, *, rn
     samples = positive_integer("samples", samples)
     if f is not None:
         f = positive_number("f", f)
-    if t0 is not None and not np.isfinite(t0):
+    if t0 is not None and not (isinstance(t0, numbers.Real) and math.isfinite(t0)):
         raise InputError(f"t0 is {t0!r}: give a finite offset in seconds, or None to draw one")
     rng = np.random.default_rng() if rng is None else rng
 
@@ -57,7 +60,12 @@ def generate_sample(f=1.0, t0=None, batch_size=1, predict=50, samples=100, *, rn
 
 
 def draw_waves(key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """Draw random waves: (frequency in Hz, offset in seconds), each `[batch]`, float32."""
+    """Draw random waves: (frequency in Hz, offset in seconds), each `[batch]`, float32.
+
+    Raises:
+      InputError: batch_size is not a whole number of at least 1.
+    """
+    batch_size = positive_integer("batch_size", batch_size)
     frequency_key, offset_key = jax.random.split(key)
     low, high = FREQUENCY_RANGE
     frequency = jax.random.uniform(frequency_key, (batch_size,), jnp.float32, low, high)
@@ -74,11 +82,22 @@ def sine(frequency: jax.Array, offset: jax.Array, steps: int) -> jax.Array:
     that accuracy, so the whole seconds are counted in integers: with the frequency in units of
     2**-24 Hz (exact from 0.5 Hz up), the cycles of s seconds modulo one are an integer product
     modulo 2**24. What is left, less than a second and the offset, is small enough for float32.
+
+    Raises:
+      InputError: steps is not positive, the two arrays are not both `[batch]`, or (where it is
+        known, outside of jit) a frequency is not positive or a value not finite.
     """
+    steps = positive_integer("steps", steps)
+    frequency, offset = (jnp.asarray(array, jnp.float32) for array in (frequency, offset))
+    if frequency.ndim != 1 or frequency.shape != offset.shape:
+        raise InputError(
+            f"frequency has shape {frequency.shape} and offset {offset.shape}: give [batch] twice"
+        )
+    _require("frequency", frequency, jnp.isfinite(frequency) & (frequency > 0), "finite, above 0")
+    _require("offset", offset, jnp.isfinite(offset), "finite")
     unit = 1 << 24
     step = jnp.arange(steps, dtype=jnp.uint32)[:, None]
-    frequency = jnp.asarray(frequency, jnp.float32)[None, :]
-    offset = jnp.asarray(offset, jnp.float32)[None, :]
+    frequency, offset = frequency[None, :], offset[None, :]
     second, rest = jnp.divmod(step, jnp.uint32(SAMPLING_RATE))
     whole = jnp.round(frequency * unit).astype(jnp.uint32) * second % jnp.uint32(unit)
     cycles = whole.astype(jnp.float32) / unit
@@ -99,7 +118,11 @@ def sample_batch(
 
     Inputs hold the signal for the first `past` steps and NO_INPUT after; targets hold the signal
     throughout. float32.
+
+    Raises:
+      InputError: a size is not a whole number of at least 1.
     """
+    past, future = positive_integer("past", past), positive_integer("future", future)
     return batch_of_waves(*draw_waves(key, batch_size), past, future)
 
 
@@ -126,3 +149,10 @@ def sample_batches(rng, batch_size: int, past: int, future: int, dtype=np.float3
         inputs = targets.copy()
         inputs[past:] = NO_INPUT
         yield inputs, targets
+
+
+def _require(name: str, values: jax.Array, fits: jax.Array, expected: str) -> None:
+    """Raise InputError unless all values fit; those that are traced are not known yet."""
+    if not isinstance(fits, jax.core.Tracer) and not fits.all():
+        bad = int(jnp.argmin(fits))
+        raise InputError(f"{name} holds {values[bad]} at [{bad}]: give values that are {expected}")

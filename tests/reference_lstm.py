@@ -5,6 +5,8 @@ https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 
 import numpy as np
 
+TRAINABLE = ("w_ih", "w_hh", "b_hh", "w_out", "b_out")
+
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
@@ -59,3 +61,12 @@ def gradient(p, inputs, targets, name, step=1e-6):
             losses.append(loss(p | {name: moved}, inputs, targets))
         result[index] = (losses[0] - losses[1]) / (2 * step)
     return result
+
+
+def first_adam_step(p, batch, learning_rate, epsilon):
+    """Return the arrays after Adam's first step: both corrected moments are the one gradient's."""
+    moved = dict(p)
+    for name in TRAINABLE:
+        slope = gradient(p, *batch, name)
+        moved[name] = p[name] - learning_rate * slope / (np.abs(slope) + epsilon)
+    return moved

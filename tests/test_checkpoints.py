@@ -1,3 +1,5 @@
+import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -50,6 +52,25 @@ def test_the_latest_two_and_the_kept_steps_stay(tmp_path):
         assert_equal(checkpoints.restore(20, "tree", tree(0)), tree(20))
 
 
+def test_a_kill_leaves_no_step_half_deleted(tmp_path, monkeypatch):
+    removed = []
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: removed.append(Path(path)))
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (1, 2, 3):
+            checkpoints.save(step, {}, tree=tree(step))
+    # Steps leave in one move; what is taken apart file by file is no step any more.
+    assert set(removed) == {tmp_path / "deleted"}
+    assert (tmp_path / "deleted" / "1").is_dir()
+    with Checkpoints(tmp_path, create=False) as checkpoints:
+        assert checkpoints.steps() == [2, 3]
+    monkeypatch.undo()
+    with Checkpoints(tmp_path, create=False):
+        pass
+    assert (tmp_path / "deleted").exists()  # which reads only
+    with Checkpoints(tmp_path):
+        assert not (tmp_path / "deleted").exists()
+
+
 def test_arrays_may_be_overwritten_while_saving_goes_on(tmp_path):
     array = np.zeros(1_000_000, np.float32)
     with Checkpoints(tmp_path) as checkpoints:
@@ -58,6 +79,17 @@ def test_arrays_may_be_overwritten_while_saving_goes_on(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         restored = checkpoints.restore(1, "tree", {"a": array})["a"]
     np.testing.assert_array_equal(restored, np.zeros_like(array))
+
+
+def test_arrays_may_be_donated_while_saving_goes_on(tmp_path):
+    array = jnp.zeros(10_000_000) + 1
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, {}, tree={"a": array})
+        overwritten = jax.jit(lambda x: x + 1, donate_argnums=0)(array)
+        assert array.is_deleted()  # saving holds no reference that would stop it
+    with Checkpoints(tmp_path) as checkpoints:
+        restored = checkpoints.restore(1, "tree", {"a": overwritten})["a"]
+    np.testing.assert_array_equal(restored, np.ones(10_000_000))
 
 
 def test_saving_a_step_again_is_an_error(tmp_path):

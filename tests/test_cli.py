@@ -1,10 +1,11 @@
 import io
+import json
 import sys
 
 import pytest
 from rich.console import Console
 
-from sinlstm_jax import cli
+from sinlstm_jax import cli, load_pretrained, save_model
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
 
 
@@ -83,6 +84,38 @@ def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, c
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
+    code, output, errors = command(
+        "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1, "--seed", 5, "--device", "cpu",
+        "--display-every", 40,
+    )  # fmt: skip
+    assert (code, errors) == (0, "")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["smoke-5"]
+    description = json.loads((tmp_path / "runs" / "smoke-5" / "run.json").read_text())
+    named = ("recipe", "seed", "hidden_size", "batch_size", "device")
+    assert [description[name] for name in named] == ["smoke", 5, 1, 1, "cpu"]
+    assert "step    160" in output and "step     50" not in output
+    assert "average" in output and "of 40" in output
+    assert "tutorial" not in output  # it has no such run
+
+
+@pytest.mark.parametrize("main", [cli.convert_main, cli.main])
+def test_conversions_that_fail_get_one_line_and_exit_code_2(command, tmp_path, main):
+    name = [] if main is cli.convert_main else ["convert"]
+    code, output, errors = command(*name, "nothing.safetensors", "model", main=main)
+    assert (code, output) == (2, "")
+    assert errors == "error: nothing.safetensors is no file: give one that is there\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_conversions_say_what_they_wrote(command, tmp_path):
+    save_model(load_pretrained(), tmp_path / "run")
+    code, output, errors = command("run", "a.safetensors", main=cli.convert_main)
+    assert (code, errors) == (0, "")
+    assert output == "a.safetensors: 15 hidden units, from run\n"
+    assert (tmp_path / "a.safetensors").is_file()
+
+
 def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
     small = ("--recipe", "smoke", "--batch-size", "1", "--hidden-size", "2", "--out", "run")
     assert command(*small)[0] == 0
@@ -111,13 +144,26 @@ def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
         }
     ] * 4
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(cli.closing_table({"recipe": "curriculum", "seed": 1, "figures": figures}))
+    sizes = {"hidden_size": 15, "batch_size": 20}
+    console.print(
+        cli.closing_table({"recipe": "curriculum", "seed": 1, **sizes, "figures": figures})
+    )
     text = console.export_text()
     assert "…" not in text
     assert "0.1235" in text and "0.0456" in text
     for printed in TUTORIAL_FIGURES["curriculum"]:
         for figure in printed:
             assert f"{figure:.4f}" in text
+
+
+def test_figures_of_other_sizes_stand_alone():
+    figures = dict.fromkeys(("horizon", "iterations", "seconds", "averaged_over"), 50)
+    figures |= {"final_loss": 0.5, "average_loss": 0.5}
+    identity = {"recipe": "short-window", "seed": 1, "figures": [figures]}
+    same = identity | {"hidden_size": 15, "batch_size": 20}
+    assert len(cli.closing_table(same).columns) == 7
+    for change in ({"hidden_size": 8}, {"batch_size": 100}):
+        assert len(cli.closing_table(same | change).columns) == 5
 
 
 def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):

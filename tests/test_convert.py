@@ -30,7 +30,9 @@ def test_checkpoints_and_safetensors_both_ways(tmp_path, weights):
         dict(sorted(safetensors.numpy.load_file(tmp_path / "new" / "a.safetensors").items())),
         dict(sorted(weights.items())),
     )
-    convert(tmp_path / "new" / "a.safetensors", tmp_path / "back")
+    convert(tmp_path / "new" / "a.safetensors", tmp_path / "B.SAFETENSORS")
+    assert (tmp_path / "B.SAFETENSORS").is_file()
+    convert(tmp_path / "B.SAFETENSORS", tmp_path / "back")
     assert_same(params_to_torch(load_model(tmp_path / "back")), weights)
     convert(tmp_path / "back" / "checkpoints" / "0", tmp_path / "again.safetensors")
     assert_same(
@@ -57,7 +59,7 @@ def test_float64_goes_from_file_to_file_but_not_into_a_checkpoint(tmp_path, weig
     got = safetensors.numpy.load_file(tmp_path / "b.safetensors")
     for name, array in double.items():
         np.testing.assert_array_equal(got[name], array)
-    with pytest.raises(InputError, match="float64: checkpoints hold float32"):
+    with pytest.raises(InputError, match="float64, checkpoints hold float32: write"):
         convert(tmp_path / "a.safetensors", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -98,9 +100,11 @@ def test_sources_that_are_no_models_are_named(tmp_path, weights):
 def test_broken_pytorch_files_are_named(tmp_path):
     torch = pytest.importorskip("torch", reason="needs pip install '.[torch]'")
     (tmp_path / "broken.pt").write_text("not this")
+    (tmp_path / "empty.pt").write_text("")
     torch.save([1, 2], tmp_path / "list.pt")
     for source, complaint in (
         ("broken.pt", "no PyTorch file of weights alone"),
+        ("empty.pt", "no PyTorch file of weights alone"),
         ("list.pt", "holds a list"),
     ):
         with pytest.raises(InputError, match=complaint):

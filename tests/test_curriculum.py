@@ -1,14 +1,29 @@
 import csv
+import io
 import json
+import re
 
 import jax
 import numpy as np
 import pytest
+import reference_lstm
+from flax import nnx
 from rich.console import Console
 
-from sinlstm_jax import InputError, Recipe, Stage, load_model, run
+from sinlstm_jax import (
+    NO_INPUT,
+    InputError,
+    Recipe,
+    SineLSTM,
+    Stage,
+    load_model,
+    run,
+    sample_batch,
+)
+from sinlstm_jax.checkpoints import Checkpoints
 from sinlstm_jax.curriculum import loss_lines, run_keys
 from sinlstm_jax.model import split_model
+from sinlstm_jax.pictures import draw_waves
 
 TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
@@ -60,7 +75,7 @@ def test_loss_lines_are_the_tutorials():
     assert loss_lines(losses[:6], 4, 3) == []
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1"])
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True])
 def test_bad_seeds_are_named(tmp_path, seed):
     with pytest.raises(InputError, match=f"^seed is {seed!r}"):
         run(TINY, seed, tmp_path / "run", console=quiet())
@@ -74,7 +89,12 @@ def test_seeds_decide_weights_and_data_apart():
 
 def test_a_run_leaves_all_it_promises(tmp_path):
     out = tmp_path / "run"
-    description = run(TINY, 7, out, console=quiet())
+    terminal = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
+    description = run(TINY, 7, out, console=terminal)
+    shown = terminal.file.getvalue()
+    for text in ("stage 1: horizon 3, 20 iterations", "stage 2: horizon 5", "step     10  loss"):
+        assert text in shown
+    assert re.search(r"stage 2/2 .*\d it/s, left: stage \d+:\d\d, run \d+:\d\d", shown)
     assert {path.name for path in out.glob("*.png")} == PICTURES
     assert {path.name for path in out.iterdir()} == PICTURES | {
         "run.json",
@@ -94,6 +114,14 @@ def test_a_run_leaves_all_it_promises(tmp_path):
         assert figures["average_loss"] == pytest.approx(np.mean(losses[-10:]))
         assert figures["averaged_over"] == 10
         weights(out / figures["checkpoint"])
+        items = {path.name for path in (out / figures["checkpoint"]).iterdir()}
+        assert items >= {"model", "state", "meta"}
+        with Checkpoints(out / "checkpoints", create=False) as checkpoints:
+            meta = checkpoints.meta(int(figures["checkpoint"].split("/")[1]))
+        assert meta["stage"] == number
+        assert meta["iteration"] == figures["iterations"]
+        for name in ("recipe", "seed", "hidden_size", "versions"):
+            assert meta[name] == description[name]
     jax.tree.map(np.testing.assert_array_equal, weights(out), weights(out / "checkpoints" / "50"))
     first = jax.tree.leaves(weights(out / "checkpoints" / "20"))
     assert any(
@@ -113,6 +141,30 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, stop_at):
     assert {path.name for path in parts.glob("*.png")} == PICTURES
 
 
+def test_each_stage_goes_on_from_the_weights_before_with_a_fresh_adam(tmp_path):
+    """The first two losses of every stage, by a float64 LSTM and one step of Adam by hand."""
+    stages = (Stage(3, 2, 0.01, 0.02), Stage(5, 2, 0.03, 0.1))
+    recipe = Recipe("two", "for tests", stages, 10, past=5, batch_size=2, hidden_size=2)
+    out = tmp_path / "run"
+    run(recipe, 7, out, console=quiet())
+    losses = np.loadtxt(out / "metrics.csv", delimiter=",", skiprows=1)
+    weights_key, data_key = run_keys(7)
+    before = split_model(SineLSTM(2, rngs=nnx.Rngs(weights_key)))[1:]
+    for number, (stage, end) in enumerate(zip(stages, recipe.ends, strict=True), 1):
+        key = jax.random.fold_in(data_key, number)
+        first, second = (
+            sample_batch(jax.random.fold_in(key, i), 2, 5, stage.horizon) for i in range(2)
+        )
+        reference = reference_lstm.arrays(*before)
+        moved = reference_lstm.first_adam_step(reference, first, stage.learning_rate, stage.epsilon)
+        expected = [
+            reference_lstm.loss(reference, *first),
+            reference_lstm.loss(moved, *second),
+        ]
+        np.testing.assert_allclose(losses[losses[:, 0] == number, 2], expected, rtol=1e-6)
+        before = weights(out / "checkpoints" / str(end))
+
+
 def test_a_complete_run_only_draws_its_pictures_again(tmp_path, capsys):
     out = tmp_path / "run"
     description = run(TINY, 7, out, console=quiet())
@@ -130,6 +182,31 @@ def test_seeds_lead_to_other_weights(tmp_path):
     assert not np.array_equal(
         *(load_model(tmp_path / name).output.kernel[...] for name in ("1", "2"))
     )
+
+
+def test_pictures_are_of_each_stages_model_and_the_seeds_waves(tmp_path, monkeypatch):
+    drawn = {}
+
+    def note(path, forecasts, past, title):
+        drawn[path.name] = forecasts
+        path.touch()
+
+    monkeypatch.setattr("sinlstm_jax.pictures.plot_forecasts", note)
+    out = tmp_path / "run"
+    run(TINY, 9, out, console=quiet())
+    for name, step, steps in (
+        ("stage-1-horizon-3-stepwise.png", 20, 600),
+        ("stage-2-horizon-5-stepwise.png", 50, 600),
+        ("long-term.png", 50, 1500),
+    ):
+        waves = draw_waves(TINY.past, steps, seed=9)
+        inputs = np.full((TINY.past + steps, 3), NO_INPUT)
+        inputs[: TINY.past] = waves[: TINY.past]
+        reference = reference_lstm.arrays(*weights(out / "checkpoints" / str(step)))
+        predictions = reference_lstm.forward(reference, inputs[:, :, None])[:, :, 0]
+        for i, forecast in enumerate(drawn[name]):
+            np.testing.assert_array_equal(forecast.truth, waves[:, i])
+            np.testing.assert_allclose(forecast.prediction, predictions[:, i], atol=1e-5)
 
 
 def test_a_lost_stage_is_named(tmp_path):

@@ -1,6 +1,10 @@
 import numpy as np
+import reference_lstm
+from flax import nnx
 
-from sinlstm_jax.pictures import draw_waves
+from sinlstm_jax import NO_INPUT, SineLSTM
+from sinlstm_jax.model import split_model
+from sinlstm_jax.pictures import draw_long_term, draw_stage, draw_waves
 
 
 def test_test_waves_are_the_tutorials_frequencies_with_phases_from_the_seed():
@@ -19,3 +23,32 @@ def test_test_waves_are_the_tutorials_frequencies_with_phases_from_the_seed():
 
 def test_longer_tests_go_on_with_the_same_waves():
     np.testing.assert_array_equal(draw_waves(100, 600, 1), draw_waves(100, 1500, 1)[:700])
+
+
+def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypatch):
+    drawn = {}
+
+    def note(path, forecasts, past, title):
+        drawn[path.name] = forecasts
+
+    monkeypatch.setattr("sinlstm_jax.pictures.plot_forecasts", note)
+    model = SineLSTM(3, rngs=nnx.Rngs(0))
+    draw_stage(tmp_path, 2, model, np.ones(4), horizon=50, past=100, average_over=2, seed=4)
+    draw_long_term(tmp_path, model, past=100, seed=4)
+
+    reference = reference_lstm.arrays(*split_model(model)[1:])
+    for name, future in (
+        ("stage-2-horizon-50-windowed.png", 50),
+        ("stage-2-horizon-50-stepwise.png", 600),
+        ("long-term.png", 1500),
+    ):
+        waves = draw_waves(100, future, seed=4)
+        inputs = np.concatenate([waves[:100], np.full((future, 3), NO_INPUT)])[:, :, None]
+        expected = reference_lstm.forward(reference, inputs)[:, :, 0]
+        forecasts = drawn.pop(name)
+        assert [forecast.frequency for forecast in forecasts] == [1.1337, 2.1337, 3.1337]
+        for i, forecast in enumerate(forecasts):
+            np.testing.assert_array_equal(forecast.truth, waves[:, i])
+            np.testing.assert_allclose(forecast.prediction, expected[:, i], atol=1e-6)
+    assert not drawn
+    assert [path.name for path in tmp_path.iterdir()] == ["stage-2-horizon-50-loss.png"]

@@ -43,6 +43,11 @@ def test_bad_recipes_are_named(name):
         Recipe(**({"name": "x", "summary": "", "stages": (), "display_every": 1} | {name: 0}))
 
 
+def test_a_recipe_without_stages_is_named():
+    with pytest.raises(InputError, match=r"^stages is \(\): give at least one"):
+        Recipe("x", "", (), 1)
+
+
 def test_unknown_recipes_are_named():
     with pytest.raises(InputError, match="'curiculum': give one of curriculum, short-window"):
         find_recipe("curiculum")

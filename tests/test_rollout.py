@@ -101,7 +101,10 @@ def test_rollout_works_inside_jit_and_grad(model):
         (np.zeros((5, 2, 1, 1)), r"shape \(5, 2, 1, 1\)"),
         ([0.0, float("nan"), 0.0], r"holds nan at \[1\]"),
         ([[0.0, 1.0], [0.0, float("inf")]], r"holds inf at \[1, 1\]"),
+        ([0.0, 1e300], r"holds 1e\+300 at \[1\]: give values that are finite in float32"),
+        ([0.0, None], r"holds None at \[1\]"),
         (["a"], "no array of numbers"),
+        ([1j], "no array of numbers"),
     ],
 )
 @pytest.mark.parametrize("function", [observe, lambda *arguments: rollout(*arguments, 5)])

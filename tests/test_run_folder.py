@@ -44,8 +44,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         open_run(tmp_path / "file", IDENTITY, "cpu")
 
 
-def test_a_damaged_description_is_named(tmp_path):
-    (tmp_path / "run.json").write_text("{")
+@pytest.mark.parametrize("content", [b"{", b"", b"[]", b"{}", b"\xff\xfe"])
+def test_a_damaged_description_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(InputError, match=r"run\.json that is damaged"):
         open_run(tmp_path, IDENTITY, "cpu")
 
