@@ -2,6 +2,7 @@
 
 from .curriculum import run
 from .errors import InputError
+from .evaluation import Waves, evaluate, forecaster, held_out_waves, rollout_errors
 from .loading import load_model, load_pretrained, save_model
 from .model import FrozenBias, LSTMCarry, LSTMCell, SineLSTM
 from .recipes import RECIPES, Recipe, Stage
@@ -21,10 +22,14 @@ __all__ = [
     "SineLSTM",
     "Stage",
     "TrainState",
+    "Waves",
     "adam",
     "draw_waves",
+    "evaluate",
     "forecast",
+    "forecaster",
     "generate_sample",
+    "held_out_waves",
     "init_state",
     "load_model",
     "load_pretrained",
@@ -32,6 +37,7 @@ __all__ = [
     "params_from_torch",
     "params_to_torch",
     "rollout",
+    "rollout_errors",
     "run",
     "sample_batch",
     "sample_batches",

@@ -9,8 +9,9 @@ import sinlstm_jax
 
 PACKAGE = Path(sinlstm_jax.__file__).parent
 ORDER = (
-    "errors files signals model rollout training torch_weights checkpoints loading plots pictures "
-    "progress run_folder recipes curriculum convert cli"
+    "errors files signals baselines demodulation model rollout evaluation training torch_weights "
+    "checkpoints loading plots evaluation_plots pictures evaluation_report progress run_folder "
+    "recipes curriculum convert cli"
 ).split()
 
 
