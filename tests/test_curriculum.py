@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sinlstm_jax import InputError, Recipe, Stage, load_model, run
+from sinlstm_jax import (
+    InputError,
+    Recipe,
+    Stage,
+    held_out_waves,
+    load_model,
+    rollout_errors,
+    run,
+)
 from sinlstm_jax.curriculum import loss_lines, run_keys
 from sinlstm_jax.model import split_model
 
@@ -93,7 +101,12 @@ def test_a_run_leaves_all_it_promises(tmp_path):
         assert figures["final_loss"] == pytest.approx(losses[-1])
         assert figures["average_loss"] == pytest.approx(np.mean(losses[-10:]))
         assert figures["averaged_over"] == 10
-        weights(out / figures["checkpoint"])
+        horizon = TINY.stages[number - 1].horizon
+        intervals = [(0, horizon), (0, 400), (400, 900), (900, 1500)]
+        model = load_model(out / figures["checkpoint"])
+        errors = rollout_errors(model, *held_out_waves(64), intervals, TINY.past)
+        assert list(figures["rollout_errors"]) == ["horizon", "0-400", "400-900", "900-1500"]
+        assert list(figures["rollout_errors"].values()) == errors.mean(axis=1).tolist()
     jax.tree.map(np.testing.assert_array_equal, weights(out), weights(out / "checkpoints" / "50"))
     first = jax.tree.leaves(weights(out / "checkpoints" / "20"))
     assert any(
@@ -104,10 +117,12 @@ def test_a_run_leaves_all_it_promises(tmp_path):
 @pytest.mark.parametrize("stop_at", ["step      0", "step     10", "stage 2", "step     20"])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, stop_at):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run(TINY, 7, whole, console=quiet())
+    description = run(TINY, 7, whole, console=quiet())
     with pytest.raises(Stopped):
         run(TINY, 7, parts, checkpoint_every=7, console=StoppingConsole(stop_at))
-    run(TINY, 7, parts, checkpoint_every=9, console=quiet())
+    resumed = run(TINY, 7, parts, checkpoint_every=9, console=quiet())
+    for figures, expected in zip(resumed["figures"], description["figures"], strict=True):
+        assert figures["rollout_errors"] == expected["rollout_errors"]
     jax.tree.map(np.testing.assert_array_equal, weights(parts), weights(whole))
     assert (parts / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
     assert {path.name for path in parts.glob("*.png")} == PICTURES
