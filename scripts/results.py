@@ -13,8 +13,9 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from sinlstm_jax.cli import tidy_exit
+from sinlstm_jax.cli import SHIPPED, EvaluateOptions, tidy_exit
 from sinlstm_jax.curriculum import run
+from sinlstm_jax.evaluation_report import error
 from sinlstm_jax.loading import load_model, save_pretrained
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES
 
@@ -58,6 +59,28 @@ def main(options: Options) -> None:
     ):
         shutil.copy(folders[0] / name, IMAGES / name)
     save_pretrained(load_model(folders[0]), ROOT / "sinlstm_jax" / "pretrained.npz")
+    publish_evaluation(options.runs)
+
+
+def publish_evaluation(runs: Path) -> None:
+    """Evaluate the model that ships, for docs/evaluation.md and the README."""
+    EvaluateOptions((SHIPPED,), out=runs / "evaluation").execute()
+    folder = runs / "evaluation" / SHIPPED
+    for name in ("error.png", "frequency.png", "phase.png"):
+        shutil.copy(folder / name, IMAGES / f"evaluation-{name}")
+    replace_between(ROOT / "docs" / "evaluation.md", "errors", evaluation_table(folder))
+
+
+def evaluation_table(folder: Path) -> str:
+    """Return the errors of an evaluation by forecast interval, from its errors.csv."""
+    with (folder / "errors.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["waves"] == "held-out"]
+    errors = {}
+    for row in rows:
+        errors.setdefault(row["forecaster"], []).append(float(row["mean"]))
+    first = [row for row in rows if row["forecaster"] == rows[0]["forecaster"]]
+    header = ["steps", *(f"{row['first_step']} to {row['last_step']}" for row in first)]
+    return markdown(header, [[name, *map(error, values)] for name, values in errors.items()])
 
 
 def read_torch_runs() -> dict[int, list[float]]:

@@ -2,6 +2,7 @@
 
 from .curriculum import run
 from .errors import InputError
+from .evaluation import Waves, evaluate, forecaster, held_out_waves, rollout_errors
 from .loading import load_model, load_pretrained, save_model
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
@@ -22,10 +23,14 @@ __all__ = [
     "SineLSTM",
     "Stage",
     "TrainState",
+    "Waves",
     "adam",
     "draw_waves",
+    "evaluate",
     "forecast",
+    "forecaster",
     "generate_sample",
+    "held_out_waves",
     "init_state",
     "load_model",
     "load_pretrained",
@@ -33,6 +38,7 @@ __all__ = [
     "params_from_torch",
     "params_to_torch",
     "rollout",
+    "rollout_errors",
     "run",
     "sample_batch",
     "sample_batches",

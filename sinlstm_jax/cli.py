@@ -8,7 +8,7 @@ from typing import Literal
 
 import jax
 import tyro
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 import sinlstm_jax
@@ -16,7 +16,13 @@ import sinlstm_jax
 from .convert import convert
 from .curriculum import run
 from .errors import InputError
+from .evaluation import BASELINES, checked_horizon, forecaster, report
+from .evaluation_plots import plot_evaluation
+from .evaluation_report import error, tables, write_csv
+from .loading import CHECKPOINTS, load_model, load_pretrained
 from .recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, find_recipe
+
+SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,86 @@ class ConvertOptions:
         print(f"{self.target}: {model.hidden_size} hidden units, from {self.source}")
 
 
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Measure how well trained models continue waves, beside baselines that need no training.
+
+    Prints tables, and leaves CSV files and pictures in RUN/evaluation (for one checkpoint of a
+    run, RUN/evaluation-STEP), or in OUT/NAME for each.
+    """
+
+    runs: tyro.conf.Positional[tuple[str, ...]]
+    """Folders of runs or checkpoints, or `pretrained` for the model that ships."""
+    out: Path | None = None
+    """Where to leave files instead; needed for `pretrained`."""
+    horizon: int = 5000
+    """Steps to forecast, 400 at least; 10000 adds one more interval."""
+    device: Literal["cpu", "gpu", "tpu"] | None = None
+    """Where to compute. Default: what JAX prefers."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        console = Console(highlight=False, markup=False, soft_wrap=True)
+        folders = evaluation_folders(self.runs, self.out)
+        horizon = checked_horizon(self.horizon)
+        with computing_on(self.device):
+            models = {
+                name: load_pretrained() if run == SHIPPED else load_model(run)
+                for name, run in zip(folders, self.runs, strict=True)
+            }
+            for folder in folders.values():
+                make_folder(folder)
+            forecasters = {name: forecaster(model) for name, model in models.items()} | BASELINES
+            reports = {}
+            for name, each in forecasters.items():
+                with console.status(f"{len(reports) + 1}/{len(forecasters)}: {name}"):
+                    reports[name] = report(each, horizon)
+        baselines = {name: reports[name] for name in BASELINES}
+        for name, folder in folders.items():
+            write_csv(folder, name, reports[name], baselines)
+            plot_evaluation(folder, name, reports[name], baselines)
+        for table in tables(reports):
+            console.print(table, "")
+        for folder in folders.values():
+            console.print(f"CSV files and pictures are in {folder}")
+
+
+def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Path]:
+    """Return where to leave the evaluation of each run, by the run's name.
+
+    A run is called by its folder, a checkpoint by its run's and its step.
+
+    Raises:
+      InputError: there is no run, two have the same name, or the shipped model has no folder.
+    """
+    if not runs:
+        raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
+    folders = {}
+    for given in runs:
+        path = Path(given).absolute()
+        name, folder = path.name, path / "evaluation"
+        if path.parent.name == CHECKPOINTS:
+            name = f"{path.parent.parent.name}-{path.name}"
+            folder = path.parent.parent / f"evaluation-{path.name}"
+        if given == SHIPPED and out is None:
+            raise InputError(f"{SHIPPED} has no folder of its own: give --out")
+        if name in folders or name in BASELINES:
+            raise InputError(
+                f"{given} would be called {name}, like another: rename or leave out one"
+            )
+        folders[name] = folder if out is None else out / name
+    return folders
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder if it is not there, or raise InputError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        reason = problem.strerror
+        raise InputError(f"{folder} cannot be made ({reason}): give another --out") from None
+
+
 @contextlib.contextmanager
 def computing_on(platform: str | None):
     """Make a platform JAX's default, or raise InputError if it is not there."""
@@ -112,8 +198,13 @@ def print_recipes(console: Console) -> None:
             )
 
 
-def closing_table(description: dict) -> Table:
-    """Lay out a run's figures beside those that the tutorial prints for its own run."""
+def closing_table(description: dict) -> Group:
+    """Lay out a run's losses beside the tutorial's printed ones, and its rollout errors."""
+    return Group(losses_table(description), "", rollout_table(description))
+
+
+def losses_table(description: dict) -> Table:
+    """Lay out a run's losses beside those that the tutorial prints for its own run."""
     averaged_over = description["figures"][0]["averaged_over"]
     table = Table(title=f"{description['recipe']}, seed {description['seed']}")
     columns = ["horizon", "iterations", "seconds", "final\nloss", f"average\nof {averaged_over}"]
@@ -143,11 +234,26 @@ def _tutorial_figures(description: dict) -> tuple:
     return TUTORIAL_FIGURES.get(recipe.name, nothing) if its_own else nothing
 
 
+def rollout_table(description: dict) -> Table:
+    """Lay out how far each stage's model goes on, over its horizon and beyond."""
+    table = Table(title="Rollout: mean squared error (answering 0 scores 0.5)")
+    for column in ("horizon", "steps 0 to\nhorizon", "0 to 400", "400 to 900", "900 to 1500"):
+        table.add_column(column, justify="right")
+    for figures in description["figures"]:
+        errors = figures["rollout_errors"]
+        table.add_row(str(figures["horizon"]), *(error(value) for value in errors.values()))
+    return table
+
+
 def main() -> None:
     """Run the subcommand that the command line names."""
     with tidy_exit():
         tyro.extras.subcommand_cli_from_dict(
-            {"curriculum": CurriculumOptions, "convert": ConvertOptions},
+            {
+                "curriculum": CurriculumOptions,
+                "evaluate": EvaluateOptions,
+                "convert": ConvertOptions,
+            },
             prog="sinlstm",
             description=sinlstm_jax.__doc__,
         ).execute()
@@ -157,6 +263,12 @@ def curriculum_main() -> None:
     """Run `sinlstm curriculum` without naming it."""
     with tidy_exit():
         tyro.cli(CurriculumOptions).execute()
+
+
+def evaluate_main() -> None:
+    """Run `sinlstm evaluate` without naming it."""
+    with tidy_exit():
+        tyro.cli(EvaluateOptions).execute()
 
 
 def convert_main() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from .checkpoints import Checkpoints
 from .errors import InputError, positive_integer
+from .evaluation import held_out_waves, rollout_errors
 from .loading import CHECKPOINTS
 from .model import SineLSTM, split_model
 from .pictures import draw_long_term, draw_stage
@@ -21,6 +22,7 @@ from .recipes import Recipe, Stage
 from .run_folder import MetricsLog, open_run, write_description
 from .training import TrainState, adam, init_state, train_stage
 
+ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
 LOOK_EVERY = 100  # iterations between two looks at the device, about half a second
 
 
@@ -108,7 +110,7 @@ def run(
                 model = nnx.merge(structure, state.weights, state.frozen)
                 losses = losses_so_far(state)
                 description["figures"][number - 1 : number] = [
-                    _figures(recipe, number, losses, seconds)
+                    _figures(recipe, number, model, losses, seconds)
                 ]
                 write_description(out, description)
                 draw_stage(
@@ -240,7 +242,9 @@ def _identity(recipe: Recipe, seed: int) -> dict:
     }
 
 
-def _figures(recipe: Recipe, number: int, losses: np.ndarray, seconds: float) -> dict:
+def _figures(
+    recipe: Recipe, number: int, model: SineLSTM, losses: np.ndarray, seconds: float
+) -> dict:
     stage = recipe.stages[number - 1]
     return {
         "stage": number,
@@ -250,8 +254,18 @@ def _figures(recipe: Recipe, number: int, losses: np.ndarray, seconds: float) ->
         "final_loss": float(losses[-1]),
         "average_loss": float(losses[-recipe.display_every :].mean()),
         "averaged_over": min(recipe.display_every, losses.size),
+        "rollout_errors": _rollout_errors(model, stage.horizon, recipe.past),
         "checkpoint": f"{CHECKPOINTS}/{recipe.ends[number - 1]}",
     }
+
+
+def _rollout_errors(model: SineLSTM, horizon: int, past: int) -> dict[str, float]:
+    """Return mean squared errors over forecast steps: over the stage's horizon, and beyond."""
+    intervals = {"horizon": (0, horizon)}
+    intervals |= {f"{a}-{b}": (a, b) for a, b in ((0, 400), (400, 900), (900, 1500))}
+    waves = held_out_waves(ROLLOUT_WAVES)
+    errors = rollout_errors(model, *waves, list(intervals.values()), past).mean(axis=1)
+    return dict(zip(intervals, errors.tolist(), strict=True))
 
 
 def _headline(number: int, stage: Stage) -> str:

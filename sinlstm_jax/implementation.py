@@ -20,9 +20,7 @@ def choose_implementation(wanted: str, hidden_size: int) -> str:
       InputError: `wanted` is none of IMPLEMENTATIONS, or is "fused" and cannot be had.
     """
     if wanted not in IMPLEMENTATIONS:
-        raise InputError(
-            f"implementation is {wanted!r}: give one of {', '.join(IMPLEMENTATIONS)}"
-        )
+        raise InputError(f"implementation is {wanted!r}: give one of {', '.join(IMPLEMENTATIONS)}")
     if wanted == "scan":
         return "scan"
     obstacle = _obstacle(hidden_size)

@@ -34,7 +34,7 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
     )
     axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log", title=title)
     axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str) -> None:
@@ -68,9 +68,10 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
         axes.set_title(f"{forecast.frequency:g} Hz", loc="left", fontsize="medium")
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a PNG file, whole or not at all."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

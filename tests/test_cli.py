@@ -1,11 +1,12 @@
 import io
 import json
+import re
 import sys
 
 import pytest
 from rich.console import Console
 
-from sinlstm_jax import cli, load_pretrained, save_model
+from sinlstm_jax import SineLSTM, cli, load_pretrained, save_model
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
 
 
@@ -141,6 +142,12 @@ def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
             "final_loss": 0.123456,
             "average_loss": 0.0456,
             "averaged_over": 400,
+            "rollout_errors": {
+                "horizon": 0.0123,
+                "0-400": 0.0234,
+                "400-900": 0.9876,
+                "900-1500": 0.00012,
+            },
         }
     ] * 4
     console = Console(width=80, record=True, file=io.StringIO())
@@ -151,6 +158,8 @@ def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
     text = console.export_text()
     assert "…" not in text
     assert "0.1235" in text and "0.0456" in text
+    for rollout_error in ("0.0123", "0.0234", "0.9876", "1.2e-04"):
+        assert text.count(rollout_error) == 4
     for printed in TUTORIAL_FIGURES["curriculum"]:
         for figure in printed:
             assert f"{figure:.4f}" in text
@@ -161,9 +170,44 @@ def test_figures_of_other_sizes_stand_alone():
     figures |= {"final_loss": 0.5, "average_loss": 0.5}
     identity = {"recipe": "short-window", "seed": 1, "figures": [figures]}
     same = identity | {"hidden_size": 15, "batch_size": 20}
-    assert len(cli.closing_table(same).columns) == 7
+    assert len(cli.losses_table(same).columns) == 7
     for change in ({"hidden_size": 8}, {"batch_size": 100}):
-        assert len(cli.closing_table(same | change).columns) == 5
+        assert len(cli.losses_table(same | change).columns) == 5
+
+
+def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command, tmp_path):
+    for name in ("one", "two"):
+        save_model(SineLSTM(3), tmp_path / name)
+    arguments = ("one", tmp_path / "two" / "checkpoints" / "0", "--horizon", "400")
+    code, output, errors = command("evaluate", *arguments, main=cli.main)
+    assert (code, errors) == (0, "")
+    assert len(re.findall(r"^(?:one|two-0|zero|last value|sine fit) ", output, re.MULTILINE)) == 20
+    for folder in ("one/evaluation", "two/evaluation-0"):
+        assert f"CSV files and pictures are in {tmp_path / folder}\n" in output
+        files = {path.name for path in (tmp_path / folder).iterdir()}
+        assert {"errors.csv", "waves.csv", "error.png", "frequency.png"} < files
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {"checkpoints", "evaluation-0"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "no run is named: give folders of runs, or pretrained"),
+        (["pretrained"], "pretrained has no folder of its own: give --out"),
+        (["nowhere"], "nowhere does not exist: give a run's folder"),
+        (["pretrained", "pretrained", "--out", "x"], "would be called pretrained, like another"),
+        (["zero"], "would be called zero, like another"),
+        (["pretrained", "--out", "x", "--horizon", "399"], "horizon is 399: give at least 400"),
+        (["pretrained", "--out", "file"], "file/pretrained cannot be made (Not a directory)"),
+    ],
+)
+def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, complaint):
+    (tmp_path / "file").write_text("")
+    code, output, errors = command(*arguments, main=cli.evaluate_main)
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: ") and complaint in errors
+    assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):

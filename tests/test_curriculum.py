@@ -16,7 +16,9 @@ from sinlstm_jax import (
     Recipe,
     SineLSTM,
     Stage,
+    held_out_waves,
     load_model,
+    rollout_errors,
     run,
     sample_batch,
 )
@@ -122,6 +124,12 @@ def test_a_run_leaves_all_it_promises(tmp_path):
         assert meta["iteration"] == figures["iterations"]
         for name in ("recipe", "seed", "hidden_size", "versions"):
             assert meta[name] == description[name]
+        horizon = TINY.stages[number - 1].horizon
+        intervals = [(0, horizon), (0, 400), (400, 900), (900, 1500)]
+        model = load_model(out / figures["checkpoint"])
+        errors = rollout_errors(model, *held_out_waves(64), intervals, TINY.past)
+        assert list(figures["rollout_errors"]) == ["horizon", "0-400", "400-900", "900-1500"]
+        assert list(figures["rollout_errors"].values()) == errors.mean(axis=1).tolist()
     jax.tree.map(np.testing.assert_array_equal, weights(out), weights(out / "checkpoints" / "50"))
     first = jax.tree.leaves(weights(out / "checkpoints" / "20"))
     assert any(
@@ -132,10 +140,12 @@ def test_a_run_leaves_all_it_promises(tmp_path):
 @pytest.mark.parametrize("stop_at", ["step      0", "step     10", "stage 2", "step     20"])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, stop_at):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run(TINY, 7, whole, console=quiet())
+    description = run(TINY, 7, whole, console=quiet())
     with pytest.raises(Stopped):
         run(TINY, 7, parts, checkpoint_every=7, console=StoppingConsole(stop_at))
-    run(TINY, 7, parts, checkpoint_every=9, console=quiet())
+    resumed = run(TINY, 7, parts, checkpoint_every=9, console=quiet())
+    for figures, expected in zip(resumed["figures"], description["figures"], strict=True):
+        assert figures["rollout_errors"] == expected["rollout_errors"]
     jax.tree.map(np.testing.assert_array_equal, weights(parts), weights(whole))
     assert (parts / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
     assert {path.name for path in parts.glob("*.png")} == PICTURES

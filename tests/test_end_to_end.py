@@ -72,7 +72,7 @@ def test_ci_runs_the_readmes_two_commands():
 def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     assert len([line for line in blocks[0].splitlines() if line]) <= 5
     namespace = {}
     for block in blocks:
@@ -80,18 +80,21 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     assert namespace["predictions"].shape == (500, 1, 1)
     truth = np.sin(2 * np.pi * 1.7 * np.arange(500) / 100)
     assert np.mean((namespace["predictions"][:, 0, 0] - truth) ** 2) < 0.1
+    assert namespace["errors"].shape == (2, 64)
+    assert namespace["errors"][0].mean() < 0.2
     assert len(list((tmp_path / "runs" / "mine-1").glob("*.png"))) == 7
     assert "150" in capsys.readouterr().out
 
 
 def test_the_readmes_commands_work(tmp_path):
     commands = [c for c in readme_commands() if c.startswith(".venv/bin/sinlstm ")]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         sinlstm = Path(sys.executable).with_name("sinlstm")
         arguments = shlex.split(command)[1:]
         subprocess.run([sinlstm, *arguments], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "runs" / "smoke" / "long-term.png").exists()
+    assert (tmp_path / "runs" / "smoke" / "evaluation" / "errors.csv").exists()
     assert (tmp_path / "runs" / "smoke.safetensors").exists()
 
 

@@ -9,18 +9,31 @@ import sinlstm_jax
 
 PACKAGE = Path(sinlstm_jax.__file__).parent
 ORDER = (
-    "errors files signals lstm native implementation model rollout training torch_weights checkpoints loading plots pictures "
-    "progress run_folder recipes curriculum convert cli"
+    "errors files signals baselines demodulation lstm native implementation model rollout "
+    "evaluation training torch_weights checkpoints loading plots evaluation_plots pictures "
+    "evaluation_report progress run_folder recipes curriculum convert cli"
 ).split()
 
 
+NATIVE = "__init__ layer library".split()  # the package that stands in ORDER as one module
+
+
 def imported(module):
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
-    return {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1}
+    """Return the modules of the package that one of them, or a package in it, imports."""
+    if (PACKAGE / module).is_dir():
+        return set().union(*(_imported(path, 2) for path in (PACKAGE / module).glob("*.py")))
+    return _imported(PACKAGE / f"{module}.py", 1)
+
+
+def _imported(path, level):
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.level == level}
 
 
 def test_every_module_has_its_place():
-    assert {path.stem for path in PACKAGE.glob("*.py")} == {*ORDER, "__init__"}
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {path.stem for path in PACKAGE.glob("*.py")} | packages == {*ORDER, "__init__"}
+    assert {path.stem for path in (PACKAGE / "native").glob("*.py")} == set(NATIVE)
 
 
 @pytest.mark.parametrize("module", ORDER)

@@ -32,7 +32,7 @@ def test_forecasts_show_observed_truth_and_prediction(tmp_path):
 
 def test_forecasts_are_told_apart_without_colour(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("sinlstm_jax.plots._save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
     plot_forecasts(tmp_path / "x.png", waves([1.0]), past=100, title="one wave")
     (axes,) = drawn[0].axes
     observed, truth, prediction = axes.lines
@@ -48,7 +48,7 @@ def test_forecasts_are_told_apart_without_colour(tmp_path, monkeypatch):
 
 def test_loss_is_drawn_with_its_average(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("sinlstm_jax.plots._save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
     losses = np.array([4.0, 2.0, 1.0, 3.0, 5.0])
     plot_loss(tmp_path / "x.png", losses, average_over=2, title="loss")
     (axes,) = drawn[0].axes

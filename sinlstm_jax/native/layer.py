@@ -46,15 +46,14 @@ def _fused_backward(residuals, cotangents):
     if callable(residuals):
         return residuals(cotangents)
     d_carry, d_hidden = cotangents
-    d_inputs, *d_weights, d_hidden0, d_cell0 = _bind(
-        _backward_p, (*residuals, d_hidden, *d_carry)
-    )
+    d_inputs, *d_weights, d_hidden0, d_cell0 = _bind(_backward_p, (*residuals, d_hidden, *d_carry))
     return LSTMWeights(*d_weights), LSTMCarry(d_hidden0, d_cell0), d_inputs
 
 
 fused_lstm.defvjp(_fused_forward, _fused_backward)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def fused_predict(
     weights: LSTMWeights,
     kernel: jax.Array,
@@ -66,15 +65,33 @@ def fused_predict(
     """Read a window and apply the linear layer at every step, in constant memory beyond the output.
 
     Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated; kernel
-    `[hidden, 1]`, bias `[1]`, predictions `[steps, batch, 1]`. Not differentiable: for that,
-    `fused_lstm`. Where the kernel cannot, it is the scan, as in `fused_lstm`.
+    `[hidden, 1]`, bias `[1]`, predictions `[steps, batch, 1]`. Where the kernel cannot, it is the
+    scan, as in `fused_lstm`, which is also what computes it where it is differentiated.
     """
     operands = (inputs, *weights, kernel[:, 0], bias[0], *carry)
-    if not _fits(weights, inputs):
-        predictions, hidden, cell = _predict_by_scan(*(x[None] for x in operands), steps=steps)
-        return LSTMCarry(hidden[0], cell[0]), predictions[0][..., None]
-    predictions, hidden, cell = _bind(_predict_p, operands, steps=steps)
+    if _fits(weights, inputs):
+        predictions, hidden, cell = _bind(_predict_p, operands, steps=steps)
+    else:
+        results = _predict_by_scan(*(x[None] for x in operands), steps=steps)
+        predictions, hidden, cell = (x[0] for x in results)
     return LSTMCarry(hidden, cell), predictions[..., None]
+
+
+def _predict_forward(weights, kernel, bias, carry, inputs, steps):
+    def predict(weights, kernel, bias, carry, inputs):
+        carry, hidden = fused_lstm(
+            weights, carry, jnp.broadcast_to(inputs, (steps, *inputs.shape[1:]))
+        )
+        return carry, readout(kernel, bias, hidden)
+
+    return jax.vjp(predict, weights, kernel, bias, carry, inputs)
+
+
+def _predict_backward(_steps, pull_back, cotangents):
+    return pull_back(cotangents)
+
+
+fused_predict.defvjp(_predict_forward, _predict_backward)
 
 
 def _fits(weights: LSTMWeights, inputs: jax.Array) -> bool:
@@ -85,10 +102,8 @@ def _fits(weights: LSTMWeights, inputs: jax.Array) -> bool:
         _say_once(f"it computes in float32, not {' and '.join(sorted(map(str, dtypes)))}")
     elif size > MAX_HIDDEN_SIZE:
         _say_once(f"it takes at most {MAX_HIDDEN_SIZE} units and inputs, not {size}")
-    elif inputs.size == 0:
-        return False
     else:
-        return True
+        return inputs.size > 0
     return False
 
 
