@@ -128,6 +128,16 @@ class SineLSTM(nnx.Module):
         return jax.lax.scan(self.step, carry, inputs)
 
 
+def initial_model(hidden_size: int, key: jax.Array, implementation: str = "auto") -> SineLSTM:
+    """Return a fresh model, its weights drawn in one compiled program; arguments as SineLSTM's."""
+
+    def draw(key):
+        return SineLSTM(hidden_size, rngs=nnx.Rngs(key), implementation=implementation)
+
+    structure, _, _ = split_model(nnx.eval_shape(draw, key))
+    return nnx.merge(structure, *jax.jit(lambda key: split_model(draw(key))[1:])(key))
+
+
 def split_model(model: SineLSTM) -> tuple[nnx.GraphDef, dict, dict]:
     """Take a model apart: (structure, trainable weights, frozen bias), the last two as dicts.
 

@@ -109,8 +109,9 @@ def train_chunk(
         return state, batch_of_waves(*waves, past, horizon), draw(iteration + 2)
 
     start = state.iteration
-    batch = batch_of_waves(*draw(start), past, horizon)
-    state, *_ = jax.lax.fori_loop(start, end, iterate, (state, batch, draw(start + 1)))
+    now, ahead = zip(*jax.vmap(draw)(start + jnp.arange(2)), strict=True)
+    batch = batch_of_waves(*now, past, horizon)
+    state, *_ = jax.lax.fori_loop(start, end, iterate, (state, batch, ahead))
     return state
 
 
