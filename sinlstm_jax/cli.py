@@ -200,10 +200,7 @@ def print_recipes(console: Console) -> None:
     for recipe in RECIPES.values():
         console.print(f"{recipe.name}: {recipe.summary}")
         for stage in recipe.stages:
-            console.print(
-                f"  horizon {stage.horizon:3d}, {stage.iterations:5d} iterations, "
-                f"learning rate {stage.learning_rate:g}, epsilon {stage.epsilon:g}"
-            )
+            console.print(f"  {stage.describe()}")
 
 
 def closing_table(description: dict) -> Group:

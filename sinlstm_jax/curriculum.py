@@ -21,7 +21,7 @@ from .pictures import draw_long_term, draw_stage
 from .progress import RunProgress, Work
 from .recipes import Recipe, Stage
 from .run_folder import MetricsLog, open_run, write_description
-from .training import TrainState, adam, init_state, train_chunk, train_stage
+from .training import TrainState, init_state, train_chunk, train_stage
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
 LOOK_EVERY = 100  # iterations between two looks at the device, about half a second
@@ -181,7 +181,7 @@ def loss_lines(losses: np.ndarray, start: int, every: int) -> list[str]:
 
 
 def _fresh_state(model: SineLSTM, stage: Stage) -> TrainState:
-    return init_state(model, adam(stage.learning_rate, stage.epsilon), stage.iterations)
+    return init_state(model, stage.optimizer(), stage.iterations)
 
 
 def _train(
@@ -198,7 +198,7 @@ def _train(
     losses = losses_so_far(standing.state)
     if losses.size == stage.iterations:
         return standing
-    outputs.console.print(_headline(number, stage))
+    outputs.console.print(f"stage {number}: {stage.describe()}")
     outputs.progress.start_stage(number)
     started = time.monotonic() - standing.seconds
     implementation = standing.implementation
@@ -226,7 +226,7 @@ def _settings(recipe: Recipe, number: int, structure: nnx.GraphDef) -> dict:
     stage = recipe.stages[number - 1]
     return {
         "structure": structure,
-        "optimizer": adam(stage.learning_rate, stage.epsilon),
+        "optimizer": stage.optimizer(),
         "batch_size": recipe.batch_size,
         "past": recipe.past,
         "horizon": stage.horizon,
@@ -320,13 +320,6 @@ def _rollout_errors(model: SineLSTM, horizon: int, past: int) -> dict[str, float
     waves = held_out_waves(ROLLOUT_WAVES)
     errors = rollout_errors(model, *waves, list(intervals.values()), past).mean(axis=1)
     return dict(zip(intervals, errors.tolist(), strict=True))
-
-
-def _headline(number: int, stage: Stage) -> str:
-    return (
-        f"stage {number}: horizon {stage.horizon}, {stage.iterations} iterations, "
-        f"learning rate {stage.learning_rate:g}, epsilon {stage.epsilon:g}"
-    )
 
 
 def _where_it_starts(recipe: Recipe, standings: list[Standing], out: Path) -> str:

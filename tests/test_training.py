@@ -207,3 +207,42 @@ def test_a_chunk_lowers_for_accelerators(platform):
     )
     assert exported.platforms == (platform,)
     assert [aval.shape for aval in exported.out_avals] == [x.shape for x in jax.tree.leaves(state)]
+
+
+def test_nadam_clipped_along_a_cosine_by_hand():
+    peak, epsilon, b1, b2, clip = 0.1, 1e-6, 0.8, 0.95, 0.5
+    warmup, iterations, final_fraction = 2, 8, 0.1
+    optimizer = adam(
+        peak,
+        epsilon,
+        b1=b1,
+        b2=b2,
+        nesterov=True,
+        clip_norm=clip,
+        warmup=warmup,
+        final_fraction=final_fraction,
+        iterations=iterations,
+    )
+    gradients = (
+        np.random.default_rng(0).normal(size=(iterations, 4)) * np.logspace(-2, 1, 8)[:, None]
+    )
+    norms = np.linalg.norm(gradients, axis=1)
+    assert norms.min() < clip < norms.max()
+    weights, first, second = np.zeros(4), 0.0, 0.0
+    ours = jnp.zeros(4)
+    state = optimizer.init(ours)
+    for t, gradient in enumerate(gradients):
+        updates, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state, ours)
+        ours = ours + updates
+        gradient = gradient * min(1, clip / norms[t])
+        first = b1 * first + (1 - b1) * gradient
+        second = b2 * second + (1 - b2) * gradient**2
+        # Dozat 2016: the first moment as it will be after one more step with this gradient.
+        ahead = b1 * first / (1 - b1 ** (t + 2)) + (1 - b1) * gradient / (1 - b1 ** (t + 1))
+        if t < warmup:
+            rate = peak * t / warmup
+        else:
+            cosine = (1 + np.cos(np.pi * (t - warmup) / (iterations - warmup))) / 2
+            rate = peak * (final_fraction + (1 - final_fraction) * cosine)
+        weights -= rate * ahead / (np.sqrt(second / (1 - b2 ** (t + 1))) + epsilon)
+        np.testing.assert_allclose(ours, weights, rtol=1e-4, atol=1e-7)
