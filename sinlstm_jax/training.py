@@ -65,10 +65,16 @@ def adam(
 
 
 def init_state(
-    model: SineLSTM, optimizer: optax.GradientTransformation, iterations: int
+    model: SineLSTM,
+    optimizer: optax.GradientTransformation,
+    iterations: int,
+    trainable: nnx.filterlib.Filter = nnx.Param,
 ) -> TrainState:
-    """Start a stage of so many iterations: the model's weights, a fresh optimizer state."""
-    _, weights, frozen = split_model(model)
+    """Start a stage of so many iterations: the model's weights, a fresh optimizer state.
+
+    `trainable` is the filter of what the stage will train, as in `split_model`.
+    """
+    _, weights, frozen = split_model(model, trainable)
     # A copy, since training donates its state: the model keeps its own arrays.
     weights, frozen = jax.tree.map(jnp.copy, (weights, frozen))
     return TrainState(

@@ -9,6 +9,7 @@ import reference_lstm
 from flax import nnx
 
 from sinlstm_jax import (
+    FrozenBias,
     InputError,
     SineLSTM,
     adam,
@@ -246,3 +247,19 @@ def test_nadam_clipped_along_a_cosine_by_hand():
             rate = peak * (final_fraction + (1 - final_fraction) * cosine)
         weights -= rate * ahead / (np.sqrt(second / (1 - b2 ** (t + 1))) + epsilon)
         np.testing.assert_allclose(ours, weights, rtol=1e-4, atol=1e-7)
+
+
+def test_another_filter_trains_the_input_bias_too(model):
+    optimizer = adam(0.01, 0.02)
+    state = init_state(model, optimizer, 1, trainable=(nnx.Param, FrozenBias))
+    assert state.frozen == {}
+    key, fixed = jax.random.key(0), settings(model, optimizer)
+    state = train_chunk(state, key, np.int32(1), **fixed)
+    # The two biases add up, so their gradients, and with them Adam's first steps, are the same.
+    before = model.cell
+    moved = state.weights["cell"]["input_bias"] - before.input_bias[...]
+    assert jnp.abs(moved).min() > 0
+    other = state.weights["cell"]["hidden_bias"] - before.hidden_bias[...]
+    np.testing.assert_allclose(moved, other, atol=2e-7)
+    trained = nnx.merge(fixed["structure"], state.weights, state.frozen)
+    np.testing.assert_array_equal(trained.cell.input_bias[...], state.weights["cell"]["input_bias"])
