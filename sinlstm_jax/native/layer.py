@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
+from ..errors import InputError
 from ..lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
 from .library import MAX_HIDDEN_SIZE, NativeUnavailable, load
 
@@ -15,10 +16,6 @@ SAVED = 6  # SAVED and PADDING in lstm.cc: what a step keeps for backward, per p
 PADDING = 16
 
 
-# What differentiation sees: arrays without a replicate axis.
-
-
-@jax.custom_vjp
 def fused_lstm(
     weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array
 ) -> tuple[LSTMCarry, jax.Array]:
@@ -26,34 +23,21 @@ def fused_lstm(
 
     Where the kernel cannot (no compiler, other dtypes or devices, over MAX_HIDDEN_SIZE units or
     inputs, in an export) it is the scan itself, and a log line says so once. Under `jax.vmap` the
-    replicates are spread over the cores. Reverse mode only: the kernel knows no forward mode.
+    replicates are spread over the cores. A series' numbers do not depend, to the bit, on what
+    else is in its batch. Reverse mode only, and once: the kernel knows no forward mode.
+
+    Raises:
+      InputError: the shapes do not fit together.
     """
-    if not _fits(weights, inputs):
-        return lstm_scan(weights, carry, inputs)
-    hidden, hidden_last, cell_last, _ = _bind(_forward_p, (inputs, *weights, *carry))
-    return LSTMCarry(hidden_last, cell_last), hidden
-
-
-def _fused_forward(weights, carry, inputs):
-    if not _fits(weights, inputs):
-        return jax.vjp(lstm_scan, weights, carry, inputs)
+    weights, carry, inputs = _alike((weights, carry, inputs))
+    _check_shapes(weights, carry, inputs)
     operands = (inputs, *weights, *carry)
-    hidden, hidden_last, cell_last, saved = _bind(_forward_p, operands)
-    return (LSTMCarry(hidden_last, cell_last), hidden), (*operands, hidden, saved)
+    if not _fits(operands):
+        return lstm_scan(weights, carry, inputs)
+    hidden, *carry = _fused(*operands)
+    return LSTMCarry(*carry), hidden
 
 
-def _fused_backward(residuals, cotangents):
-    if callable(residuals):
-        return residuals(cotangents)
-    d_carry, d_hidden = cotangents
-    d_inputs, *d_weights, d_hidden0, d_cell0 = _bind(_backward_p, (*residuals, d_hidden, *d_carry))
-    return LSTMWeights(*d_weights), LSTMCarry(d_hidden0, d_cell0), d_inputs
-
-
-fused_lstm.defvjp(_fused_forward, _fused_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def fused_predict(
     weights: LSTMWeights,
     kernel: jax.Array,
@@ -67,37 +51,64 @@ def fused_predict(
     Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated; kernel
     `[hidden, 1]`, bias `[1]`, predictions `[steps, batch, 1]`. Where the kernel cannot, it is the
     scan, as in `fused_lstm`, which is also what computes it where it is differentiated.
+
+    Raises:
+      InputError: the shapes do not fit together.
     """
+    weights, kernel, bias, carry, inputs = _alike((weights, kernel, bias, carry, inputs))
+    _check_shapes(weights, carry, inputs)
+    if inputs.shape[0] not in (1, steps):
+        raise InputError(f"inputs have {inputs.shape[0]} steps: give {steps}, or 1 to be repeated")
+    _check_shape("kernel", kernel, (*weights.hidden_kernel.shape[:1], 1))
+    _check_shape("bias of the readout", bias, (1,))
     operands = (inputs, *weights, kernel[:, 0], bias[0], *carry)
-    if _fits(weights, inputs):
-        predictions, hidden, cell = _bind(_predict_p, operands, steps=steps)
+    if _fits(operands):
+        predictions, *carry = _predict(steps, *operands)
     else:
         results = _predict_by_scan(*(x[None] for x in operands), steps=steps)
-        predictions, hidden, cell = (x[0] for x in results)
-    return LSTMCarry(hidden, cell), predictions[..., None]
+        predictions, *carry = (x[0] for x in results)
+    return LSTMCarry(*carry), predictions[..., None]
 
 
-def _predict_forward(weights, kernel, bias, carry, inputs, steps):
-    def predict(weights, kernel, bias, carry, inputs):
-        carry, hidden = fused_lstm(
-            weights, carry, jnp.broadcast_to(inputs, (steps, *inputs.shape[1:]))
-        )
-        return carry, readout(kernel, bias, hidden)
+def _alike(tree):
+    """Turn leaves into arrays that, in `jax.shard_map`, vary over the same axes of the mesh.
 
-    return jax.vjp(predict, weights, kernel, bias, carry, inputs)
+    JAX's own operations see to that themselves. Without it gradients of what all devices share
+    would not be added up.
+    """
+    arrays, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, tree))
+    varying = [jax.typeof(x).mat.varying for x in arrays]
+    axes = frozenset().union(*varying)
+    arrays = [
+        jax.lax.pcast(x, tuple(axes - own), to="varying")
+        for x, own in zip(arrays, varying, strict=True)
+    ]
+    return structure.unflatten(arrays)
 
 
-def _predict_backward(_steps, pull_back, cotangents):
-    return pull_back(cotangents)
+def _check_shapes(weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array) -> None:
+    """Raise InputError unless all is as lstm.py says."""
+    if inputs.ndim != 3:
+        raise InputError(f"inputs have shape {inputs.shape}: give [time, batch, inputs]")
+    _, batch, size = inputs.shape
+    (units,) = weights.hidden_kernel.shape[:1] or (1,)
+    shapes = LSTMWeights((size, 4 * units), (units, 4 * units), (4 * units,))
+    for name in LSTMWeights._fields:
+        _check_shape(name, getattr(weights, name), getattr(shapes, name))
+    for name in LSTMCarry._fields:
+        _check_shape(f"{name} of the carry", getattr(carry, name), (batch, units))
 
 
-fused_predict.defvjp(_predict_forward, _predict_backward)
+def _check_shape(name: str, array: jax.Array, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}: give {shape}, as the others ask for")
 
 
-def _fits(weights: LSTMWeights, inputs: jax.Array) -> bool:
+def _fits(operands) -> bool:
     """Tell whether the kernel knows these dtypes and sizes; if not, say so once."""
-    dtypes = {x.dtype for x in (*weights, inputs)}
-    size = max(weights.hidden_kernel.shape[0], inputs.shape[-1])
+    inputs, _, hidden_kernel, *_ = operands
+    dtypes = {x.dtype for x in operands}
+    size = max(hidden_kernel.shape[0], inputs.shape[-1])
     if dtypes != {jnp.dtype(jnp.float32)}:
         _say_once(f"it computes in float32, not {' and '.join(sorted(map(str, dtypes)))}")
     elif size > MAX_HIDDEN_SIZE:
@@ -110,6 +121,47 @@ def _fits(weights: LSTMWeights, inputs: jax.Array) -> bool:
 @functools.cache
 def _say_once(reason: str) -> None:
     logging.getLogger("sinlstm_jax").warning("the plain scan replaces the kernel: %s", reason)
+
+
+# What differentiation sees: arrays without a replicate axis, in the order of the kernel's.
+
+
+@jax.custom_vjp
+def _fused(*operands):
+    return _bind(_forward_p, operands)[:3]
+
+
+def _fused_forward(*operands):
+    *results, saved = _bind(_forward_p, operands)
+    return results, (*operands, results[0], saved)
+
+
+def _fused_backward(residuals, cotangents):
+    return tuple(_bind(_backward_p, (*residuals, *cotangents)))
+
+
+_fused.defvjp(_fused_forward, _fused_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _predict(steps, *operands):
+    return _bind(_predict_p, operands, steps=steps)
+
+
+def _predict_forward(steps, *operands):
+    def predict(inputs, input_kernel, hidden_kernel, bias, kernel, kernel_bias, hidden, cell):
+        inputs = jnp.broadcast_to(inputs, (steps, *inputs.shape[1:]))
+        hidden, *carry = _fused(inputs, input_kernel, hidden_kernel, bias, hidden, cell)
+        return [readout(kernel[:, None], kernel_bias[None], hidden)[..., 0], *carry]
+
+    return jax.vjp(predict, *operands)
+
+
+def _predict_backward(_steps, pull_back, cotangents):
+    return pull_back(cotangents)
+
+
+_predict.defvjp(_predict_forward, _predict_backward)
 
 
 # The same computations as the kernel's, by scan. Arrays have a leading replicate axis, as there.

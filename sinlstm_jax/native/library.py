@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import jax
@@ -23,6 +24,7 @@ FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-math-errno", "-w")
 # kernel: on Zen 4, gcc 12 makes backward 10 to 20 % slower without it.
 TUNING = ("-march=native", "-mtune=skylake-avx512")
 COMPILE_TIMEOUT = 120  # s
+_LOCK = threading.Lock()
 
 
 class NativeUnavailable(Exception):
@@ -40,9 +42,14 @@ def load() -> None:
         raise NativeUnavailable(reason)
 
 
-@functools.cache
 def _load_once() -> str | None:
-    """Load the kernel and return None, or return why it cannot be."""
+    """Load the kernel and return None, or return why it cannot be; the same answer ever after."""
+    with _LOCK:  # functools.cache alone lets two threads in
+        return _load_at_first()
+
+
+@functools.cache
+def _load_at_first() -> str | None:
     try:
         library = ctypes.CDLL(str(_built()))
     except (NativeUnavailable, OSError) as error:
@@ -56,23 +63,37 @@ def _load_once() -> str | None:
 def _built() -> Path:
     """Return the path of the compiled kernel, compiling it if it is not there.
 
-    The file's name is a hash of all that it depends on; it appears in one step, so processes that
-    compile at the same time do not disturb each other.
+    The file's name holds a hash of all that it depends on, and one of its content: a library that
+    lost its end in a crash would not fail to load but kill the process. It appears in one step,
+    so processes that compile at the same time do not disturb each other.
     """
     compiler = _compiler()
     flags = (*FLAGS, *(flag for flag in TUNING if _accepts(compiler, flag)))
-    path = cache_folder() / f"lstm-{_key(compiler, flags)}.so"
-    if path.exists():
-        return path
+    key = _key(compiler, flags)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as folder:
-            target = Path(folder) / path.name
+        folder = cache_folder()
+        for path in folder.glob(f"lstm-{key}-*.so"):
+            if path.name == _name(key, path):
+                return path
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
+            target = Path(building) / "lstm.so"
             _run([compiler, *flags, f"-I{jax.ffi.include_dir()}", str(SOURCE), "-o", str(target)])
+            path = folder / _name(key, target)
             os.replace(target, path)
     except OSError as error:
-        raise NativeUnavailable(f"{path.parent} cannot be written ({error.strerror})") from None
+        raise NativeUnavailable(f"{error.filename} cannot be used ({error.strerror})") from None
+    except RuntimeError as error:  # from Path.home
+        raise NativeUnavailable(f"there is no cache folder ({error})") from None
     return path
+
+
+def _name(key: str, path: Path) -> str:
+    return f"lstm-{key}-{_hash(path.read_bytes())}.so"
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:20]
 
 
 def _compiler() -> str:
@@ -110,7 +131,7 @@ def _key(compiler: str, flags: tuple[str, ...]) -> str:
         _cpu(),
         jax.__version__,
     )
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+    return _hash("\0".join(parts).encode())
 
 
 def _cpu() -> str:

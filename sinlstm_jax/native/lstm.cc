@@ -19,8 +19,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <type_traits>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -61,7 +63,7 @@ constexpr int MAX_SIZE = 64;     // of hidden units, and of inputs
 constexpr int CHUNK = 8;         // steps whose gate gradients wait in the first-level cache
 
 typedef float Vec __attribute__((vector_size(LANES * 4)));
-typedef int32_t IntVec __attribute__((vector_size(LANES * 4)));
+typedef uint32_t Bits __attribute__((vector_size(LANES * 4)));
 typedef float Unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
@@ -133,7 +135,7 @@ inline float sum(Vec v) {
 inline Vec sigmoid(Vec x) {
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
   const Vec log2_e = all(1.44269504088896341f);
-  Vec y = clamp(x, -88.0f, 87.0f);
+  Vec y = clamp(x, -89.0f, 87.0f);  // exp(89) is infinite here: the gate is 0, as in the scan
   Vec shifted = all(magic) - y * log2_e;
   Vec n = shifted - all(magic);
   Vec r = -(y * log2_e) - n;
@@ -147,15 +149,21 @@ inline Vec sigmoid(Vec x) {
 #if defined(__AVX512F__)
   Vec exponential = _mm512_scalef_ps(p, n);
 #else
-  IntVec power = (reinterpret_cast<IntVec&>(shifted) + 127) << 23;  // magic has no low bits
-  Vec exponential = p * reinterpret_cast<Vec&>(power);
+  Bits power = (reinterpret_cast<Bits>(shifted) + 127) << 23;  // magic has no low bits
+  Vec exponential = p * reinterpret_cast<Vec>(power);
 #endif
   return all(1.0f) / (all(1.0f) + exponential);
 }
 
-// A rational approximation, with the coefficients that Eigen and XLA use.
+// A rational approximation, with the coefficients that Eigen and XLA use, and XLA's limits: where
+// it becomes 1, which depends on whether products are rounded before they are added.
 inline Vec hyperbolic_tangent(Vec x) {
-  Vec y = clamp(x, -7.99881172180175781f, 7.99881172180175781f);
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  constexpr float limit = 7.99881172180175781f;
+#else
+  constexpr float limit = 7.90531110763549805f;
+#endif
+  Vec y = clamp(x, -limit, limit);
   Vec y2 = y * y;
   Vec p = all(-2.76076847742355e-16f);
   p = p * y2 + all(2.00018790482477e-13f);
@@ -182,7 +190,7 @@ struct Sizes {
   int state_padded() const { return (state() + LANES - 1) / LANES * LANES; }
   int rows() const { return state() + 1; }              // of weights: hidden, inputs, bias
   int gate_floats() const { return vectors() * GATES * LANES; }
-  int64_t blocks() const { return (batch + BLOCK - 1) / BLOCK; }
+  int64_t blocks() const { return std::max<int64_t>((batch + BLOCK - 1) / BLOCK, 1); }
   // Blocks of nearly equal size.
   int64_t block_start(int64_t block) const { return block * batch / blocks(); }
 };
@@ -337,6 +345,7 @@ struct ForwardState {
   alignas(64) float hidden[2][BLOCK][MAX_SIZE] = {};  // before and after a step, in turn
   alignas(64) float cell[BLOCK][MAX_SIZE] = {};
   alignas(64) float readout[MAX_SIZE] = {};
+  alignas(64) uint32_t units[MAX_SIZE] = {};  // all bits of a unit, none of padding
   float readout_bias = 0;
 };
 
@@ -406,6 +415,9 @@ __attribute__((noinline)) void forward_group(const Forward& a, const float* pack
         int left = units - v * LANES;
         if (left > 0) store_first(a.hidden_all + (row + s) * units + v * LANES, h, left);
       } else {
+        Bits units_only;  // padding may be NaN, from infinite inputs times its zero weights
+        std::memcpy(&units_only, state.units + v * LANES, sizeof(units_only));
+        h = reinterpret_cast<Vec>(reinterpret_cast<Bits>(h) & units_only);
         answer[s] += h * load(state.readout + v * LANES);
       }
     }
@@ -415,13 +427,14 @@ __attribute__((noinline)) void forward_group(const Forward& a, const float* pack
   }
 }
 
-// Series start .. start + count of one replicate, through all steps.
+// Series start .. start + count of one replicate, through all steps; false without memory.
 template <bool TRAIN>
-void forward_block(const Forward& a, int64_t replicate, int64_t start, int64_t count) {
+bool forward_block(const Forward& a, int64_t replicate, int64_t start, int64_t count) {
   const Sizes& n = a.n;
   const int units = n.hidden;
   Scratch packed = pack_forward(
       n, weights_of(n, replicate, a.input_kernel, a.hidden_kernel, a.bias));
+  if (!packed) return false;
   ForwardState state;
   const int64_t first = (replicate * n.batch + start) * units;
   for (int64_t s = 0; s < count; ++s) {
@@ -430,6 +443,7 @@ void forward_block(const Forward& a, int64_t replicate, int64_t start, int64_t c
   }
   if (!TRAIN) {
     std::memcpy(state.readout, a.readout_kernel + replicate * units, units * sizeof(float));
+    std::fill_n(state.units, units, ~uint32_t{0});
     state.readout_bias = a.readout_bias[replicate];
   }
   for (int64_t t = 0; t < n.steps; ++t) {
@@ -442,6 +456,7 @@ void forward_block(const Forward& a, int64_t replicate, int64_t start, int64_t c
                 units * sizeof(float));
     std::memcpy(a.cell_last + first + s * units, state.cell[s], units * sizeof(float));
   }
+  return true;
 }
 
 // ---- backward ----------------------------------------------------------------------------------
@@ -556,13 +571,14 @@ __attribute__((noinline)) void backward_group(const Backward& a, const float* pa
       Vec dh = load_first(d_state[s] + v * LANES, left) +  // behind it, the inputs' lanes
                load_first(a.d_hidden_all + (row + s) * units + v * LANES, left);
       Vec dh_o = dh * o;
-      Vec dc = load(d_cell[s] + v * LANES) + (dh_o - dh_o * tanh_c * tanh_c);
+      // 1 - y^2 is 0 where y is 1, with or without fused products; dy - dy y^2 need not be.
+      Vec dc = load(d_cell[s] + v * LANES) + dh_o * (all(1.0f) - tanh_c * tanh_c);
       Vec di = dc * g, dg = dc * i, df = dc * c_before, d_o = dh * tanh_c;
       store(d_cell[s] + v * LANES, dc * f);
       float* to = d_gates + int64_t{s} * gate_floats + v * GATES * LANES;
       store(to, di * (i - i * i));
       store(to + LANES, df * (f - f * f));
-      store(to + 2 * LANES, dg - dg * g * g);
+      store(to + 2 * LANES, dg * (all(1.0f) - g * g));
       store(to + 3 * LANES, d_o * (o - o * o));
     }
   }
@@ -587,8 +603,9 @@ __attribute__((noinline)) void backward_group(const Backward& a, const float* pa
   }
 }
 
-// Series start .. start + count of one replicate, through all steps; adds to `partial`.
-void backward_block(const Backward& a, int64_t replicate, int64_t start, int64_t count,
+// Series start .. start + count of one replicate, through all steps; adds to `partial`. False
+// without memory.
+bool backward_block(const Backward& a, int64_t replicate, int64_t start, int64_t count,
                     float* partial) {
   const Sizes& n = a.n;
   const int units = n.hidden;
@@ -598,6 +615,7 @@ void backward_block(const Backward& a, int64_t replicate, int64_t start, int64_t
   Chunk chunk;
   chunk.series = count;
   chunk.d_gates = scratch(CHUNK * count * n.gate_floats());
+  if (!packed || !chunk.d_gates) return false;
   const int64_t first = (replicate * n.batch + start) * units;
   for (int64_t s = 0; s < count; ++s) {
     std::memcpy(state.d_state[s], a.d_hidden_last + first + s * units, units * sizeof(float));
@@ -619,6 +637,7 @@ void backward_block(const Backward& a, int64_t replicate, int64_t start, int64_t
     std::memcpy(a.d_hidden0 + first + s * units, state.d_state[s], units * sizeof(float));
     std::memcpy(a.d_cell0 + first + s * units, state.d_cell[s], units * sizeof(float));
   }
+  return true;
 }
 
 // Adds up the blocks of one replicate and unpacks the sums into the gradients' own layouts.
@@ -649,57 +668,107 @@ void reduce_weight_gradients(const Backward& a, int64_t replicate) {
 using Array = ffi::Buffer<ffi::F32>;
 using Result = ffi::ResultBuffer<ffi::F32>;
 
-ffi::ErrorOr<Sizes> sizes_of(const Array& inputs, const Array& hidden0, int64_t steps) {
+using Shape = std::initializer_list<int64_t>;
+
+bool has_shape(const Array& array, Shape shape) {
+  auto actual = array.dimensions();
+  return std::equal(actual.begin(), actual.end(), shape.begin(), shape.end());
+}
+
+ffi::Error bad_shape(const char* what) {
+  return ffi::Error::InvalidArgument(std::string("sinlstm: the shape does not fit: ") + what);
+}
+
+// The sizes of a call, once the arrays that all handlers take are as large as they say.
+ffi::ErrorOr<Sizes> sizes_of(const Array& inputs, const Array& input_kernel,
+                             const Array& hidden_kernel, const Array& bias, const Array& hidden0,
+                             const Array& cell0) {
   auto x = inputs.dimensions(), h = hidden0.dimensions();
-  if (x.size() != 4 || h.size() != 3) {
-    return ffi::Unexpected(ffi::Error::InvalidArgument("an array has another rank"));
+  if (x.size() != 4) return ffi::Unexpected(bad_shape("inputs"));
+  if (h.size() != 3) return ffi::Unexpected(bad_shape("hidden"));
+  const int64_t replicates = x[0], batch = x[2], size = x[3], units = h[2];
+  if (size < 1 || size > MAX_SIZE) return ffi::Unexpected(bad_shape("inputs (1 to 64)"));
+  if (units < 1 || units > MAX_SIZE) return ffi::Unexpected(bad_shape("hidden units (1 to 64)"));
+  const int64_t gates = GATES * units;
+  if (!has_shape(input_kernel, {replicates, size, gates})) {
+    return ffi::Unexpected(bad_shape("input_kernel"));
   }
-  if (x[3] > MAX_SIZE || h[2] > MAX_SIZE || x[3] < 1 || h[2] < 1) {
-    return ffi::Unexpected(ffi::Error::InvalidArgument("more units or inputs than 64"));
+  if (!has_shape(hidden_kernel, {replicates, units, gates})) {
+    return ffi::Unexpected(bad_shape("hidden_kernel"));
   }
-  return Sizes{x[0], steps, x[2], static_cast<int>(x[3]), static_cast<int>(h[2])};
+  if (!has_shape(bias, {replicates, gates})) return ffi::Unexpected(bad_shape("bias"));
+  if (!has_shape(hidden0, {replicates, batch, units})) return ffi::Unexpected(bad_shape("hidden"));
+  if (!has_shape(cell0, {replicates, batch, units})) return ffi::Unexpected(bad_shape("cell"));
+  return Sizes{replicates, x[1], batch, static_cast<int>(size), static_cast<int>(units)};
 }
 
 // Work below about 20 microseconds is not worth another thread.
 bool is_small(const Sizes& n) { return n.replicates * n.batch * n.steps * n.vectors() < 500; }
 
-// Calls work(replicate, first series, number of series, item) for each block.
+ffi::Error no_memory() {
+  return ffi::Error(ffi::ErrorCode::kResourceExhausted, "sinlstm: there is no memory left");
+}
+
+// Calls work(replicate, first series, number of series, item) for each block; work may return
+// false for want of memory.
 template <typename Work>
-void for_each_block(ffi::ThreadPool& pool, const Sizes& n, const Work& work) {
+ffi::Error for_each_block(ffi::ThreadPool& pool, const Sizes& n, const Work& work) {
+  std::atomic<bool> enough{true};
   for_each(pool, n.replicates * n.blocks(), is_small(n), [&](int64_t item) {
     int64_t block = item % n.blocks(), start = n.block_start(block);
-    work(item / n.blocks(), start, n.block_start(block + 1) - start, item);
+    if (!work(item / n.blocks(), start, n.block_start(block + 1) - start, item)) enough = false;
   });
+  return enough ? ffi::Error::Success() : no_memory();
 }
 
 ffi::Error forward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array hidden_kernel,
                    Array bias, Array hidden0, Array cell0, Result hidden_all, Result hidden_last,
                    Result cell_last, Result saved) {
-  auto n = sizes_of(inputs, hidden0, inputs.dimensions()[1]);
-  if (n.has_error()) return n.error();
-  Forward a{*n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
-            bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), n->steps,
+  auto sizes = sizes_of(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0);
+  if (sizes.has_error()) return sizes.error();
+  const Sizes n = *sizes;
+  if (!has_shape(*hidden_all, {n.replicates, n.steps, n.batch, n.hidden}) ||
+      !has_shape(*hidden_last, {n.replicates, n.batch, n.hidden}) ||
+      !has_shape(*cell_last, {n.replicates, n.batch, n.hidden}) ||
+      !has_shape(*saved, {n.replicates, n.batch, n.steps, SAVED, n.padded()})) {
+    return bad_shape("a result of forward");
+  }
+  Forward a{n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
+            bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), n.steps,
             nullptr, nullptr, hidden_last->typed_data(), cell_last->typed_data(),
             hidden_all->typed_data(), saved->typed_data(), nullptr};
-  for_each_block(pool, *n, [&](int64_t replicate, int64_t start, int64_t count, int64_t) {
-    forward_block<true>(a, replicate, start, count);
+  return for_each_block(pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t) {
+    return forward_block<true>(a, replicate, start, count);
   });
-  return ffi::Error::Success();
 }
 
+// The inputs have as many steps as the predictions, or one that is repeated.
 ffi::Error predict(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array hidden_kernel,
                    Array bias, Array readout_kernel, Array readout_bias, Array hidden0, Array cell0,
                    Result predictions, Result hidden_last, Result cell_last) {
-  auto n = sizes_of(inputs, hidden0, predictions->dimensions()[1]);
-  if (n.has_error()) return n.error();
-  Forward a{*n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
-            bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), inputs.dimensions()[1],
+  auto sizes = sizes_of(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0);
+  if (sizes.has_error()) return sizes.error();
+  Sizes n = *sizes;
+  const int64_t input_steps = n.steps;
+  if (input_steps == 1 && predictions->dimensions().size() == 3) {
+    n.steps = predictions->dimensions()[1];
+  }
+  if (!has_shape(readout_kernel, {n.replicates, n.hidden}) ||
+      !has_shape(readout_bias, {n.replicates})) {
+    return bad_shape("readout");
+  }
+  if (!has_shape(*predictions, {n.replicates, n.steps, n.batch}) ||
+      !has_shape(*hidden_last, {n.replicates, n.batch, n.hidden}) ||
+      !has_shape(*cell_last, {n.replicates, n.batch, n.hidden})) {
+    return bad_shape("a result of predict");
+  }
+  Forward a{n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
+            bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), input_steps,
             readout_kernel.typed_data(), readout_bias.typed_data(), hidden_last->typed_data(),
             cell_last->typed_data(), nullptr, nullptr, predictions->typed_data()};
-  for_each_block(pool, *n, [&](int64_t replicate, int64_t start, int64_t count, int64_t) {
-    forward_block<false>(a, replicate, start, count);
+  return for_each_block(pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t) {
+    return forward_block<false>(a, replicate, start, count);
   });
-  return ffi::Error::Success();
 }
 
 ffi::Error backward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array hidden_kernel,
@@ -707,21 +776,42 @@ ffi::Error backward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Arra
                     Array d_hidden_all, Array d_hidden_last, Array d_cell_last, Result d_inputs,
                     Result d_input_kernel, Result d_hidden_kernel, Result d_bias,
                     Result d_hidden0, Result d_cell0) {
-  auto n = sizes_of(inputs, hidden0, inputs.dimensions()[1]);
-  if (n.has_error()) return n.error();
-  Scratch partial = scratch(n->replicates * n->blocks() * n->rows() * n->gate_floats());
-  if (!partial) return ffi::Error(ffi::ErrorCode::kResourceExhausted, "no memory for gradients");
-  Backward a{*n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
+  auto sizes = sizes_of(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0);
+  if (sizes.has_error()) return sizes.error();
+  const Sizes n = *sizes;
+  if (!has_shape(hidden_all, {n.replicates, n.steps, n.batch, n.hidden}) ||
+      !has_shape(saved, {n.replicates, n.batch, n.steps, SAVED, n.padded()})) {
+    return bad_shape("what forward left");
+  }
+  if (!has_shape(d_hidden_all, {n.replicates, n.steps, n.batch, n.hidden}) ||
+      !has_shape(d_hidden_last, {n.replicates, n.batch, n.hidden}) ||
+      !has_shape(d_cell_last, {n.replicates, n.batch, n.hidden})) {
+    return bad_shape("a gradient that comes in");
+  }
+  const int64_t gates = GATES * n.hidden;
+  if (!has_shape(*d_inputs, {n.replicates, n.steps, n.batch, n.inputs}) ||
+      !has_shape(*d_input_kernel, {n.replicates, n.inputs, gates}) ||
+      !has_shape(*d_hidden_kernel, {n.replicates, n.hidden, gates}) ||
+      !has_shape(*d_bias, {n.replicates, gates}) ||
+      !has_shape(*d_hidden0, {n.replicates, n.batch, n.hidden}) ||
+      !has_shape(*d_cell0, {n.replicates, n.batch, n.hidden})) {
+    return bad_shape("a result of backward");
+  }
+  Scratch partial = scratch(n.replicates * n.blocks() * n.rows() * n.gate_floats());
+  if (!partial) return no_memory();
+  Backward a{n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
              bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), hidden_all.typed_data(),
              saved.typed_data(), d_hidden_all.typed_data(), d_hidden_last.typed_data(),
              d_cell_last.typed_data(), d_inputs->typed_data(), d_input_kernel->typed_data(),
              d_hidden_kernel->typed_data(), d_bias->typed_data(), d_hidden0->typed_data(),
              d_cell0->typed_data(), partial.get()};
-  for_each_block(pool, *n, [&](int64_t replicate, int64_t start, int64_t count, int64_t item) {
-    float* own = partial.get() + item * n->rows() * n->gate_floats();
-    backward_block(a, replicate, start, count, own);
-  });
-  for_each(pool, n->replicates, is_small(*n),
+  ffi::Error error =
+      for_each_block(pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t item) {
+        float* own = partial.get() + item * n.rows() * n.gate_floats();
+        return backward_block(a, replicate, start, count, own);
+      });
+  if (error.failure()) return error;
+  for_each(pool, n.replicates, is_small(n),
            [&](int64_t replicate) { reduce_weight_gradients(a, replicate); });
   return ffi::Error::Success();
 }
