@@ -43,7 +43,10 @@ def main(options: Options) -> None:
         for name in ("short-window", "long-window")
     ]
     original = read_torch_runs()
-    ours = {run["seed"]: [figures["average_loss"] for figures in run["figures"]] for run in runs}
+    ours = {
+        run["seed"]: [figures["replicates"][0]["average_loss"] for figures in run["figures"]]
+        for run in runs
+    }
 
     replace_between(ROOT / "README.md", "stages", stages_table(runs[0]))
     replace_between(ROOT / "docs" / "results.md", "machine", machine_line(runs[0]))
@@ -98,14 +101,15 @@ def stages_table(*runs: dict) -> str:
     for description in runs:
         printed = TUTORIAL_FIGURES[description["recipe"]]
         for figures, (final, average) in zip(description["figures"], printed, strict=True):
+            (losses,) = figures["replicates"]
             rows.append(
                 [
                     *([description["recipe"]] if len(runs) > 1 else []),
                     str(figures["horizon"]),
                     str(figures["iterations"]),
                     f"{figures['seconds']:.0f}",
-                    f"{figures['final_loss']:.4f}",
-                    f"{figures['average_loss']:.4f}",
+                    f"{losses['final_loss']:.4f}",
+                    f"{losses['average_loss']:.4f}",
                     f"{final:.4f}",
                     f"{average:.4f}",
                 ]

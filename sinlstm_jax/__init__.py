@@ -1,20 +1,22 @@
 """An LSTM that continues sine waves: the PyTorch tutorial, in JAX and Flax."""
 
 from .curriculum import run
-from .errors import InputError
+from .errors import Diverged, InputError
 from .evaluation import Waves, evaluate, forecaster, held_out_waves, rollout_errors
-from .loading import load_model, load_pretrained, save_model
+from .loading import load_model, load_models, load_pretrained, save_model
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
 from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
 from .torch_weights import params_from_torch, params_to_torch
-from .training import TrainState, adam, init_state, train_chunk, train_stage, train_step
+from .training import Failure, TrainState, adam, init_state, train_chunk, train_stage, train_step
 
 __all__ = [
     "NO_INPUT",
     "RECIPES",
+    "Diverged",
+    "Failure",
     "FrozenBias",
     "InputError",
     "LSTMCarry",
@@ -33,6 +35,7 @@ __all__ = [
     "held_out_waves",
     "init_state",
     "load_model",
+    "load_models",
     "load_pretrained",
     "observe",
     "params_from_torch",

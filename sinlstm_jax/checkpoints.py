@@ -1,4 +1,7 @@
-"""Orbax checkpoints: any pytrees of arrays plus a small JSON, kept by step."""
+"""Orbax checkpoints: any pytrees of arrays plus a small JSON, kept by step.
+
+Of several processes, all do the same with the same arrays, and the first one writes.
+"""
 
 import shutil
 from collections.abc import Iterable
@@ -79,5 +82,5 @@ class Checkpoints:
         return self._manager.restore(step, args=args)[name]
 
     def _clear_deleted(self) -> None:
-        if self._deleted is not None:
+        if self._deleted is not None and jax.process_index() == 0:
             shutil.rmtree(self._deleted, ignore_errors=True)

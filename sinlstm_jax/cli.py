@@ -8,20 +8,22 @@ from typing import Literal
 
 import jax
 import tyro
-from rich.console import Console, Group
-from rich.table import Table
+from rich.console import Console
 
 import sinlstm_jax
 
+from .closing_tables import closing_table
 from .convert import convert
 from .curriculum import run
-from .errors import InputError
+from .errors import Diverged, InputError
 from .evaluation import BASELINES, checked_horizon, forecaster, report
 from .evaluation_plots import plot_evaluation
-from .evaluation_report import error, tables, write_csv
+from .evaluation_report import tables, write_csv
 from .files import cache_folder
-from .loading import CHECKPOINTS, load_model, load_pretrained
-from .recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, find_recipe
+from .loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
+from .model import SineLSTM
+from .processes import is_first, join
+from .recipes import DEFAULT_SEED, RECIPES, find_recipe
 
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 
@@ -37,6 +39,8 @@ class CurriculumOptions:
     """What to train; --list-recipes shows what there is."""
     seed: int = DEFAULT_SEED
     """Decides initial weights, training data and the waves of the pictures."""
+    replicates: int = 1
+    """How many seeds to train at once, counted up from SEED, on all devices there are."""
     out: Path | None = None
     """Folder of the run. Default: runs/RECIPE-SEED."""
     checkpoint_every: int = 1000
@@ -51,15 +55,22 @@ class CurriculumOptions:
     """Where to compute. Default: what JAX prefers."""
     implementation: Literal["auto", "scan", "fused"] = "auto"
     """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
+    coordinator: str | None = None
+    """HOST:PORT of the first of several processes that share the replicates."""
+    processes: int | None = None
+    """How many processes there are; each is given the same command but for its index."""
+    process_index: int | None = None
+    """Which of them this one is, from 0 on."""
     list_recipes: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the recipes and stop."""
 
     def execute(self) -> None:
         """Do what was asked for."""
-        console = Console(highlight=False, markup=False, soft_wrap=True)
         if self.list_recipes:
-            print_recipes(console)
+            print_recipes(printing_console())
             return
+        join(self.coordinator, self.processes, self.process_index)
+        console = printing_console()
         recipe = replace(
             find_recipe(self.recipe), hidden_size=self.hidden_size, batch_size=self.batch_size
         )
@@ -71,6 +82,7 @@ class CurriculumOptions:
                 recipe,
                 self.seed,
                 out,
+                replicates=self.replicates,
                 checkpoint_every=self.checkpoint_every,
                 implementation=self.implementation,
                 console=console,
@@ -117,14 +129,11 @@ class EvaluateOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
-        console = Console(highlight=False, markup=False, soft_wrap=True)
+        console = printing_console()
         folders = evaluation_folders(self.runs, self.out)
         horizon = checked_horizon(self.horizon)
         with computing_on(self.device):
-            models = {
-                name: load_pretrained() if run == SHIPPED else load_model(run)
-                for name, run in zip(folders, self.runs, strict=True)
-            }
+            models, folders = evaluated_models(self.runs, folders)
             for folder in folders.values():
                 make_folder(folder)
             forecasters = {name: forecaster(model) for name, model in models.items()} | BASELINES
@@ -169,6 +178,24 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
     return folders
 
 
+def evaluated_models(
+    runs: tuple[str, ...], folders: dict[str, Path]
+) -> tuple[dict[str, SineLSTM], dict[str, Path]]:
+    """Return (models, folders) of all replicates of runs, by names that end with their seeds.
+
+    A run that has only one is called as in `folders`.
+    """
+    models, theirs = {}, {}
+    for given, (name, folder) in zip(runs, folders.items(), strict=True):
+        found = [load_pretrained()] if given == SHIPPED else load_models(given)
+        if len(found) == 1:
+            models[name], theirs[name] = found[0], folder
+            continue
+        for seed, model in zip(replicate_seeds(given), found, strict=True):
+            models[f"{name}-{seed}"], theirs[f"{name}-{seed}"] = model, folder / str(seed)
+    return models, theirs
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder if it is not there, or raise InputError if it cannot be made."""
     try:
@@ -185,7 +212,7 @@ def computing_on(platform: str | None):
         yield
         return
     try:
-        device = jax.devices(platform)[0]
+        device = jax.local_devices(backend=platform)[0]
     except RuntimeError:
         raise InputError(
             f"--device is {platform!r}, but JAX finds only {jax.default_backend()!r} here: "
@@ -195,59 +222,17 @@ def computing_on(platform: str | None):
         yield
 
 
+def printing_console() -> Console:
+    """Return the console of a process that prints, or a silent one for the others."""
+    return Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
+
+
 def print_recipes(console: Console) -> None:
     """Print the named recipes and their stages."""
     for recipe in RECIPES.values():
         console.print(f"{recipe.name}: {recipe.summary}")
         for stage in recipe.stages:
             console.print(f"  {stage.describe()}")
-
-
-def closing_table(description: dict) -> Group:
-    """Lay out a run's losses beside the tutorial's printed ones, and its rollout errors."""
-    return Group(losses_table(description), "", rollout_table(description))
-
-
-def losses_table(description: dict) -> Table:
-    """Lay out a run's losses beside those that the tutorial prints for its own run."""
-    averaged_over = description["figures"][0]["averaged_over"]
-    table = Table(title=f"{description['recipe']}, seed {description['seed']}")
-    columns = ["horizon", "iterations", "seconds", "final\nloss", f"average\nof {averaged_over}"]
-    tutorial = _tutorial_figures(description)
-    if any(tutorial):
-        columns += ["tutorial's\nfinal", "tutorial's\naverage"]
-    for column in columns:
-        table.add_column(column, justify="right")
-    for figures, printed in zip(description["figures"], tutorial, strict=True):
-        losses = (figures["final_loss"], figures["average_loss"], *printed)
-        table.add_row(
-            str(figures["horizon"]),
-            str(figures["iterations"]),
-            f"{figures['seconds']:.0f}",
-            *(f"{loss:.4f}" for loss in losses),
-        )
-    return table
-
-
-def _tutorial_figures(description: dict) -> tuple:
-    """Return what the tutorial prints for each stage: nothing for a run that it does not have."""
-    recipe = RECIPES[description["recipe"]]
-    its_own = all(
-        description[size] == getattr(recipe, size) for size in ("hidden_size", "batch_size")
-    )
-    nothing = ((),) * len(recipe.stages)
-    return TUTORIAL_FIGURES.get(recipe.name, nothing) if its_own else nothing
-
-
-def rollout_table(description: dict) -> Table:
-    """Lay out how far each stage's model goes on, over its horizon and beyond."""
-    table = Table(title="Rollout: mean squared error (answering 0 scores 0.5)")
-    for column in ("horizon", "steps 0 to\nhorizon", "0 to 400", "400 to 900", "900 to 1500"):
-        table.add_column(column, justify="right")
-    for figures in description["figures"]:
-        errors = figures["rollout_errors"]
-        table.add_row(str(figures["horizon"]), *(error(value) for value in errors.values()))
-    return table
 
 
 def main() -> None:
@@ -290,13 +275,19 @@ def keep_compiled_programs() -> None:
 
 @contextlib.contextmanager
 def tidy_exit():
-    """Turn bad input into one line and exit code 2, and Ctrl-C into 130, without a traceback."""
+    """Turn errors into one line without a traceback.
+
+    Exit codes: 2 for bad input, 3 for training that diverged, 130 for Ctrl-C.
+    """
     keep_compiled_programs()
     try:
         yield
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except Diverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(3)
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from the latest checkpoint", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""The error that a user can do something about, and the checks that raise it."""
+"""The errors that a user can do something about, and the checks that raise them."""
 
 import math
 import numbers
@@ -7,6 +7,10 @@ import operator
 
 class InputError(ValueError):
     """What was given cannot be used; the message names the value and the way out."""
+
+
+class Diverged(ArithmeticError):
+    """Training came to numbers that are not finite; the message says where, and what to try."""
 
 
 def positive_integer(name: str, value) -> int:

@@ -30,15 +30,15 @@ def choose_implementation(wanted: str, hidden_size: int) -> str:
         raise InputError(
             f"implementation is 'fused', but {obstacle}: give 'scan' (--implementation scan)"
         )
-    if _platform() == "cpu":
+    if default_platform() == "cpu":
         _say_once(obstacle)
     return "scan"
 
 
 def _obstacle(hidden_size: int) -> str | None:
     """Return why the kernel cannot be used here, or None."""
-    if _platform() != "cpu":
-        return f"the kernel is for cpu and this is {_platform()}"
+    if default_platform() != "cpu":
+        return f"the kernel is for cpu and this is {default_platform()}"
     if hidden_size > MAX_HIDDEN_SIZE:
         return f"the kernel takes at most {MAX_HIDDEN_SIZE} hidden units, not {hidden_size}"
     try:
@@ -48,7 +48,7 @@ def _obstacle(hidden_size: int) -> str | None:
     return None
 
 
-def _platform() -> str:
+def default_platform() -> str:
     """Return the platform that JAX computes on by default."""
     device = jax.config.jax_default_device
     if device is None:

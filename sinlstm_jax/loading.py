@@ -1,5 +1,7 @@
-"""A trained model in one line: from a run, from one of its checkpoints, or from the package."""
+"""Trained models in one line: from a run, from one of its checkpoints, or from the package."""
 
+import contextlib
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -11,21 +13,52 @@ from flax import nnx
 from .checkpoints import Checkpoints
 from .errors import InputError
 from .model import SineLSTM, split_model
+from .replicates import stack, take
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
 PRETRAINED = "pretrained.npz"  # shipped inside the package
 
 
-def load_model(path: str | Path) -> SineLSTM:
+def load_model(path: str | Path, replicate: int = 0) -> SineLSTM:
     """Load the model of a run's folder (its latest checkpoint) or of one checkpoint in it.
 
     Args:
       path: a run's folder, such as `runs/curriculum-4112`, or a checkpoint, such as
         `runs/curriculum-4112/checkpoints/10000`.
+      replicate: which of the run's replicates, from 0 on.
 
     Raises:
-      InputError: there is no checkpoint.
+      InputError: there is no checkpoint, or no such replicate.
     """
+    models = load_models(path)
+    if type(replicate) is not int or not 0 <= replicate < len(models):
+        raise InputError(f"replicate is {replicate!r}: {path} holds {_counted(len(models))}")
+    return models[replicate]
+
+
+def load_models(path: str | Path) -> list[SineLSTM]:
+    """Load the models of all replicates of a run or a checkpoint, as `load_model` loads one."""
+    with _open_checkpoint(path) as (checkpoints, step):
+        meta = checkpoints.meta(step)
+        structure, weights, frozen = _abstract_model(meta["hidden_size"])
+        like = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct((meta["replicates"], *x.shape), x.dtype),
+            {"weights": weights, "frozen": frozen},
+        )
+        item = checkpoints.restore(step, "model", like)
+    replicates = [take(item, k) for k in range(meta["replicates"])]
+    return [nnx.merge(structure, each["weights"], each["frozen"]) for each in replicates]
+
+
+def replicate_seeds(path: str | Path) -> list[int]:
+    """Return the seeds of a run's or checkpoint's replicates; of a model saved alone, none."""
+    with _open_checkpoint(path) as (checkpoints, step):
+        return checkpoints.meta(step).get("seeds", [])
+
+
+@contextlib.contextmanager
+def _open_checkpoint(path: str | Path) -> Iterator[tuple[Checkpoints, int]]:
+    """Find a checkpoint as `load_model` says: (the checkpoints of the run, its step)."""
     path = Path(path).absolute()
     folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
     if not path.is_dir():
@@ -39,10 +72,15 @@ def load_model(path: str | Path) -> SineLSTM:
             step = int(path.name)
         else:
             raise InputError(f"{path} holds no checkpoint: give a run's folder or {folder}/<step>")
-        hidden_size = checkpoints.meta(step)["hidden_size"]
-        structure, weights, frozen = _abstract_model(hidden_size)
-        item = checkpoints.restore(step, "model", {"weights": weights, "frozen": frozen})
-    return nnx.merge(structure, item["weights"], item["frozen"])
+        if "replicates" not in checkpoints.meta(step):
+            raise InputError(f"{path} is of an older version of this package: train it anew")
+        yield checkpoints, step
+
+
+def _counted(replicates: int) -> str:
+    if replicates == 1:
+        return "one replicate: give 0"
+    return f"{replicates} replicates: give 0 to {replicates - 1}"
 
 
 def save_model(model: SineLSTM, folder: str | Path) -> None:
@@ -64,8 +102,8 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
         raise InputError(f"{folder} cannot be made ({error.strerror}): give another") from None
     _, weights, frozen = split_model(model)
     with Checkpoints(folder / CHECKPOINTS) as checkpoints:
-        item = {"weights": weights, "frozen": frozen}
-        checkpoints.save(0, {"hidden_size": model.hidden_size}, model=item)
+        item = stack([{"weights": weights, "frozen": frozen}])
+        checkpoints.save(0, {"hidden_size": model.hidden_size, "replicates": 1}, model=item)
 
 
 def load_pretrained() -> SineLSTM:

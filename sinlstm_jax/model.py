@@ -1,5 +1,7 @@
 """The LSTM cell, the network around it, its initial weights, and what is frozen."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -130,12 +132,13 @@ class SineLSTM(nnx.Module):
 
 def initial_model(hidden_size: int, key: jax.Array, implementation: str = "auto") -> SineLSTM:
     """Return a fresh model, its weights drawn in one compiled program; arguments as SineLSTM's."""
+    model = nnx.eval_shape(lambda: SineLSTM(hidden_size, implementation=implementation))
+    return nnx.merge(nnx.graphdef(model), *_initial_arrays(key, hidden_size))
 
-    def draw(key):
-        return SineLSTM(hidden_size, rngs=nnx.Rngs(key), implementation=implementation)
 
-    structure, _, _ = split_model(nnx.eval_shape(draw, key))
-    return nnx.merge(structure, *jax.jit(lambda key: split_model(draw(key))[1:])(key))
+@partial(jax.jit, static_argnames="hidden_size")
+def _initial_arrays(key: jax.Array, hidden_size: int) -> tuple[dict, dict]:
+    return split_model(SineLSTM(hidden_size, rngs=nnx.Rngs(key), implementation="scan"))[1:]
 
 
 def split_model(

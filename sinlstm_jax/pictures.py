@@ -37,8 +37,13 @@ def draw_stage(
     past: int,
     average_over: int,
     seed: int,
+    note: str = "",
 ) -> None:
-    """Draw what stage `number` came to: its losses, its windowed and its step-by-step test."""
+    """Draw what stage `number` came to: its losses, its windowed and its step-by-step test.
+
+    Losses are `[replicate, iterations]`; `note` goes behind the titles of the tests, and says which
+    replicate the model is.
+    """
     name, title = f"stage-{number}-horizon-{horizon}", f"stage {number}, horizon {horizon}"
     plot_loss(folder / f"{name}-loss.png", losses, average_over, f"Training loss: {title}")
 
@@ -49,24 +54,24 @@ def draw_stage(
         folder / f"{name}-windowed.png",
         _forecasts(window, model(inputs)),
         past,
-        f"Windowed test: {title}, the whole window at once",
+        f"Windowed test: {title}, the whole window at once{note}",
     )
     plot_forecasts(
         folder / f"{name}-stepwise.png",
         _forecasts(waves, rollout(model, waves[:past], TEST_STEPS)),
         past,
-        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead",
+        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead{note}",
     )
 
 
-def draw_long_term(folder: Path, model: SineLSTM, *, past: int, seed: int) -> None:
-    """Draw how the final model goes on for LONG_TEST_STEPS steps."""
+def draw_long_term(folder: Path, model: SineLSTM, *, past: int, seed: int, note: str = "") -> None:
+    """Draw how the final model goes on for LONG_TEST_STEPS steps; `note` as in `draw_stage`."""
     waves = draw_waves(past, LONG_TEST_STEPS, seed)
     plot_forecasts(
         folder / "long-term.png",
         _forecasts(waves, rollout(model, waves[:past], LONG_TEST_STEPS)),
         past,
-        f"Long-term test: {LONG_TEST_STEPS} steps ahead",
+        f"Long-term test: {LONG_TEST_STEPS} steps ahead{note}",
     )
 
 

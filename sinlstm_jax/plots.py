@@ -19,19 +19,32 @@ class Forecast(NamedTuple):
 
 
 def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> None:
-    """Draw a stage's losses, `[iterations]`, on a log axis, with their average per interval."""
+    """Draw a stage's losses, `[replicate, iterations]`, on a log axis, averaged per interval.
+
+    A single replicate's losses are drawn one by one, too; of several, the averages' median and
+    range over those that have not failed.
+    """
     figure = Figure(figsize=(8, 4))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.09, right=0.98, bottom=0.13, top=0.92)
-    axes.plot(np.arange(losses.size), losses, color="0.7", linewidth=0.5, label="each iteration")
-    intervals = np.split(np.arange(losses.size), range(average_over, losses.size, average_over))
+    iterations = np.arange(losses.shape[1])
+    intervals = np.split(iterations, range(average_over, iterations.size, average_over))
+    centres = [interval.mean() for interval in intervals]
+    averages = np.stack([losses[:, interval].mean(axis=1) for interval in intervals], axis=1)
+    label = f"average of {average_over} iterations"
+    if len(losses) == 1:
+        axes.plot(iterations, losses[0], color="0.7", linewidth=0.5, label="each iteration")
+    else:
+        label = f"median of {len(losses)} seeds, {label}"
+        lowest, highest = np.nanmin(averages, axis=0), np.nanmax(averages, axis=0)
+        axes.fill_between(centres, lowest, highest, color="0.8", label="lowest to highest seed")
     axes.plot(
-        [interval.mean() for interval in intervals],
-        [losses[interval].mean() for interval in intervals],
+        centres,
+        np.nanmedian(averages, axis=0),
         color="tab:red",
         marker="o",
         markersize=3,
-        label=f"average of {average_over} iterations",
+        label=label,
     )
     axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log", title=title)
     axes.legend()

@@ -80,7 +80,7 @@ def _read_description(path: Path) -> dict:
 def write_description(path: Path, description: dict) -> None:
     """Write run.json, whole or not at all."""
     with replacing(path / DESCRIPTION) as temporary:
-        temporary.write_text(json.dumps(description, indent=2) + "\n")
+        temporary.write_text(json.dumps(description, indent=2, allow_nan=False) + "\n")
 
 
 def versions() -> dict[str, str]:
@@ -92,17 +92,19 @@ def versions() -> dict[str, str]:
 
 
 class MetricsLog:
-    """metrics.csv, a row per iteration: stage, iteration, loss; a context manager.
+    """metrics.csv, a row per iteration, a column of losses per replicate; a context manager.
 
     Args:
       path: the run's folder.
-      histories: losses of the stages so far, `[iterations]` each. The file is rewritten to hold
-        just these, whatever rows a killed run left after its last checkpoint.
+      seeds: of the replicates. The losses' columns are named after them; a single one is `loss`.
+      histories: losses of the stages so far, `[replicate, iterations]` each. The file is rewritten
+        to hold just these, whatever rows a killed run left after its last checkpoint.
     """
 
-    def __init__(self, path: Path, histories: Iterable[np.ndarray]):
+    def __init__(self, path: Path, seeds: list[int], histories: Iterable[np.ndarray]):
+        columns = ["loss"] if len(seeds) == 1 else [f"loss_{seed}" for seed in seeds]
         with replacing(path / METRICS) as temporary, temporary.open("w") as file:
-            file.write("stage,iteration,loss\n")
+            file.write(",".join(["stage", "iteration", *columns]) + "\n")
             for stage, losses in enumerate(histories, 1):
                 file.writelines(_rows(stage, 0, losses))
         self._file = (path / METRICS).open("a")
@@ -114,11 +116,11 @@ class MetricsLog:
         self._file.close()
 
     def append(self, stage: int, iteration: int, losses: np.ndarray) -> None:
-        """Add the losses from `iteration` of a stage on."""
+        """Add the losses from `iteration` of a stage on, `[replicate, iterations]`."""
         self._file.writelines(_rows(stage, iteration, losses))
         self._file.flush()
 
 
 def _rows(stage: int, iteration: int, losses: np.ndarray) -> Iterable[str]:
     # str of a float32 is the shortest that reads back to the same bits.
-    return (f"{stage},{i},{loss!s}\n" for i, loss in enumerate(losses, iteration))
+    return (f"{stage},{i},{','.join(map(str, row))}\n" for i, row in enumerate(losses.T, iteration))

@@ -9,10 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jax.sharding import Mesh, PartitionSpec
 
 from .errors import InputError
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
+
+REPLICATE = "replicate"  # the axis of a mesh whose devices share the replicates
+
+
+class Failure(NamedTuple):
+    """The first iteration that did not give finite numbers."""
+
+    iteration: jax.Array  # of the stage, int32 scalar; -1 while all is well
+    loss: jax.Array  # there; scalar of the weights' dtype, like the next
+    gradient_norm: jax.Array
 
 
 class TrainState(NamedTuple):
@@ -22,7 +33,8 @@ class TrainState(NamedTuple):
     frozen: dict  # the input bias
     optimizer: optax.OptState  # moments of the weights alone
     iteration: jax.Array  # iterations done, int32 scalar
-    losses: jax.Array  # [iterations of the stage]; NaN where not reached yet
+    losses: jax.Array  # [iterations of the stage]; NaN where not reached yet, and from a failure on
+    failure: Failure
 
 
 @cache
@@ -77,12 +89,14 @@ def init_state(
     _, weights, frozen = split_model(model, trainable)
     # A copy, since training donates its state: the model keeps its own arrays.
     weights, frozen = jax.tree.map(jnp.copy, (weights, frozen))
+    dtype = weights["output"]["bias"].dtype
     return TrainState(
         weights=weights,
         frozen=frozen,
         optimizer=optimizer.init(weights),
         iteration=jnp.zeros((), jnp.int32),
-        losses=jnp.full((iterations,), jnp.nan, weights["output"]["bias"].dtype),
+        losses=jnp.full((iterations,), jnp.nan, dtype),
+        failure=Failure(jnp.int32(-1), jnp.zeros((), dtype), jnp.zeros((), dtype)),
     )
 
 
@@ -99,22 +113,37 @@ def mean_squared_error(structure: nnx.GraphDef, weights: dict, frozen: dict, bat
 def train_step(
     structure: nnx.GraphDef, optimizer: optax.GradientTransformation, state: TrainState, batch
 ) -> TrainState:
-    """Do one iteration on a batch, (inputs, targets) `[time, batch, 1]`, and note its loss."""
+    """Do one iteration on a batch, (inputs, targets) `[time, batch, 1]`, and note its loss.
+
+    Where the loss, the gradient or a new weight is not finite, the weights and the optimizer keep
+    what they had, then and in all iterations after, and `failure` tells of the first.
+    """
     loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
         structure, state.weights, state.frozen, batch
     )
-    updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.weights)
+    updates, moved = optimizer.update(gradients, state.optimizer, state.weights)
+    new = optax.apply_updates(state.weights, updates), moved
+    gradient_norm = optax.tree.norm(gradients)
+    # A sum of magnitudes is finite where each of them is.
+    finite = jnp.isfinite(loss + gradient_norm + optax.tree.norm(new[0], ord=1))
+    well = state.failure.iteration < 0
+    healthy = well & finite
+    weights, optimizer_state = jax.tree.map(
+        partial(jnp.where, healthy), new, (state.weights, state.optimizer)
+    )
+    now = Failure(state.iteration, loss, gradient_norm)
     return state._replace(
-        weights=optax.apply_updates(state.weights, updates),
+        weights=weights,
         optimizer=optimizer_state,
         iteration=state.iteration + 1,
-        losses=state.losses.at[state.iteration].set(loss),
+        losses=state.losses.at[state.iteration].set(jnp.where(healthy, loss, jnp.nan)),
+        failure=jax.tree.map(partial(jnp.where, well & ~finite), now, state.failure),
     )
 
 
 @partial(
     jax.jit,
-    static_argnames=("structure", "optimizer", "batch_size", "past", "horizon"),
+    static_argnames=("structure", "optimizer", "batch_size", "past", "horizon", "mesh"),
     donate_argnames="state",
 )
 def train_chunk(
@@ -127,28 +156,53 @@ def train_chunk(
     batch_size: int,
     past: int,
     horizon: int,
+    mesh: Mesh | None = None,
 ) -> TrainState:
     """Train up to iteration `end`, all on the device; consumes the state it is given.
 
     Iteration i draws its batch from `fold_in(key, i)`, so where chunks begin and end changes no
     number. `end` is traced: chunks of any length share one compilation.
+
+    `key` may be an array of keys, `[replicate]`. Then every array of the state has that axis in
+    front, the iteration being the same for all, and each replicate trains as it would alone; with
+    a mesh of the one axis REPLICATE, each device trains its share of them.
     """
 
-    def draw(iteration):
+    def draw(key, iteration):
         return draw_waves(jax.random.fold_in(key, iteration), batch_size)
 
-    # Waves are drawn two iterations ahead of their use, and sampled one ahead. Used where they are
-    # made they would be fused into their uses, and XLA on CPU would make them anew in each.
-    def iterate(iteration, carried):
-        state, batch, waves = carried
-        state = train_step(structure, optimizer, state, batch)
-        return state, batch_of_waves(*waves, past, horizon), draw(iteration + 2)
+    def window(waves):
+        return batch_of_waves(*waves, past, horizon)
 
-    start = state.iteration
-    now, ahead = zip(*jax.vmap(draw)(start + jnp.arange(2)), strict=True)
-    batch = batch_of_waves(*now, past, horizon)
-    state, *_ = jax.lax.fori_loop(start, end, iterate, (state, batch, ahead))
-    return state
+    step = partial(train_step, structure, optimizer)
+    if key.ndim:
+        draw, window, step = jax.vmap(draw, (0, None)), jax.vmap(window), jax.vmap(step)
+
+    def train(state, key, end):
+        # Waves are drawn two iterations ahead of their use, and sampled one ahead. Used where they
+        # are made they would be fused into their uses, and XLA on CPU would make them anew in each.
+        def iterate(iteration, carried):
+            state, batch, waves = carried
+            return step(state, batch), window(waves), draw(key, iteration + 2)
+
+        start = state.iteration.ravel()[0]
+        now, ahead = zip(*jax.vmap(draw, (None, 0))(key, start + jnp.arange(2)), strict=True)
+        state, *_ = jax.lax.fori_loop(start, end, iterate, (state, window(now), ahead))
+        return state
+
+    if mesh is not None:
+        # The partitioner would not split the fused kernel's call. (Nor does JAX know how that
+        # varies over the mesh: no check.)
+        split, whole = PartitionSpec(REPLICATE), PartitionSpec()
+        train = jax.shard_map(
+            train, mesh=mesh, in_specs=(split, split, whole), out_specs=split, check_vma=False
+        )
+    return train(state, key, end)
+
+
+def iterations_done(state: TrainState) -> int:
+    """Return a state's iteration, the same for all its replicates; waits for the device."""
+    return int(np.ravel(state.iteration.addressable_data(0))[0])
 
 
 @partial(jax.jit, static_argnames=("structure", "optimizer"), donate_argnames="state")
@@ -163,18 +217,20 @@ def train_stage(
     pause_every: tuple[int, ...],
     structure: nnx.GraphDef,
     optimizer: optax.GradientTransformation,
+    mesh: Mesh | None = None,
     **sizes: int,
 ) -> Iterator[TrainState]:
     """Train a stage to the end of its loss history, pausing at every multiple of `pause_every`.
 
     Args:
       state: where to start; consumed.
-      source: a key, from which batches are drawn on the device as `train_chunk` says; or an
-        iterator of batches, (inputs, targets), NumPy arrays `[time, batch, 1]` of the model's
-        dtype, one taken per iteration.
+      source: a key, or keys `[replicate]`, from which batches are drawn on the device as
+        `train_chunk` says; or an iterator of batches, (inputs, targets), NumPy arrays
+        `[time, batch, 1]` of the model's dtype, one taken per iteration.
       pause_every: periods, in iterations.
       structure: of the model.
       optimizer: as it was for `init_state`.
+      mesh: of devices that share the replicates, as `train_chunk` says; only with keys.
       **sizes: batch_size, past and horizon of the batches to draw; only with a key.
 
     Yields:
@@ -185,12 +241,12 @@ def train_stage(
       InputError: the iterator has no batch left before the stage is at its end.
     """
     fixed = {"structure": structure, "optimizer": optimizer}
-    iteration, iterations = int(state.iteration), state.losses.size
+    iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
         start = iteration
         iteration = min(iterations, *(start - start % period + period for period in pause_every))
         if isinstance(source, jax.Array):
-            state = train_chunk(state, source, np.int32(iteration), **fixed, **sizes)
+            state = train_chunk(state, source, np.int32(iteration), **fixed, mesh=mesh, **sizes)
         else:
             for done in range(start, iteration):
                 batch = next(source, None)

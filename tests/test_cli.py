@@ -7,7 +7,10 @@ import pytest
 from rich.console import Console
 
 from sinlstm_jax import SineLSTM, cli, load_pretrained, save_model
+from sinlstm_jax.closing_tables import closing_table, losses_table
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
+
+DISTRIBUTED = ["--coordinator", "host:1", "--processes", "2", "--process-index", "0"]
 
 
 @pytest.fixture
@@ -39,6 +42,10 @@ def test_help_explains_every_option(command):
         "hidden-size",
         "batch-size",
         "device {None,cpu,gpu,tpu}",
+        "replicates",
+        "coordinator",
+        "processes",
+        "process-index",
         "list-recipes",
     ):
         assert f"--{option}" in output
@@ -71,6 +78,14 @@ def test_list_recipes_shows_all(command, tmp_path):
         (["--display-every", "0"], "display_every is 0: give"),
         (["--checkpoint-every", "0"], "checkpoint_every is 0: give"),
         (["--seed", "-1"], "seed is -1: give"),
+        (["--replicates", "0"], "replicates is 0: give"),
+        (["--replicates", "2", "--seed", "4294967295"], "give a seed of at most 4294967294"),
+        (["--processes", "2"], "--coordinator and --process-index not given: give all of"),
+        (["--coordinator", "a:1", "--process-index", "0"], "--processes not given: give all"),
+        ([*DISTRIBUTED, "--coordinator", "host"], "--coordinator is 'host': give HOST:PORT"),
+        ([*DISTRIBUTED, "--coordinator", "h:99999"], "'h:99999': give HOST:PORT"),
+        ([*DISTRIBUTED, "--processes", "0"], "--processes is 0: give"),
+        ([*DISTRIBUTED, "--process-index", "2"], "--process-index is 2: give a number from 0 to 1"),
         (["--device", "gpu"], "--device is 'gpu', but JAX finds only 'cpu' here"),
         (["--out", "file/run"], "file/run cannot be written (Not a directory)"),
     ],
@@ -139,22 +154,27 @@ def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
             "horizon": 400,
             "iterations": 20000,
             "seconds": 1234.5,
-            "final_loss": 0.123456,
-            "average_loss": 0.0456,
             "averaged_over": 400,
-            "rollout_errors": {
-                "horizon": 0.0123,
-                "0-400": 0.0234,
-                "400-900": 0.9876,
-                "900-1500": 0.00012,
-            },
+            "replicates": [
+                {
+                    "seed": 1,
+                    "final_loss": 0.123456,
+                    "average_loss": 0.0456,
+                    "rollout_errors": {
+                        "horizon": 0.0123,
+                        "0-400": 0.0234,
+                        "400-900": 0.9876,
+                        "900-1500": 0.00012,
+                    },
+                    "failed_at": None,
+                }
+            ],
         }
     ] * 4
     console = Console(width=80, record=True, file=io.StringIO())
+    identity = {"recipe": "curriculum", "seed": 1, "replicates": 1, "seeds": [1]}
     sizes = {"hidden_size": 15, "batch_size": 20}
-    console.print(
-        cli.closing_table({"recipe": "curriculum", "seed": 1, **sizes, "figures": figures})
-    )
+    console.print(closing_table({**identity, **sizes, "figures": figures}))
     text = console.export_text()
     assert "…" not in text
     assert "0.1235" in text and "0.0456" in text
@@ -167,12 +187,12 @@ def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
 
 def test_figures_of_other_sizes_stand_alone():
     figures = dict.fromkeys(("horizon", "iterations", "seconds", "averaged_over"), 50)
-    figures |= {"final_loss": 0.5, "average_loss": 0.5}
-    identity = {"recipe": "short-window", "seed": 1, "figures": [figures]}
+    figures["replicates"] = [{"final_loss": 0.5, "average_loss": 0.5, "failed_at": None}]
+    identity = {"recipe": "short-window", "seed": 1, "replicates": 1, "figures": [figures]}
     same = identity | {"hidden_size": 15, "batch_size": 20}
-    assert len(cli.losses_table(same).columns) == 7
+    assert len(losses_table(same).columns) == 7
     for change in ({"hidden_size": 8}, {"batch_size": 100}):
-        assert len(cli.losses_table(same | change).columns) == 5
+        assert len(losses_table(same | change).columns) == 5
 
 
 def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command, tmp_path):

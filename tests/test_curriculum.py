@@ -23,7 +23,8 @@ from sinlstm_jax import (
     sample_batch,
 )
 from sinlstm_jax.checkpoints import Checkpoints
-from sinlstm_jax.curriculum import loss_lines, run_keys
+from sinlstm_jax.curriculum import run_keys
+from sinlstm_jax.figures import loss_lines
 from sinlstm_jax.model import split_model
 from sinlstm_jax.pictures import draw_waves
 
@@ -66,7 +67,7 @@ def weights(path):
 
 
 def test_loss_lines_are_the_tutorials():
-    losses = np.arange(1.0, 8.0)
+    losses = np.arange(1.0, 8.0)[None]
     lines = loss_lines(losses, 0, 3)
     assert lines == [
         "  step      0  loss 1.000000",
@@ -74,7 +75,7 @@ def test_loss_lines_are_the_tutorials():
         "  step      6  loss 7.000000  avg loss 5.000000",
     ]
     assert loss_lines(losses, 1, 3) == lines[1:]
-    assert loss_lines(losses[:6], 4, 3) == []
+    assert loss_lines(losses[:, :6], 4, 3) == []
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True])
@@ -112,8 +113,10 @@ def test_a_run_leaves_all_it_promises(tmp_path):
     ]
     for number, figures in enumerate(description["figures"], 1):
         losses = [float(row["loss"]) for row in rows if int(row["stage"]) == number]
-        assert figures["final_loss"] == pytest.approx(losses[-1])
-        assert figures["average_loss"] == pytest.approx(np.mean(losses[-10:]))
+        (replicate,) = figures["replicates"]
+        assert (replicate["seed"], replicate["failed_at"]) == (7, None)
+        assert replicate["final_loss"] == pytest.approx(losses[-1])
+        assert replicate["average_loss"] == pytest.approx(np.mean(losses[-10:]))
         assert figures["averaged_over"] == 10
         weights(out / figures["checkpoint"])
         items = {path.name for path in (out / figures["checkpoint"]).iterdir()}
@@ -122,14 +125,14 @@ def test_a_run_leaves_all_it_promises(tmp_path):
             meta = checkpoints.meta(int(figures["checkpoint"].split("/")[1]))
         assert meta["stage"] == number
         assert meta["iteration"] == figures["iterations"]
-        for name in ("recipe", "seed", "hidden_size", "versions"):
+        for name in ("recipe", "seed", "replicates", "seeds", "hidden_size", "versions"):
             assert meta[name] == description[name]
         horizon = TINY.stages[number - 1].horizon
         intervals = [(0, horizon), (0, 400), (400, 900), (900, 1500)]
         model = load_model(out / figures["checkpoint"])
         errors = rollout_errors(model, *held_out_waves(64), intervals, TINY.past)
-        assert list(figures["rollout_errors"]) == ["horizon", "0-400", "400-900", "900-1500"]
-        assert list(figures["rollout_errors"].values()) == errors.mean(axis=1).tolist()
+        assert list(replicate["rollout_errors"]) == ["horizon", "0-400", "400-900", "900-1500"]
+        assert list(replicate["rollout_errors"].values()) == errors.mean(axis=1).tolist()
     jax.tree.map(np.testing.assert_array_equal, weights(out), weights(out / "checkpoints" / "50"))
     first = jax.tree.leaves(weights(out / "checkpoints" / "20"))
     assert any(
@@ -145,7 +148,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, stop_at):
         run(TINY, 7, parts, checkpoint_every=7, console=StoppingConsole(stop_at))
     resumed = run(TINY, 7, parts, checkpoint_every=9, console=quiet())
     for figures, expected in zip(resumed["figures"], description["figures"], strict=True):
-        assert figures["rollout_errors"] == expected["rollout_errors"]
+        assert figures["replicates"] == expected["replicates"]
     jax.tree.map(np.testing.assert_array_equal, weights(parts), weights(whole))
     assert (parts / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
     assert {path.name for path in parts.glob("*.png")} == PICTURES

@@ -26,8 +26,9 @@ def assert_same(got, expected):
 def save(folder, step, model):
     _, weights, frozen = split_model(model)
     with Checkpoints(folder / "checkpoints") as checkpoints:
-        item = {"weights": weights, "frozen": frozen}
-        checkpoints.save(step, {"hidden_size": model.hidden_size}, model=item)
+        item = jax.tree.map(lambda x: x[None], {"weights": weights, "frozen": frozen})
+        meta = {"hidden_size": model.hidden_size, "replicates": 1}
+        checkpoints.save(step, meta, model=item)
 
 
 def test_models_load_from_a_run_and_from_a_checkpoint(tmp_path, monkeypatch, model):

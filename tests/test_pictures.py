@@ -33,7 +33,7 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
 
     monkeypatch.setattr("sinlstm_jax.pictures.plot_forecasts", note)
     model = SineLSTM(3, rngs=nnx.Rngs(0))
-    draw_stage(tmp_path, 2, model, np.ones(4), horizon=50, past=100, average_over=2, seed=4)
+    draw_stage(tmp_path, 2, model, np.ones((1, 4)), horizon=50, past=100, average_over=2, seed=4)
     draw_long_term(tmp_path, model, past=100, seed=4)
 
     reference = reference_lstm.arrays(*split_model(model)[1:])

@@ -50,7 +50,7 @@ def test_loss_is_drawn_with_its_average(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
     losses = np.array([4.0, 2.0, 1.0, 3.0, 5.0])
-    plot_loss(tmp_path / "x.png", losses, average_over=2, title="loss")
+    plot_loss(tmp_path / "x.png", losses[None], average_over=2, title="loss")
     (axes,) = drawn[0].axes
     each, average = axes.lines
     np.testing.assert_array_equal(each.get_ydata(), losses)
@@ -59,6 +59,20 @@ def test_loss_is_drawn_with_its_average(tmp_path, monkeypatch):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("iteration", "mean squared error")
 
 
+def test_losses_of_replicates_are_drawn_as_a_band_without_those_that_failed(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+    losses = np.array([[4.0, 2.0, 1.0, 3.0], [6.0, 6.0, 4.0, 4.0], [8.0, 8.0, 9.0, np.nan]])
+    plot_loss(tmp_path / "x.png", losses, average_over=2, title="loss")
+    (axes,) = drawn[0].axes
+    (median,), (band,) = axes.lines, axes.collections
+    np.testing.assert_array_equal(median.get_ydata(), [6.0, 3.0])
+    points = {tuple(point) for point in band.get_paths()[0].vertices}
+    assert points == {(0.5, 3.0), (0.5, 8.0), (2.5, 2.0), (2.5, 4.0)}
+    labels = {text.get_text() for text in axes.get_legend().get_texts()}
+    assert labels == {"lowest to highest seed", "median of 3 seeds, average of 2 iterations"}
+
+
 def test_loss_goes_to_a_png(tmp_path):
-    plot_loss(tmp_path / "loss.png", np.linspace(1, 0.1, 50), average_over=10, title="loss")
+    plot_loss(tmp_path / "loss.png", np.linspace(1, 0.1, 50)[None], average_over=10, title="loss")
     assert colours(tmp_path / "loss.png")[0] > 100

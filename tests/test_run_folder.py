@@ -71,10 +71,19 @@ def test_a_damaged_description_is_named(tmp_path, content):
 def test_metrics_are_cut_back_and_go_on(tmp_path):
     (tmp_path / "metrics.csv").write_text("stage,iteration,loss\n1,0,9\n1,1,9\n1,2,9\n1,3,9\n")
     losses = np.array([0.1, 1 / 3, 1e-7], np.float32)
-    with MetricsLog(tmp_path, [losses[:2], losses[:1]]) as metrics:
-        metrics.append(2, 1, losses[1:])
+    with MetricsLog(tmp_path, [5], [losses[None, :2], losses[None, :1]]) as metrics:
+        metrics.append(2, 1, losses[None, 1:])
     stage, iteration, loss = np.loadtxt(tmp_path / "metrics.csv", delimiter=",", skiprows=1).T
     np.testing.assert_array_equal(stage, [1, 1, 2, 2, 2])
     np.testing.assert_array_equal(iteration, [0, 1, 0, 1, 2])
     np.testing.assert_array_equal(loss.astype(np.float32), losses[[0, 1, 0, 1, 2]])
     assert (tmp_path / "metrics.csv").read_text().startswith("stage,iteration,loss\n1,0,0.1\n")
+
+
+def test_metrics_of_replicates_have_a_column_each(tmp_path):
+    losses = np.array([[0.1, np.nan], [1 / 3, 1e-7]], np.float32)
+    with MetricsLog(tmp_path, [5, 6], [losses[:, :1]]) as metrics:
+        metrics.append(1, 1, losses[:, 1:])
+    assert (tmp_path / "metrics.csv").read_text() == (
+        "stage,iteration,loss_5,loss_6\n1,0,0.1,0.33333334\n1,1,nan,1e-07\n"
+    )

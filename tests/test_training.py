@@ -4,6 +4,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import reference_lstm
 from flax import nnx
@@ -164,6 +165,69 @@ def test_many_seeds_train_under_one_vmap():
         after = reference_lstm.arrays(weights, frozen)
         for name in expected:
             np.testing.assert_allclose(after[name], expected[name], atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("spoilt", [np.inf, np.nan, 1e25])
+def test_a_step_to_numbers_that_are_not_finite_is_not_taken_nor_any_after_it(model, spoilt):
+    batches = [sample_batch(jax.random.key(i), BATCH, PAST, HORIZON) for i in range(5)]
+    batches[2] = (batches[2][0], batches[2][1].at[3, 1, 0].set(spoilt))  # 1e25 squared overflows
+    optimizer = adam(0.01, 0.02)
+    states = [init_state(model, optimizer, 6)]
+    for batch in batches:
+        states.append(train_step(split_model(model)[0], optimizer, states[-1], batch))
+    *_, before, at, after, end = states
+    assert [int(state.iteration) for state in states] == [0, 1, 2, 3, 4, 5]
+    assert before.failure.iteration == -1
+    assert not np.array_equal(before.weights["output"]["kernel"], model.output.kernel[...])
+    for state in (at, after, end):
+        for kept, expected in (
+            (state.weights, before.weights),
+            (state.optimizer, before.optimizer),
+        ):
+            jax.tree.map(np.testing.assert_array_equal, kept, expected)
+        assert state.failure.iteration == 2
+        assert not np.isfinite(state.failure.loss)
+    assert np.isfinite(end.losses[:2]).all() and np.isnan(end.losses[2:]).all()
+
+
+def test_a_step_to_weights_that_are_not_finite_is_not_taken(model):
+    batch = sample_batch(jax.random.key(0), BATCH, PAST, HORIZON)
+    optimizer = optax.sgd(3e38)  # loss and gradient of the first step are finite
+    model.output.bias[...] += 100.0
+    before = init_state(model, optimizer, 2)
+    after = train_step(split_model(model)[0], optimizer, before, batch)
+    jax.tree.map(np.testing.assert_array_equal, after.weights, before.weights)
+    assert after.failure.iteration == 0
+    reference = reference_lstm.arrays(before.weights, before.frozen)
+    np.testing.assert_allclose(
+        after.failure.loss, reference_lstm.loss(reference, *batch), rtol=1e-5
+    )
+    gradients = [reference_lstm.gradient(reference, *batch, n) for n in reference_lstm.TRAINABLE]
+    norm = np.sqrt(sum(np.sum(gradient**2) for gradient in gradients))
+    np.testing.assert_allclose(after.failure.gradient_norm, norm, rtol=1e-4)
+
+
+@pytest.mark.parametrize("implementation", ["scan", "fused"])
+def test_a_replicate_that_fails_changes_no_bit_of_the_others(implementation):
+    optimizer, keys = adam(0.01, 0.02), jax.random.split(jax.random.key(4), 3)
+
+    def train(kernel):
+        models = [
+            SineLSTM(6, rngs=nnx.Rngs(seed), implementation=implementation) for seed in range(3)
+        ]
+        models[1].output.kernel[...] *= kernel
+        states = [init_state(model, optimizer, 40) for model in models]
+        state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+        return train_chunk(state, keys, np.int32(40), **settings(models[0], optimizer))
+
+    well, spoilt = train(1.0), train(1e30)
+    assert list(well.failure.iteration) == [-1, -1, -1]
+    assert list(spoilt.failure.iteration) == [-1, 0, -1]
+    for k in (0, 2):
+        jax.tree.map(lambda a, b, k=k: np.testing.assert_array_equal(a[k], b[k]), well, spoilt)
+    assert (
+        np.isnan(spoilt.losses[1]).all() and np.isfinite(spoilt.weights["output"]["kernel"]).all()
+    )
 
 
 def test_train_stage_takes_batches_of_numpy(model):

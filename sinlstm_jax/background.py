@@ -1,0 +1,27 @@
+"""What training need not wait for: work done in turn on another thread."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+
+class Background:
+    """Another thread, as a context manager.
+
+    Leaving it waits for what was started; after an error, only for what is being done.
+    """
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._started: list[Future] = []
+
+    def __enter__(self) -> "Background":
+        return self
+
+    def __exit__(self, error, *_) -> None:
+        self._thread.shutdown(cancel_futures=error is not None)
+        if error is None:
+            for future in self._started:
+                future.result()  # raises what was raised there
+
+    def start(self, function, *arguments, **keywords) -> None:
+        """Do it when all that was started before is done."""
+        self._started.append(self._thread.submit(function, *arguments, **keywords))

@@ -1,0 +1,101 @@
+"""The tables that a run ends with, from what its run.json holds."""
+
+from collections.abc import Callable
+
+import numpy as np
+from rich import box
+from rich.console import Group
+from rich.table import Table
+
+from .evaluation_report import error
+from .figures import healthy_replicates
+from .recipes import RECIPES, TUTORIAL_FIGURES
+
+
+def closing_table(description: dict) -> Group:
+    """Lay out a run's losses beside the tutorial's printed ones, and its rollout errors.
+
+    Of several replicates, figures are the median of those that have not failed, and below it from
+    where to where they go.
+    """
+    return Group(losses_table(description), "", rollout_table(description))
+
+
+def losses_table(description: dict) -> Table:
+    """Lay out a run's losses beside those that the tutorial prints for its own run."""
+    count = description["replicates"]
+    seeds = f"seed {description['seed']}"
+    if count > 1:
+        seeds = f"seeds {description['seeds'][0]} to {description['seeds'][-1]}"
+    averaged_over = description["figures"][0]["averaged_over"]
+    tutorial = _tutorial_figures(description)
+    columns = ["horizon", "iterations", "seconds", "final\nloss", f"average\nof {averaged_over}"]
+    if any(tutorial):
+        columns += ["tutorial's\nfinal", "tutorial's\naverage"]
+    if count > 1:
+        columns += ["failed"]
+    table = _table(f"{description['recipe']}, {seeds}", columns)
+    for figures, printed in zip(description["figures"], tutorial, strict=True):
+        table.add_row(
+            str(figures["horizon"]),
+            str(figures["iterations"]),
+            f"{figures['seconds']:.0f}",
+            *(
+                _spread(figures, lambda each, name=name: each[name], lambda loss: f"{loss:.4f}")
+                for name in ("final_loss", "average_loss")
+            ),
+            *(f"{loss:.4f}" for loss in printed),
+            *([_failed(figures)] if count > 1 else []),
+        )
+    return table
+
+
+def rollout_table(description: dict) -> Table:
+    """Lay out how far each stage's model goes on, over its horizon and beyond."""
+    table = _table(
+        "Rollout: mean squared error (answering 0 scores 0.5)",
+        ["horizon", "steps 0 to\nhorizon", "0 to 400", "400 to 900", "900 to 1500"],
+    )
+    for figures in description["figures"]:
+        table.add_row(
+            str(figures["horizon"]),
+            *(
+                _spread(figures, lambda each, name=name: each["rollout_errors"][name], error)
+                for name in figures["replicates"][0]["rollout_errors"]
+            ),
+        )
+    return table
+
+
+def _table(title: str, columns: list[str]) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _spread(figures: dict, value: Callable, text: Callable[[float], str]) -> str:
+    """Return a figure of a stage: of several replicates the median, and their range below it."""
+    values = [value(each) for each in healthy_replicates(figures)]
+    values = [np.inf if number is None else number for number in values]
+    if len(figures["replicates"]) == 1:
+        return text(values[0])
+    return f"{text(np.median(values))}\n{text(min(values))} to {text(max(values))}"
+
+
+def _failed(figures: dict) -> str:
+    """Return how many replicates have failed, and which."""
+    seeds = [each["seed"] for each in figures["replicates"] if each["failed_at"] is not None]
+    if not seeds:
+        return "none"
+    return f"{len(seeds)} of {len(figures['replicates'])}:\nseed " + ", ".join(map(str, seeds))
+
+
+def _tutorial_figures(description: dict) -> tuple:
+    """Return what the tutorial prints for each stage: nothing for a run that it does not have."""
+    recipe = RECIPES[description["recipe"]]
+    its_own = all(
+        description[size] == getattr(recipe, size) for size in ("hidden_size", "batch_size")
+    )
+    nothing = ((),) * len(recipe.stages)
+    return TUTORIAL_FIGURES.get(recipe.name, nothing) if its_own else nothing

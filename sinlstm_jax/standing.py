@@ -1,0 +1,92 @@
+"""Where the stages of a run stand, and the checkpoints that they go on from."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .checkpoints import Checkpoints
+from .errors import InputError
+from .model import SineLSTM
+from .recipes import Recipe, Stage
+from .replicates import stack
+from .training import Failure, TrainState, init_state
+
+
+class Standing(NamedTuple):
+    """Where a stage stands."""
+
+    state: TrainState  # on the host, [replicate, ...]
+    seconds: float  # spent on it, over all sessions
+    implementation: str  # that computed it; of several, all in order
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done."""
+        return int(self.state.iteration[0])
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Losses so far, `[replicate, iterations done]`."""
+        return self.state.losses[:, : self.iteration]
+
+
+def fresh_standing(
+    stage: Stage, models: list[SineLSTM], before: Standing | None, implementation: str
+) -> Standing:
+    """Return the start of a stage: models with a fresh optimizer.
+
+    A replicate that failed in the stage before is failed from iteration 0 of this one on.
+    """
+    optimizer = stage.optimizer()
+    state = stack([init_state(model, optimizer, stage.iterations) for model in models])
+    if before is not None:
+        iteration, loss, norm = before.state.failure
+        state = state._replace(failure=Failure(np.minimum(iteration, 0), loss, norm))
+    return Standing(state, 0.0, implementation)
+
+
+def restore_standings(
+    recipe: Recipe, models: list[SineLSTM], checkpoints: Checkpoints
+) -> list[Standing]:
+    """Return where every stage begun stands, each from its latest checkpoint.
+
+    `models` are any of the run's sizes, one for each replicate.
+    """
+    standings, steps = [], checkpoints.steps()
+    for number, (stage, end) in enumerate(zip(recipe.stages, recipe.ends, strict=True), 1):
+        if end not in steps and steps and steps[-1] > end:
+            raise InputError(
+                f"the checkpoint of stage {number}, step {end}, is gone: put it back, or start "
+                "anew with another --out"
+            )
+        reached = [step for step in steps if end - stage.iterations < step <= end]
+        if not reached:
+            break
+        like = _items(fresh_standing(stage, models, None, "").state)
+        items = {name: checkpoints.restore(reached[-1], name, like[name]) for name in like}
+        state = TrainState(**items["model"], **items["state"])
+        meta = checkpoints.meta(reached[-1])
+        standings.append(Standing(state, meta["seconds"], meta["implementation"]))
+    return standings
+
+
+def save_standing(
+    checkpoints: Checkpoints, recipe: Recipe, number: int, standing: Standing, description: dict
+) -> None:
+    """Save where stage `number` stands, at the step that counts iterations from the run's start."""
+    identity = ("recipe", "seed", "replicates", "seeds", "hidden_size", "versions")
+    meta = {name: description[name] for name in identity} | {
+        "stage": number,
+        "iteration": standing.iteration,
+        "seconds": standing.seconds,
+        "implementation": standing.implementation,
+    }
+    stage_start = recipe.ends[number - 1] - recipe.stages[number - 1].iterations
+    checkpoints.save(stage_start + standing.iteration, meta, **_items(standing.state))
+
+
+def _items(state: TrainState) -> dict:
+    """Return the items of a checkpoint: what `load_model` needs, and the rest."""
+    fields = state._asdict()
+    model = {name: fields.pop(name) for name in ("weights", "frozen")}
+    return {"model": model, "state": fields}

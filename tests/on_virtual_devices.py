@@ -1,0 +1,15 @@
+"""Run by test_replicates.py in a process with 8 virtual devices: FOLDER COUNT..."""
+
+import sys
+
+import jax
+from rich.console import Console
+from test_replicates import TINY
+
+from sinlstm_jax import run
+
+folder, counts = sys.argv[1], [int(count) for count in sys.argv[2:]]
+assert jax.device_count() == 8
+for count in counts:
+    description = run(TINY, 7, f"{folder}/{count}", replicates=count, console=Console(quiet=True))
+    print(count, description["device"])
