@@ -127,6 +127,26 @@ RECIPES = {
             display_every=800,
         ),
         Recipe(
+            "tuned",
+            "holds the phase: NAdam, clipped, over horizons up to 3000",
+            (
+                Stage(50, 8000, 0.08, 1e-8, 0.95, 0.95, True, 0.1, 200, 0.01),
+                Stage(100, 5000, 0.03, 1e-8, 0.97, 0.97, True, 0.1, 200, 0.01),
+                Stage(400, 5000, 0.01, 1e-8, 0.99, 0.99, True, 0.1, 200, 0.01),
+            ),
+            display_every=200,
+        ),
+        Recipe(
+            "fast",
+            "as good as the tutorial's curriculum, in a fifth of its steps",
+            (
+                Stage(50, 4000, 0.06, 1e-8, 0.95, 0.95, True, 0.1, 200, 0.01),
+                Stage(100, 2500, 0.03, 1e-8, 0.97, 0.97, True, 0.1, 200, 0.01),
+                Stage(400, 2200, 0.01, 1e-8, 0.99, 0.99, True, 0.1, 200, 0.01),
+            ),
+            display_every=200,
+        ),
+        Recipe(
             "smoke",
             "two tiny stages, to see that everything works",
             (Stage(10, 200), Stage(20, 100)),

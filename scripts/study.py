@@ -1,0 +1,221 @@
+"""The comparison that the tutorial never made: recipes and single tricks, over many seeds.
+
+What is done is kept under --runs and not computed again: stop it whenever you like. It writes
+docs/study.json and, from that, the tables and pictures of docs/results.md.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import tyro
+from flax import nnx
+from rich.console import Console
+from study_report import publish
+
+from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
+from sinlstm_jax.cli import tidy_exit
+from sinlstm_jax.curriculum import run_keys
+from sinlstm_jax.evaluation import HELD_OUT_WAVES, held_out_waves
+from sinlstm_jax.files import replacing
+from sinlstm_jax.model import SineLSTM, initial_model, split_model
+from sinlstm_jax.recipes import RECIPES, Recipe, Stage
+from sinlstm_jax.replicates import fetch, place, place_keys, stack, take
+
+ROOT = Path(__file__).parents[1]
+INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000), (5000, 10000))
+CURVE_POINTS = 200  # of a loss curve over a whole recipe
+GROUP = 8  # seeds that are trained at once, and kept when done
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train every variant over its seeds, then write docs/study.json, tables and pictures."""
+
+    runs: Path = ROOT / "runs" / "study"
+    """Folder of what is done."""
+    only: tuple[str, ...] = ()
+    """Train just these variants, and publish nothing."""
+
+
+class Variant(NamedTuple):
+    """A recipe, perhaps with one trick changed, and the seeds it is tried with."""
+
+    name: str
+    recipe: Recipe
+    seeds: range
+    forget_bias: float | None = None  # instead of 1
+    trainable: nnx.filterlib.Filter = nnx.Param
+
+
+def variants() -> list[Variant]:
+    """Return all that is compared: recipes first, then one change at a time to two of them."""
+    many, some, few = range(1, 33), range(1, 17), range(1, 9)
+    counts = {"tuned": many, "fast": many, "curriculum": some, "short-window": some}
+    counts["long-window"] = some
+    found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
+    for name, changes in (
+        ("curriculum", {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}}),
+        ("fast", {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}}),
+    ):
+        recipe = RECIPES[name]
+        base = Variant(name, recipe, few)
+        found += [
+            base._replace(name=f"{name}, forget bias 0", forget_bias=0.0),
+            base._replace(name=f"{name}, input bias trained", trainable=(nnx.Param, FrozenBias)),
+            base._replace(name=f"{name}, no curriculum", recipe=_without_curriculum(recipe)),
+        ]
+        for words, change in changes.items():
+            stages = tuple(replace(stage, **change) for stage in recipe.stages)
+            found.append(
+                base._replace(name=f"{name}, {words}", recipe=replace(recipe, stages=stages))
+            )
+    return found
+
+
+def _without_curriculum(recipe: Recipe) -> Recipe:
+    """Return the recipe's last stage alone, as long as all of them take."""
+    last = recipe.stages[-1]
+    iterations = round(recipe.iteration_steps / (recipe.past + last.horizon))
+    return replace(recipe, stages=(replace(last, iterations=iterations),))
+
+
+def main(options: Options) -> None:
+    """Train what is not there yet; publish all of it."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    wanted = [v for v in variants() if not options.only or v.name in options.only]
+    groups = [(v, v.seeds[i : i + GROUP]) for v in wanted for i in range(0, len(v.seeds), GROUP)]
+    total, done, started = sum(_cost(*group) for group in groups), 0, time.monotonic()
+    computed = 0
+    for variant, seeds in groups:
+        path = _path(options.runs, variant, seeds)
+        done += _cost(variant, seeds)
+        if not _is_done(path, variant):
+            result = train(variant, seeds)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(result))
+            computed += _cost(variant, seeds)
+            left = (total - done) * (time.monotonic() - started) / computed
+            console.print(
+                f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
+                f"{done / total:.0%}, {left / 60:.0f} minutes left at most"
+            )
+    if not options.only:
+        results = {
+            variant.name: _merge(
+                [
+                    json.loads(_path(options.runs, *group).read_text())
+                    for group in groups
+                    if group[0] is variant
+                ]
+            )
+            for variant in wanted
+        }
+        publish(ROOT, results)
+
+
+def _is_done(path: Path, variant: Variant) -> bool:
+    """Tell whether a group was trained, with the recipe as it is now."""
+    stages = [stage.describe() for stage in variant.recipe.stages]
+    return path.exists() and json.loads(path.read_text())["stages"] == stages
+
+
+def _cost(variant: Variant, seeds: range) -> int:
+    return variant.recipe.iteration_steps * len(seeds)
+
+
+def _path(folder: Path, variant: Variant, seeds: range) -> Path:
+    return folder / f"{variant.name.replace(', ', '-').replace(' ', '-')}-{seeds[0]}.json"
+
+
+def train(variant: Variant, seeds: range) -> dict:
+    """Train a group of seeds at once, each as in a run of its own, and measure what came of it."""
+    recipe = variant.recipe
+    weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
+    models = [_initial_model(variant, key) for key in weights_keys]
+    structure = split_model(models[0])[0]
+    failure, losses, averages = None, [], []
+    for number, stage in enumerate(recipe.stages, 1):
+        states = [_start(variant, stage, model) for model in models]
+        state = stack(states) if failure is None else stack(states)._replace(failure=failure)
+        keys = place_keys([jax.random.fold_in(key, number) for key in data_keys], None)
+        (state,) = train_stage(
+            place(state, None),
+            keys,
+            pause_every=(stage.iterations,),
+            structure=structure,
+            optimizer=stage.optimizer(),
+            batch_size=recipe.batch_size,
+            past=recipe.past,
+            horizon=stage.horizon,
+        )
+        state = fetch(state, len(seeds))
+        failure = state.failure
+        losses.append(state.losses)
+        averages.append(state.losses[:, -recipe.display_every :].mean(axis=1))
+        parts = [take((state.weights, state.frozen), i) for i in range(len(seeds))]
+        models = [nnx.merge(structure, *part) for part in parts]
+    waves = held_out_waves(HELD_OUT_WAVES)
+    errors = [rollout_errors(m, *waves, INTERVALS, recipe.past).mean(axis=1) for m in models]
+    return {
+        "seeds": list(seeds),
+        "iteration_steps": recipe.iteration_steps,
+        "stages": [stage.describe() for stage in recipe.stages],
+        "horizons": [stage.horizon for stage in recipe.stages],
+        "failed": [int(i) >= 0 for i in failure.iteration],
+        "average_loss": np.transpose(averages).tolist(),  # [seed, stage]
+        "errors": np.array(errors).tolist(),  # [seed, interval]
+        **_curve(recipe, losses),
+    }
+
+
+def _initial_model(variant: Variant, key: jax.Array) -> SineLSTM:
+    model = initial_model(variant.recipe.hidden_size, key)
+    if variant.forget_bias is not None:
+        size = variant.recipe.hidden_size
+        forget = slice(size, 2 * size)
+        model.cell.hidden_bias[...] = (
+            model.cell.hidden_bias[...].at[forget].set(variant.forget_bias)
+        )
+    return model
+
+
+def _start(variant: Variant, stage: Stage, model: SineLSTM):
+    return init_state(model, stage.optimizer(), stage.iterations, variant.trainable)
+
+
+def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
+    """Return the losses averaged over about CURVE_POINTS intervals, none across two stages."""
+    iterations, steps, means, done, steps_done = [], [], [], 0, 0
+    for stage, values in zip(recipe.stages, losses, strict=True):
+        window = recipe.past + stage.horizon
+        share = stage.iterations * window / recipe.iteration_steps
+        points = max(2, round(CURVE_POINTS * share))
+        for interval in np.array_split(np.arange(stage.iterations), points):
+            iterations.append(done + int(interval[-1]) + 1)
+            steps.append(steps_done + (int(interval[-1]) + 1) * window)
+            means.append(values[:, interval].mean(axis=1))
+        done, steps_done = iterations[-1], steps[-1]
+    return {
+        "iterations": iterations,
+        "steps": steps,
+        "curve": np.transpose(means).tolist(),  # [seed, point]
+    }
+
+
+def _merge(parts: list[dict]) -> dict:
+    """Join the groups of a variant: what is there per seed is strung together."""
+    merged = dict(parts[0])
+    for name in ("seeds", "failed", "average_loss", "errors", "curve"):
+        merged[name] = [entry for part in parts for entry in part[name]]
+    return merged
+
+
+if __name__ == "__main__":
+    with tidy_exit():
+        main(tyro.cli(Options))

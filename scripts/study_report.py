@@ -1,0 +1,165 @@
+"""What scripts/study.py publishes: docs/study.json, and tables and pictures made of it alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from results import replace_between
+
+from sinlstm_jax.files import replacing
+from sinlstm_jax.plots import save_figure
+
+RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
+INTERVALS = ("0 to 400", "400 to 900", "900 to 1500", "1500 to 5000", "5000 to 10000")
+FOLLOWS = 0.05  # mean squared error below which a forecast is said to follow its wave
+BEST_OF_THE_ORIGINAL = 0.047  # on the horizon-400 stage: the best of seven runs
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+
+
+def publish(root: Path, results: dict[str, dict]) -> None:
+    """Write everything; `results` is, by variant, what scripts/study.py joined."""
+    study = {name: _condensed(result) for name, result in results.items()}
+    with replacing(root / "docs" / "study.json") as temporary:
+        temporary.write_text(json.dumps(study) + "\n")
+    study = json.loads((root / "docs" / "study.json").read_text())
+    page, images = root / "docs" / "results.md", root / "docs" / "images"
+    ablations = [name for name in study if ", " in name]
+    replace_between(page, "study", table(study, RECIPES))
+    replace_between(page, "bars", bars(study))
+    replace_between(page, "ablations", table(study, _with_bases(ablations)))
+    plot_losses(images / "study-losses.png", study)
+    plot_seeds(images / "study-errors.png", study, RECIPES[2:], INTERVALS)
+    plot_seeds(images / "study-ablations.png", study, _with_bases(ablations), INTERVALS[:1])
+
+
+def _condensed(result: dict) -> dict:
+    """Return a result with four digits, and of the curve only what is drawn."""
+    curve = np.array(result["curve"], float)
+    quantiles = np.nanquantile(curve, [0.1, 0.5, 0.9], axis=0)
+    return {**result, **_rounded({k: result[k] for k in ("average_loss", "errors")})} | {
+        "curve": _rounded(quantiles.tolist())
+    }
+
+
+def _rounded(tree):
+    if isinstance(tree, dict):
+        return {name: _rounded(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_rounded(value) for value in tree]
+    return float(f"{tree:.4g}") if np.isfinite(tree) else None
+
+
+def _with_bases(ablations: list[str]) -> list[str]:
+    """Return the names with that of the recipe which was changed before each group."""
+    names = []
+    for name in ablations:
+        base = name.split(", ")[0]
+        names += [name] if base in names else [base, name]
+    return names
+
+
+def table(study: dict, names) -> str:
+    """Lay out variants: what they cost, how they end, and how many of their seeds follow."""
+    head = ["", "steps, millions", "loss of the last stage", *INTERVALS[:4]]
+    head += ["follow for 400 steps", "follow to 1500"]
+    rows = [head, ["---"] * len(head)]
+    for name in names:
+        result = study[name]
+        errors = _array(result["errors"])
+        losses = _array(result["average_loss"])[:, -1]
+        rows.append([
+            name,
+            f"{result['iteration_steps'] / 1e6:.1f}",
+            _spread(losses),
+            *(_spread(column) for column in errors.T[:4]),
+            rate(errors[:, 0] < FOLLOWS),
+            rate((errors[:, :3] < FOLLOWS).all(axis=1)),
+        ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def bars(study: dict) -> str:
+    """Lay out what was wanted of the recipes `tuned` and `fast`, and what came."""
+    tuned, fast = study["tuned"], study["fast"]
+    errors, seeds = _array(tuned["errors"]), len(tuned["seeds"])
+    loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
+    wanted = [
+        ("tuned", "iteration-steps, millions", tuned["iteration_steps"] / 1e6, 15.1),
+        ("tuned", f"worst of {seeds} seeds, steps 400 to 900", errors[:, 1].max(), 0.01),
+        ("tuned", f"worst of {seeds} seeds, steps 900 to 1500", errors[:, 2].max(), 0.02),
+        ("tuned", "median, steps 900 to 1500", np.median(errors[:, 2]), 0.001),
+        ("tuned", "median, steps 1500 to 5000", np.median(errors[:, 3]), 0.05),
+        ("fast", "iteration-steps, millions", fast["iteration_steps"] / 1e6, 15.1 / 5),
+        ("fast", f"worst of {seeds} seeds, loss of the horizon-400 stage", loss.max(), 0.02),
+    ]
+    rows = ["| recipe | figure | wanted at most | came out | |", "| --- | --- | --- | --- | --- |"]
+    for recipe, figure, limit, value in wanted:
+        met = "met" if value <= limit else "**missed**"
+        rows.append(f"| `{recipe}` | {figure} | {limit:.4g} | {value:.2g} | {met} |")
+    return "\n".join(rows)
+
+
+def rate(successes: np.ndarray) -> str:
+    """Return a success rate with its 95 % confidence interval (Wilson's)."""
+    number, count, z = int(successes.sum()), len(successes), 1.96
+    share = number / count
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    low, high = max(0, middle - half), min(1, middle + half)
+    return f"{number} of {count} ({low:.0%} to {high:.0%})"
+
+
+def _spread(values: np.ndarray) -> str:
+    """Return median and worst; a seed that failed counts as the worst there is."""
+    return f"{np.median(values):.2g}, worst {values.max():.2g}"
+
+
+def _array(rows) -> np.ndarray:
+    """Return figures as an array; what was not finite as infinity."""
+    values = np.array(rows, float)
+    return np.where(np.isnan(values), np.inf, values)
+
+
+def plot_losses(path: Path, study: dict) -> None:
+    """Draw the recipes' loss bands, against iterations and against the LSTM's steps."""
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, unit, label in zip(
+        panels, ("iterations", "steps"), ("iterations", "time steps of the LSTM"), strict=True
+    ):
+        for number, (name, line) in enumerate(zip(RECIPES, LINES, strict=True)):
+            low, middle, high = np.array(study[name]["curve"], float)
+            x, color = np.array(study[name][unit]), f"C{number}"
+            axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+            axes.plot(x, middle, color=color, linestyle=line, linewidth=1.6, label=name)
+        axes.set(xlabel=label, yscale="log")
+        axes.set_xscale("log")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("loss (mean squared error over the window)")
+    panels[0].legend()
+    figure.suptitle("Median and 10 to 90 % of the seeds; every stage starts at a longer horizon")
+    save_figure(figure, path)
+
+
+def plot_seeds(path: Path, study: dict, names, intervals) -> None:
+    """Draw every seed's error, a row per variant and a panel per interval of forecast steps."""
+    height = 1.2 + 0.42 * len(names)
+    figure = Figure(figsize=(3.2 + 2.7 * len(intervals), height), layout="constrained")
+    panels = figure.subplots(1, len(intervals), sharey=True, squeeze=False)[0]
+    for number, (axes, interval) in enumerate(zip(panels, intervals, strict=True)):
+        for row, name in enumerate(names):
+            values = _array(study[name]["errors"])[:, number]
+            values = np.minimum(values, 10)  # what failed stands at the edge
+            jitter = (np.arange(values.size) / values.size - 0.5) * 0.6
+            marker = MARKERS[row % len(MARKERS)]
+            axes.plot(values, row + jitter, marker, color=f"C{row % 10}", markersize=3.5, alpha=0.7)
+            axes.plot([np.median(values)] * 2, [row - 0.4, row + 0.4], "k-", linewidth=2)
+        axes.axvline(0.5, color="0.5", linestyle=":")
+        axes.set(xscale="log", title=f"steps {interval}", xlabel="mean squared error")
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    figure.suptitle("One mark per seed; bar: median; dotted: answering 0")
+    save_figure(figure, path)
