@@ -7,7 +7,7 @@ from .loading import load_model, load_pretrained, save_model
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
 from .recipes import RECIPES, Recipe, Stage
-from .rollout import forecast, observe, rollout
+from .rollout import forecast, observe, rollout, stepper
 from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
 from .torch_weights import params_from_torch, params_to_torch
 from .training import TrainState, adam, init_state, train_chunk, train_stage, train_step
@@ -44,6 +44,7 @@ __all__ = [
     "sample_batches",
     "save_model",
     "sine",
+    "stepper",
     "train_chunk",
     "train_stage",
     "train_step",

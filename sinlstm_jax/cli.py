@@ -19,6 +19,7 @@ from .errors import InputError
 from .evaluation import BASELINES, checked_horizon, forecaster, report
 from .evaluation_plots import plot_evaluation
 from .evaluation_report import error, tables, write_csv
+from .files import cache_folder
 from .loading import CHECKPOINTS, load_model, load_pretrained
 from .recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES, find_recipe
 
@@ -48,6 +49,8 @@ class CurriculumOptions:
     """Waves per iteration."""
     device: Literal["cpu", "gpu", "tpu"] | None = None
     """Where to compute. Default: what JAX prefers."""
+    implementation: Literal["auto", "scan", "fused"] = "auto"
+    """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
     list_recipes: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the recipes and stop."""
 
@@ -65,7 +68,12 @@ class CurriculumOptions:
         out = self.out or Path("runs") / f"{recipe.name}-{self.seed}"
         with computing_on(self.device):
             description = run(
-                recipe, self.seed, out, checkpoint_every=self.checkpoint_every, console=console
+                recipe,
+                self.seed,
+                out,
+                checkpoint_every=self.checkpoint_every,
+                implementation=self.implementation,
+                console=console,
             )
         console.print(closing_table(description))
         console.print(f"Checkpoints, pictures, metrics.csv and run.json are in {out}")
@@ -192,10 +200,7 @@ def print_recipes(console: Console) -> None:
     for recipe in RECIPES.values():
         console.print(f"{recipe.name}: {recipe.summary}")
         for stage in recipe.stages:
-            console.print(
-                f"  horizon {stage.horizon:3d}, {stage.iterations:5d} iterations, "
-                f"learning rate {stage.learning_rate:g}, epsilon {stage.epsilon:g}"
-            )
+            console.print(f"  {stage.describe()}")
 
 
 def closing_table(description: dict) -> Group:
@@ -277,9 +282,16 @@ def convert_main() -> None:
         tyro.cli(ConvertOptions).execute()
 
 
+def keep_compiled_programs() -> None:
+    """Have JAX keep its compiled programs in the user's cache, for the next start."""
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
 @contextlib.contextmanager
 def tidy_exit():
     """Turn bad input into one line and exit code 2, and Ctrl-C into 130, without a traceback."""
+    keep_compiled_programs()
     try:
         yield
     except InputError as error:

@@ -1,6 +1,7 @@
 """Running a recipe: from its first stage, or from where it was stopped, to its last picture."""
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +16,12 @@ from .checkpoints import Checkpoints
 from .errors import InputError, positive_integer
 from .evaluation import held_out_waves, rollout_errors
 from .loading import CHECKPOINTS
-from .model import SineLSTM, split_model
+from .model import SineLSTM, initial_model, split_model
 from .pictures import draw_long_term, draw_stage
 from .progress import RunProgress, Work
 from .recipes import Recipe, Stage
 from .run_folder import MetricsLog, open_run, write_description
-from .training import TrainState, adam, init_state, train_stage
+from .training import TrainState, init_state, train_chunk, train_stage
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
 LOOK_EVERY = 100  # iterations between two looks at the device, about half a second
@@ -31,6 +32,7 @@ class Standing(NamedTuple):
 
     state: TrainState
     seconds: float  # spent on it, over all sessions
+    implementation: str  # that computed it; of several, all in order
 
 
 class _Outputs(NamedTuple):
@@ -63,6 +65,7 @@ def run(
     out: str | Path,
     *,
     checkpoint_every: int = 1000,
+    implementation: str = "auto",
     console: Console | None = None,
 ) -> dict:
     """Train a recipe's stages, keep a checkpoint of each, and draw what they learnt.
@@ -75,6 +78,8 @@ def run(
       seed: decides initial weights, training data and the waves of the pictures.
       out: the run's folder.
       checkpoint_every: iterations between checkpoints within a stage.
+      implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that
+        was stopped goes on with the one that it began with.
       console: where to print; standard output if not given.
 
     Returns:
@@ -87,44 +92,75 @@ def run(
     weights_key, data_key = run_keys(seed)
     console = console or Console(highlight=False, markup=False, soft_wrap=True)
     out = Path(out)
-    description = open_run(out, _identity(recipe, seed), _device_name())
-    model = SineLSTM(recipe.hidden_size, rngs=nnx.Rngs(weights_key))
+    description = open_run(out, _identity(recipe, seed), _device_name(), implementation)
+    model = initial_model(recipe.hidden_size, weights_key, description["implementation"])
     structure, _, _ = split_model(model)
 
-    with Checkpoints(out / CHECKPOINTS, keep=recipe.ends) as checkpoints:
+    with (
+        Checkpoints(out / CHECKPOINTS, keep=recipe.ends) as checkpoints,
+        _Background() as background,
+    ):
         standings = _restore(recipe, model, checkpoints)
         console.print(_where_it_starts(recipe, standings, out))
+        console.print(f"Computing on {description['device']}, LSTM: {model.implementation}")
         work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
         with (
-            MetricsLog(out, [losses_so_far(state) for state, _ in standings]) as metrics,
+            MetricsLog(out, [losses_so_far(standing.state) for standing in standings]) as metrics,
             RunProgress(console, work) as progress,
         ):
             outputs = _Outputs(console, progress, metrics, checkpoints, checkpoint_every)
             for number, stage in enumerate(recipe.stages, 1):
                 if number > len(standings):
-                    standings.append(Standing(_fresh_state(model, stage), 0.0))
+                    state = _fresh_state(model, stage)
+                    standings.append(Standing(state, 0.0, model.implementation))
+                if len(recipe.stages) > number >= len(standings):
+                    background.start(_compile, recipe, number + 1, model, data_key)
                 key = jax.random.fold_in(data_key, number)
-                state, seconds = _train(
+                standing = _train(
                     recipe, number, standings[number - 1], key, structure, description, outputs
                 )
-                model = nnx.merge(structure, state.weights, state.frozen)
-                losses = losses_so_far(state)
+                model = nnx.merge(structure, standing.state.weights, standing.state.frozen)
                 description["figures"][number - 1 : number] = [
-                    _figures(recipe, number, model, losses, seconds)
+                    _figures(recipe, number, model, standing)
                 ]
                 write_description(out, description)
-                draw_stage(
+                background.start(
+                    draw_stage,
                     out,
                     number,
                     model,
-                    losses,
+                    losses_so_far(standing.state),
                     horizon=stage.horizon,
                     past=recipe.past,
                     average_over=recipe.display_every,
                     seed=seed,
                 )
-        draw_long_term(out, model, past=recipe.past, seed=seed)
+        background.start(draw_long_term, out, model, past=recipe.past, seed=seed)
     return description
+
+
+class _Background:
+    """What training need not wait for, done in turn on another thread; a context manager.
+
+    Leaving it waits for what was started; after an error, only for what is being done.
+    """
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._started: list[Future] = []
+
+    def __enter__(self) -> "_Background":
+        return self
+
+    def __exit__(self, error, *_) -> None:
+        self._thread.shutdown(cancel_futures=error is not None)
+        if error is None:
+            for future in self._started:
+                future.result()  # raises what was raised there
+
+    def start(self, function, *arguments, **keywords) -> None:
+        """Do it when all that was started before is done."""
+        self._started.append(self._thread.submit(function, *arguments, **keywords))
 
 
 def losses_so_far(state: TrainState) -> np.ndarray:
@@ -145,7 +181,7 @@ def loss_lines(losses: np.ndarray, start: int, every: int) -> list[str]:
 
 
 def _fresh_state(model: SineLSTM, stage: Stage) -> TrainState:
-    return init_state(model, adam(stage.learning_rate, stage.epsilon), stage.iterations)
+    return init_state(model, stage.optimizer(), stage.iterations)
 
 
 def _train(
@@ -162,21 +198,20 @@ def _train(
     losses = losses_so_far(standing.state)
     if losses.size == stage.iterations:
         return standing
-    outputs.console.print(_headline(number, stage))
+    outputs.console.print(f"stage {number}: {stage.describe()}")
     outputs.progress.start_stage(number)
     started = time.monotonic() - standing.seconds
+    implementation = standing.implementation
+    if not implementation.endswith(description["implementation"]):
+        implementation += ", then " + description["implementation"]
     for state in train_stage(
         standing.state,
         key,
         pause_every=(LOOK_EVERY, recipe.display_every, outputs.checkpoint_every),
-        structure=structure,
-        optimizer=adam(stage.learning_rate, stage.epsilon),
-        batch_size=recipe.batch_size,
-        past=recipe.past,
-        horizon=stage.horizon,
+        **_settings(recipe, number, structure),
     ):
         before, losses = losses.size, losses_so_far(state)
-        standing = Standing(state, time.monotonic() - started)
+        standing = Standing(state, time.monotonic() - started, implementation)
         outputs.metrics.append(number, before, losses[before:])
         for line in loss_lines(losses, before, recipe.display_every):
             outputs.console.print(line)
@@ -184,6 +219,24 @@ def _train(
         if losses.size % outputs.checkpoint_every == 0 or losses.size == stage.iterations:
             _save(outputs.checkpoints, recipe, number, standing, description)
     return standing
+
+
+def _settings(recipe: Recipe, number: int, structure: nnx.GraphDef) -> dict:
+    """Return what is static in the program that trains a stage."""
+    stage = recipe.stages[number - 1]
+    return {
+        "structure": structure,
+        "optimizer": stage.optimizer(),
+        "batch_size": recipe.batch_size,
+        "past": recipe.past,
+        "horizon": stage.horizon,
+    }
+
+
+def _compile(recipe: Recipe, number: int, model: SineLSTM, key: jax.Array) -> None:
+    """Have the program compiled that will train a stage, by training it for no iteration."""
+    state = _fresh_state(model, recipe.stages[number - 1])
+    train_chunk(state, key, np.int32(0), **_settings(recipe, number, split_model(model)[0]))
 
 
 def _restore(recipe: Recipe, model: SineLSTM, checkpoints: Checkpoints) -> list[Standing]:
@@ -203,7 +256,8 @@ def _restore(recipe: Recipe, model: SineLSTM, checkpoints: Checkpoints) -> list[
             for name, like in _items(_fresh_state(model, stage)).items()
         }
         state = TrainState(**items["model"], **items["state"])
-        standings.append(Standing(state, checkpoints.meta(reached[-1])["seconds"]))
+        meta = checkpoints.meta(reached[-1])
+        standings.append(Standing(state, meta["seconds"], meta["implementation"]))
     return standings
 
 
@@ -218,6 +272,7 @@ def _save(
         "stage": number,
         "iteration": iteration,
         "seconds": standing.seconds,
+        "implementation": standing.implementation,
         "versions": description["versions"],
     }
     stage_start = recipe.ends[number - 1] - recipe.stages[number - 1].iterations
@@ -242,15 +297,14 @@ def _identity(recipe: Recipe, seed: int) -> dict:
     }
 
 
-def _figures(
-    recipe: Recipe, number: int, model: SineLSTM, losses: np.ndarray, seconds: float
-) -> dict:
-    stage = recipe.stages[number - 1]
+def _figures(recipe: Recipe, number: int, model: SineLSTM, standing: Standing) -> dict:
+    stage, losses = recipe.stages[number - 1], losses_so_far(standing.state)
     return {
         "stage": number,
         "horizon": stage.horizon,
         "iterations": stage.iterations,
-        "seconds": round(seconds, 1),
+        "seconds": round(standing.seconds, 1),
+        "implementation": standing.implementation,
         "final_loss": float(losses[-1]),
         "average_loss": float(losses[-recipe.display_every :].mean()),
         "averaged_over": min(recipe.display_every, losses.size),
@@ -266,13 +320,6 @@ def _rollout_errors(model: SineLSTM, horizon: int, past: int) -> dict[str, float
     waves = held_out_waves(ROLLOUT_WAVES)
     errors = rollout_errors(model, *waves, list(intervals.values()), past).mean(axis=1)
     return dict(zip(intervals, errors.tolist(), strict=True))
-
-
-def _headline(number: int, stage: Stage) -> str:
-    return (
-        f"stage {number}: horizon {stage.horizon}, {stage.iterations} iterations, "
-        f"learning rate {stage.learning_rate:g}, epsilon {stage.epsilon:g}"
-    )
 
 
 def _where_it_starts(recipe: Recipe, standings: list[Standing], out: Path) -> str:

@@ -128,12 +128,25 @@ class SineLSTM(nnx.Module):
         return jax.lax.scan(self.step, carry, inputs)
 
 
-def split_model(model: SineLSTM) -> tuple[nnx.GraphDef, dict, dict]:
-    """Take a model apart: (structure, trainable weights, frozen bias), the last two as dicts.
+def initial_model(hidden_size: int, key: jax.Array, implementation: str = "auto") -> SineLSTM:
+    """Return a fresh model, its weights drawn in one compiled program; arguments as SineLSTM's."""
 
-    `nnx.merge(structure, weights, frozen)` puts it together again.
+    def draw(key):
+        return SineLSTM(hidden_size, rngs=nnx.Rngs(key), implementation=implementation)
+
+    structure, _, _ = split_model(nnx.eval_shape(draw, key))
+    return nnx.merge(structure, *jax.jit(lambda key: split_model(draw(key))[1:])(key))
+
+
+def split_model(
+    model: SineLSTM, trainable: nnx.filterlib.Filter = nnx.Param
+) -> tuple[nnx.GraphDef, dict, dict]:
+    """Take a model apart: (structure, trainable weights, frozen ones), the last two as dicts.
+
+    `nnx.merge(structure, weights, frozen)` puts it together again. Another filter makes other
+    weights trainable: `(nnx.Param, FrozenBias)` the input bias too.
     """
-    structure, weights, frozen = nnx.split(model, nnx.Param, FrozenBias)
+    structure, weights, frozen = nnx.split(model, trainable, ...)
     return structure, nnx.to_pure_dict(weights), nnx.to_pure_dict(frozen)
 
 

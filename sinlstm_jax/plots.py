@@ -20,8 +20,9 @@ class Forecast(NamedTuple):
 
 def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> None:
     """Draw a stage's losses, `[iterations]`, on a log axis, with their average per interval."""
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = Figure(figsize=(8, 4))
     axes = figure.subplots()
+    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.13, top=0.92)
     axes.plot(np.arange(losses.size), losses, color="0.7", linewidth=0.5, label="each iteration")
     intervals = np.split(np.arange(losses.size), range(average_over, losses.size, average_over))
     axes.plot(
@@ -40,10 +41,18 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
 def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str) -> None:
     """Draw waves one below the other: observed for `past` steps, then truth and prediction."""
     seconds = forecasts[0].truth.size / SAMPLING_RATE
-    width = min(16, 7 + 0.6 * seconds)
-    figure = Figure(figsize=(width, 2.1 * len(forecasts) + 0.8), layout="constrained")
-    figure.suptitle(title)
+    # Margins in inches, by hand: a layout engine draws everything twice.
+    width, height = min(16, 7 + 0.6 * seconds), 2.1 * len(forecasts) + 1.1
+    figure = Figure(figsize=(width, height))
+    figure.suptitle(title, y=1 - 0.12 / height)
     rows = figure.subplots(len(forecasts), sharex=True, squeeze=False)[:, 0]
+    figure.subplots_adjust(
+        left=0.75 / width,
+        right=1 - 0.15 / width,
+        bottom=0.85 / height,
+        top=1 - 0.6 / height,
+        hspace=0.2,
+    )
     for axes, forecast in zip(rows, forecasts, strict=True):
         time = np.arange(forecast.truth.size) / SAMPLING_RATE
         axes.axvspan(0, (past - 1) / SAMPLING_RATE, color="0.92")
@@ -67,11 +76,11 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
         axes.set(ylabel="signal", ylim=(-1.3, 1.3), xlim=(0, time[-1]))
         axes.set_title(f"{forecast.frequency:g} Hz", loc="left", fontsize="medium")
     rows[-1].set_xlabel("time (s)")
-    figure.legend(*rows[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure to a PNG file, whole or not at all."""
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+        figure.savefig(temporary, format="png", dpi=110, pil_kwargs={"compress_level": 3})

@@ -1,9 +1,12 @@
 """Stage, Recipe, the named recipes, and what the tutorial prints for its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import accumulate
 
+import optax
+
 from .errors import InputError, positive_integer, positive_number
+from .training import adam
 
 DEFAULT_SEED = 0x1010  # the tutorial's
 
@@ -14,14 +17,58 @@ class Stage:
 
     horizon: int  # steps forecast beyond the past
     iterations: int
-    learning_rate: float = 0.001
+    learning_rate: float = 0.001  # at its peak
     epsilon: float = 0.02  # Adam's
+    b1: float = 0.9  # decay of Adam's first moment
+    b2: float = 0.999  # decay of Adam's second moment
+    nesterov: bool = False  # NAdam
+    clip_norm: float | None = None  # global norm that gradients are scaled down to
+    warmup: int = 0  # iterations until the learning rate is at its peak
+    final_fraction: float = 1.0  # of the learning rate, at the end of a cosine; 1: constant
 
     def __post_init__(self):
         positive_integer("horizon", self.horizon)
         positive_integer("iterations", self.iterations)
         positive_number("learning_rate", self.learning_rate)
         positive_number("epsilon", self.epsilon)
+        for name in ("b1", "b2"):
+            decay = getattr(self, name)
+            if not 0 <= decay < 1:
+                raise InputError(f"{name} is {decay!r}: give a number from 0 up to 1, 1 left out")
+        if self.clip_norm is not None:
+            positive_number("clip_norm", self.clip_norm)
+        if not 0 <= self.warmup < self.iterations:
+            raise InputError(
+                f"warmup is {self.warmup!r}: give fewer than the {self.iterations} iterations"
+            )
+        if not 0 < self.final_fraction <= 1:
+            raise InputError(f"final_fraction is {self.final_fraction!r}: give above 0, at most 1")
+
+    def describe(self) -> str:
+        """Return the stage in words: what is not the default, and what the tutorial speaks of."""
+        words = [
+            f"horizon {self.horizon}, {self.iterations} iterations, "
+            f"learning rate {self.learning_rate:g}, epsilon {self.epsilon:g}"
+        ]
+        for field in fields(self)[4:]:
+            value, name = getattr(self, field.name), field.name.replace("_", " ")
+            if value != field.default:
+                words.append(name if value is True else f"{name} {value:g}")
+        return ", ".join(words)
+
+    def optimizer(self) -> optax.GradientTransformation:
+        """Return the stage's optimizer, one object per setting."""
+        return adam(
+            self.learning_rate,
+            self.epsilon,
+            b1=self.b1,
+            b2=self.b2,
+            nesterov=self.nesterov,
+            clip_norm=self.clip_norm,
+            warmup=self.warmup,
+            final_fraction=self.final_fraction,
+            iterations=self.iterations,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,6 +93,11 @@ class Recipe:
     def ends(self) -> list[int]:
         """Iterations done at the end of each stage, counted from the start of the run."""
         return list(accumulate(stage.iterations for stage in self.stages))
+
+    @property
+    def iteration_steps(self) -> int:
+        """Steps that the LSTM takes in all iterations: what the time goes into."""
+        return sum(stage.iterations * (self.past + stage.horizon) for stage in self.stages)
 
 
 RECIPES = {

@@ -1,6 +1,7 @@
 """Using a model: observe a history, forecast from there, or both in one rollout."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ from flax import nnx
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
-from .model import SineLSTM
+from .model import SineLSTM, split_model
 from .signals import NO_INPUT
 
 
@@ -52,6 +53,27 @@ def forecast(model: SineLSTM, carry: LSTMCarry, steps: int) -> tuple[LSTMCarry, 
       InputError: steps is not a whole number of at least 1.
     """
     return _forecast(*nnx.split(model), carry, positive_integer("steps", steps))
+
+
+def stepper(model: SineLSTM) -> Callable[[LSTMCarry, jax.Array], tuple[LSTMCarry, jax.Array]]:
+    """Return a function that advances a stream by one step, for use in a loop in Python.
+
+    It takes a carry (at first `model.initial_carry(batch_size)`) and inputs `[batch, 1]`, NO_INPUT
+    where there is nothing to observe, in the model's dtype, and returns the next carry and the
+    predictions `[batch, 1]`. It checks nothing and is compiled once for each batch size.
+    """
+    structure, *arrays = split_model(model)
+    return partial(_compiled_step(structure), arrays)
+
+
+@cache
+def _compiled_step(structure):
+    # A function for each structure: as a static argument it would be hashed at every call.
+    def step(arrays, carry, inputs):
+        carry, predictions = nnx.merge(structure, *arrays).predict(carry, inputs[None], 1)
+        return carry, predictions[0]
+
+    return jax.jit(step)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -10,26 +10,36 @@ import numpy as np
 
 from .errors import InputError
 from .files import replacing
+from .implementation import choose_implementation
 
 DESCRIPTION = "run.json"
 METRICS = "metrics.csv"
 
 
-def open_run(path: Path, identity: dict, device: str) -> dict:
+def open_run(path: Path, identity: dict, device: str, implementation: str) -> dict:
     """Start a run in a new or empty folder, or find the same one there to go on with.
 
     Args:
       path: the run's folder.
       identity: what makes it this run and no other, JSON-ready.
       device: what it is computed on.
+      implementation: what is to compute it; with "auto", a run goes on with what it began with.
 
     Returns:
-      The run's description: {**identity, "device", "versions", "figures"}, written to run.json.
+      The run's description: {**identity, "device", "implementation", "versions", "figures"},
+      written to run.json.
 
     Raises:
-      InputError: the folder cannot be written, or holds something else.
+      InputError: the folder cannot be written, or holds something else, or the implementation
+        cannot be had here.
     """
-    description = {**identity, "device": device, "versions": versions(), "figures": []}
+    description = {
+        **identity,
+        "device": device,
+        "implementation": choose_implementation(implementation, identity["hidden_size"]),
+        "versions": versions(),
+        "figures": [],
+    }
     try:
         path.mkdir(parents=True, exist_ok=True)
         if (path / DESCRIPTION).exists():
@@ -41,6 +51,10 @@ def open_run(path: Path, identity: dict, device: str) -> dict:
                         "give another --out, or ask for the run that is there"
                     )
             description["figures"] = found["figures"]
+            if implementation == "auto":
+                description["implementation"] = choose_implementation(
+                    found.get("implementation"), identity["hidden_size"]
+                )
         elif any(path.iterdir()):
             raise InputError(f"{path} is not empty and holds no run: give a new or an empty folder")
         write_description(path, description)

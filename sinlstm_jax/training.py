@@ -26,19 +26,55 @@ class TrainState(NamedTuple):
 
 
 @cache
-def adam(learning_rate: float, epsilon: float) -> optax.GradientTransformation:
-    """Return PyTorch's Adam (b1 0.9, b2 0.999, epsilon outside the root), one object per setting.
+def adam(
+    learning_rate: float,
+    epsilon: float,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    nesterov: bool = False,
+    clip_norm: float | None = None,
+    warmup: int = 0,
+    final_fraction: float = 1.0,
+    iterations: int | None = None,
+) -> optax.GradientTransformation:
+    """Return PyTorch's Adam (epsilon outside the root), one object per setting.
 
     Formula: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+
+    Args:
+      learning_rate: at its peak.
+      epsilon: added to the root of the second moment.
+      b1: decay of the first moment.
+      b2: decay of the second moment.
+      nesterov: look one step ahead with the first moment (NAdam, Dozat 2016).
+      clip_norm: the global norm that gradients are scaled down to before all else.
+      warmup: iterations in which the learning rate rises from 0 to its peak, linearly.
+      final_fraction: of the peak, reached after `iterations` along a cosine; 1 stays there.
+      iterations: of the whole stage; needed for the last two.
     """
-    return optax.adam(learning_rate, b1=0.9, b2=0.999, eps=epsilon, eps_root=0.0)
+    rate = learning_rate
+    if warmup or final_fraction != 1:
+        rate = optax.warmup_cosine_decay_schedule(
+            0.0, learning_rate, warmup, iterations, learning_rate * final_fraction
+        )
+    optimizer = optax.adam(rate, b1=b1, b2=b2, eps=epsilon, eps_root=0.0, nesterov=nesterov)
+    if clip_norm is None:
+        return optimizer
+    return optax.chain(optax.clip_by_global_norm(clip_norm), optimizer)
 
 
 def init_state(
-    model: SineLSTM, optimizer: optax.GradientTransformation, iterations: int
+    model: SineLSTM,
+    optimizer: optax.GradientTransformation,
+    iterations: int,
+    trainable: nnx.filterlib.Filter = nnx.Param,
 ) -> TrainState:
-    """Start a stage of so many iterations: the model's weights, a fresh optimizer state."""
-    _, weights, frozen = split_model(model)
+    """Start a stage of so many iterations: the model's weights, a fresh optimizer state.
+
+    `trainable` is the filter of what the stage will train, as in `split_model`.
+    """
+    _, weights, frozen = split_model(model, trainable)
     # A copy, since training donates its state: the model keeps its own arrays.
     weights, frozen = jax.tree.map(jnp.copy, (weights, frozen))
     return TrainState(
@@ -109,8 +145,9 @@ def train_chunk(
         return state, batch_of_waves(*waves, past, horizon), draw(iteration + 2)
 
     start = state.iteration
-    batch = batch_of_waves(*draw(start), past, horizon)
-    state, *_ = jax.lax.fori_loop(start, end, iterate, (state, batch, draw(start + 1)))
+    now, ahead = zip(*jax.vmap(draw)(start + jnp.arange(2)), strict=True)
+    batch = batch_of_waves(*now, past, horizon)
+    state, *_ = jax.lax.fori_loop(start, end, iterate, (state, batch, ahead))
     return state
 
 

@@ -29,6 +29,11 @@ def test_recipes_are_the_tutorials():
         {"iterations": -1},
         {"learning_rate": 0.0},
         {"epsilon": float("nan")},
+        {"b1": 1.0},
+        {"b2": -0.1},
+        {"clip_norm": 0},
+        {"warmup": 1},
+        {"final_fraction": 0},
     ],
 )
 def test_bad_stages_are_named(bad):
@@ -51,3 +56,13 @@ def test_a_recipe_without_stages_is_named():
 def test_unknown_recipes_are_named():
     with pytest.raises(InputError, match="'curiculum': give one of curriculum, short-window"):
         find_recipe("curiculum")
+
+
+def test_a_stage_describes_what_is_not_the_default():
+    assert Stage(5, 10).describe() == (
+        "horizon 5, 10 iterations, learning rate 0.001, epsilon 0.02"
+    )
+    stage = Stage(5, 10, b1=0.8, nesterov=True, clip_norm=0.1, warmup=2, final_fraction=0.01)
+    assert stage.describe().endswith(
+        "epsilon 0.02, b1 0.8, nesterov, clip norm 0.1, warmup 2, final fraction 0.01"
+    )

@@ -5,7 +5,16 @@ import pytest
 import reference_lstm
 from flax import nnx
 
-from sinlstm_jax import NO_INPUT, InputError, SineLSTM, forecast, observe, rollout, sample_batch
+from sinlstm_jax import (
+    NO_INPUT,
+    InputError,
+    SineLSTM,
+    forecast,
+    observe,
+    rollout,
+    sample_batch,
+    stepper,
+)
 from sinlstm_jax.model import split_model
 from sinlstm_jax.rollout import _forecast
 
@@ -128,3 +137,17 @@ def test_rollout_lowers_for_accelerators(model, platform):
     )(jax.ShapeDtypeStruct((100, 3), jnp.float32))
     assert exported.platforms == (platform,)
     assert exported.out_avals[0].shape == (150, 3, 1)
+
+
+def test_a_stepper_is_a_float64_lstm_one_step_at_a_time(compilations):
+    model = SineLSTM(6, rngs=nnx.Rngs(3))
+    inputs = np.random.default_rng(0).normal(size=(9, 2, 1)).astype(np.float32)
+    expected = reference_lstm.forward(reference_lstm.arrays(*split_model(model)[1:]), inputs)
+    step, carry = stepper(model), model.initial_carry(2)
+    for t, (x, prediction) in enumerate(zip(inputs, expected, strict=True)):
+        if t == 1:
+            compilations.reset()
+        carry, ours = step(carry, x)
+        np.testing.assert_allclose(ours, prediction, atol=1e-6)
+    stepper(model)(carry, inputs[0])
+    assert compilations.count == 0

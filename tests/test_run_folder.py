@@ -3,52 +3,69 @@ import json
 import numpy as np
 import pytest
 
-from sinlstm_jax import InputError
+from sinlstm_jax import InputError, implementation
 from sinlstm_jax.run_folder import MetricsLog, open_run
 
-IDENTITY = {"recipe": "smoke", "seed": 1}
+IDENTITY = {"recipe": "smoke", "seed": 1, "hidden_size": 4}
 
 
 def test_a_new_run_describes_itself_and_the_same_run_is_found_again(tmp_path):
     path = tmp_path / "a" / "b"
-    description = open_run(path, IDENTITY, "cpu")
+    description = open_run(path, IDENTITY, "cpu", "scan")
     assert json.loads((path / "run.json").read_text()) == description
     assert description["seed"] == 1
     assert description["device"] == "cpu"
     assert set(description["versions"]) >= {"jax", "flax", "optax", "orbax-checkpoint", "python"}
-    assert open_run(path, IDENTITY, "cpu") == description
+    assert open_run(path, IDENTITY, "cpu", "scan") == description
+
+
+def test_a_run_goes_on_with_the_implementation_that_it_began_with(tmp_path, monkeypatch):
+    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "scan")["implementation"] == "scan"
+    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "auto")["implementation"] == "scan"
+    fused = tmp_path / "fused"
+    assert open_run(fused, IDENTITY, "cpu", "auto")["implementation"] == "fused"
+
+    monkeypatch.setattr(implementation, "_obstacle", lambda hidden_size: "there is no compiler")
+    before = (fused / "run.json").read_bytes()
+    with pytest.raises(InputError, match=r"no compiler: give 'scan' \(--implementation scan\)"):
+        open_run(fused, IDENTITY, "cpu", "auto")
+    assert (fused / "run.json").read_bytes() == before
+    assert open_run(fused, IDENTITY, "cpu", "scan")["implementation"] == "scan"
+    with pytest.raises(InputError, match="'fused', but there is no compiler"):
+        open_run(tmp_path / "new", IDENTITY, "cpu", "fused")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"recipe": "curriculum"}])
 def test_another_run_is_not_overwritten(tmp_path, other):
-    open_run(tmp_path / "run", IDENTITY, "cpu")
+    open_run(tmp_path / "run", IDENTITY, "cpu", "scan")
     before = (tmp_path / "run" / "run.json").read_bytes()
     ((name, value),) = other.items()
     with pytest.raises(InputError, match=f"holds a run with {name} {IDENTITY[name]}, not {value}"):
-        open_run(tmp_path / "run", IDENTITY | other, "cpu")
+        open_run(tmp_path / "run", IDENTITY | other, "cpu", "scan")
     assert (tmp_path / "run" / "run.json").read_bytes() == before
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(InputError, match="not empty and holds no run"):
-        open_run(tmp_path, IDENTITY, "cpu")
+        open_run(tmp_path, IDENTITY, "cpu", "scan")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/run cannot be written \(Not a directory\)"):
-        open_run(tmp_path / "file" / "run", IDENTITY, "cpu")
+        open_run(tmp_path / "file" / "run", IDENTITY, "cpu", "scan")
     with pytest.raises(InputError, match=r"file cannot be written \(File exists\)"):
-        open_run(tmp_path / "file", IDENTITY, "cpu")
+        open_run(tmp_path / "file", IDENTITY, "cpu", "scan")
 
 
 @pytest.mark.parametrize("content", [b"{", b"", b"[]", b"{}", b"\xff\xfe"])
 def test_a_damaged_description_is_named(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(InputError, match=r"run\.json that is damaged"):
-        open_run(tmp_path, IDENTITY, "cpu")
+        open_run(tmp_path, IDENTITY, "cpu", "scan")
 
 
 def test_metrics_are_cut_back_and_go_on(tmp_path):

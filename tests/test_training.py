@@ -9,6 +9,7 @@ import reference_lstm
 from flax import nnx
 
 from sinlstm_jax import (
+    FrozenBias,
     InputError,
     SineLSTM,
     adam,
@@ -207,3 +208,58 @@ def test_a_chunk_lowers_for_accelerators(platform):
     )
     assert exported.platforms == (platform,)
     assert [aval.shape for aval in exported.out_avals] == [x.shape for x in jax.tree.leaves(state)]
+
+
+def test_nadam_clipped_along_a_cosine_by_hand():
+    peak, epsilon, b1, b2, clip = 0.1, 1e-6, 0.8, 0.95, 0.5
+    warmup, iterations, final_fraction = 2, 8, 0.1
+    optimizer = adam(
+        peak,
+        epsilon,
+        b1=b1,
+        b2=b2,
+        nesterov=True,
+        clip_norm=clip,
+        warmup=warmup,
+        final_fraction=final_fraction,
+        iterations=iterations,
+    )
+    gradients = (
+        np.random.default_rng(0).normal(size=(iterations, 4)) * np.logspace(-2, 1, 8)[:, None]
+    )
+    norms = np.linalg.norm(gradients, axis=1)
+    assert norms.min() < clip < norms.max()
+    weights, first, second = np.zeros(4), 0.0, 0.0
+    ours = jnp.zeros(4)
+    state = optimizer.init(ours)
+    for t, gradient in enumerate(gradients):
+        updates, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state, ours)
+        ours = ours + updates
+        gradient = gradient * min(1, clip / norms[t])
+        first = b1 * first + (1 - b1) * gradient
+        second = b2 * second + (1 - b2) * gradient**2
+        # Dozat 2016: the first moment as it will be after one more step with this gradient.
+        ahead = b1 * first / (1 - b1 ** (t + 2)) + (1 - b1) * gradient / (1 - b1 ** (t + 1))
+        if t < warmup:
+            rate = peak * t / warmup
+        else:
+            cosine = (1 + np.cos(np.pi * (t - warmup) / (iterations - warmup))) / 2
+            rate = peak * (final_fraction + (1 - final_fraction) * cosine)
+        weights -= rate * ahead / (np.sqrt(second / (1 - b2 ** (t + 1))) + epsilon)
+        np.testing.assert_allclose(ours, weights, rtol=1e-4, atol=1e-7)
+
+
+def test_another_filter_trains_the_input_bias_too(model):
+    optimizer = adam(0.01, 0.02)
+    state = init_state(model, optimizer, 1, trainable=(nnx.Param, FrozenBias))
+    assert state.frozen == {}
+    key, fixed = jax.random.key(0), settings(model, optimizer)
+    state = train_chunk(state, key, np.int32(1), **fixed)
+    # The two biases add up, so their gradients, and with them Adam's first steps, are the same.
+    before = model.cell
+    moved = state.weights["cell"]["input_bias"] - before.input_bias[...]
+    assert jnp.abs(moved).min() > 0
+    other = state.weights["cell"]["hidden_bias"] - before.hidden_bias[...]
+    np.testing.assert_allclose(moved, other, atol=2e-7)
+    trained = nnx.merge(fixed["structure"], state.weights, state.frozen)
+    np.testing.assert_array_equal(trained.cell.input_bias[...], state.weights["cell"]["input_bias"])

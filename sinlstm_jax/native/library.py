@@ -7,11 +7,12 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import jax
+
+from ..files import cache_folder
 
 SOURCE = Path(__file__).with_name("lstm.cc")
 MAX_HIDDEN_SIZE = 64  # MAX_SIZE in the source
@@ -72,15 +73,6 @@ def _built() -> Path:
     except OSError as error:
         raise NativeUnavailable(f"{path.parent} cannot be written ({error.strerror})") from None
     return path
-
-
-def cache_folder() -> Path:
-    """Return this user's cache folder for this package; XDG_CACHE_HOME moves it."""
-    if sys.platform == "darwin":
-        default = Path.home() / "Library" / "Caches"
-    else:
-        default = Path.home() / ".cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or default) / "sinlstm_jax"
 
 
 def _compiler() -> str:

@@ -244,23 +244,23 @@ void for_each(ffi::ThreadPool& pool, int64_t items, bool small, const Work& work
   shared->finished.wait(lock, [&] { return shared->done == items; });
 }
 
-// Calls work(size as a constant), where 1 <= size <= MAX.
-template <int MAX, typename Work>
-inline void with_size(int64_t size, const Work& work) {
-  if constexpr (MAX > 1) {
-    if (size < MAX) return with_size<MAX - 1>(size, work);
+// Calls work(size as a constant, first) for parts that make up `count`, as large as may be. Few
+// sizes are compiled, since each takes the compiler as long as all the rest of a group's code.
+template <int LARGEST, typename Work>
+inline void for_each_part(int64_t count, const Work& work) {
+  int64_t first = 0;
+  for (; count - first >= LARGEST; first += LARGEST) {
+    work(std::integral_constant<int, LARGEST>{}, first);
   }
-  work(std::integral_constant<int, MAX>{});
-}
-
-// Calls work(size as a constant, first series) for the groups of a block of so many series.
-template <typename Work>
-inline void for_each_group(int64_t count, const Work& work) {
-  const int64_t groups = (count + GROUP - 1) / GROUP;
-  for (int64_t group = 0; group < groups; ++group) {
-    const int64_t first = group * count / groups, size = (group + 1) * count / groups - first;
-    with_size<GROUP>(size, [&](auto constant) { work(constant, first); });
+  if (LARGEST > 2 && count - first >= 2) {
+    work(std::integral_constant<int, 2>{}, first);
+    first += 2;
   }
+  if (LARGEST > 4 && count - first >= 2) {
+    work(std::integral_constant<int, 2>{}, first);
+    first += 2;
+  }
+  if (count > first) work(std::integral_constant<int, 1>{}, first);
 }
 
 // ---- weights -----------------------------------------------------------------------------------
@@ -433,7 +433,7 @@ void forward_block(const Forward& a, int64_t replicate, int64_t start, int64_t c
     state.readout_bias = a.readout_bias[replicate];
   }
   for (int64_t t = 0; t < n.steps; ++t) {
-    for_each_group(count, [&](auto size, int64_t s) {
+    for_each_part<GROUP>(count, [&](auto size, int64_t s) {
       forward_group<size(), TRAIN>(a, packed.get(), state, replicate, t, s, start + s);
     });
   }
@@ -466,8 +466,8 @@ struct Chunk {
 
 // sums[R rows] += values' x gate gradients, where values are `stride` apart per series.
 template <int R>
-void add_rows(const Sizes& n, const Chunk& chunk, const float* const* values, int stride, int row,
-              float* sums) {
+void add_rows(const Sizes& n, const Chunk& chunk, const float* const* values, int stride,
+              int64_t row, float* sums) {
   const int gate_floats = n.gate_floats();
   for (int v = 0; v < n.vectors(); ++v) {
     float* to = sums + v * GATES * LANES;
@@ -497,12 +497,9 @@ void add_rows(const Sizes& n, const Chunk& chunk, const float* const* values, in
 
 void add_all_rows(const Sizes& n, const Chunk& chunk, const float* const* values, int count,
                   float* sums) {
-  for (int row = 0; row < count; row += ROWS) {
-    float* to = sums + int64_t{row} * n.gate_floats();
-    with_size<ROWS>(std::min(ROWS, count - row), [&](auto size) {
-      add_rows<size()>(n, chunk, values, count, row, to);
-    });
-  }
+  for_each_part<ROWS>(count, [&](auto size, int64_t row) {
+    add_rows<size()>(n, chunk, values, count, row, sums + row * n.gate_floats());
+  });
 }
 
 void add_bias(const Sizes& n, const Chunk& chunk, float* sums) {
@@ -612,7 +609,7 @@ void backward_block(const Backward& a, int64_t replicate, int64_t start, int64_t
     chunk.hidden[chunk.steps] = t > 0 ? a.hidden_all + (row - n.batch) * units : a.hidden0 + first;
     chunk.inputs[chunk.steps] = a.inputs + row * n.inputs;
     chunk.steps += 1;
-    for_each_group(count, [&](auto size, int64_t s) {
+    for_each_part<GROUP>(count, [&](auto size, int64_t s) {
       backward_group<size()>(a, packed.get(), state, d_gates + s * n.gate_floats(), replicate, t,
                              s, start + s);
     });
