@@ -13,6 +13,7 @@ from sinlstm_jax.curriculum import LOOK_EVERY, losses_so_far
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
 from sinlstm_jax.native import fused_lstm
+from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
 from sinlstm_jax.training import train_step
 
@@ -162,11 +163,6 @@ class Side:
             "horizon": setting.horizon,
         }
         return init_state(model, optimizer, LOSSES), fixed
-
-
-def stepper(model: SineLSTM):
-    """Return a jitted (carry, inputs `[batch, 1]`) -> (carry, predictions `[batch, 1]`)."""
-    return jax.jit(model.step)
 
 
 def _draw(setting: Setting, key: jax.Array):

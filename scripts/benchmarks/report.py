@@ -180,6 +180,8 @@ def _compilation(figures: dict) -> str:
 
 
 def _time(times: Spread, note: str = "") -> str:
+    if times.lowest == times.highest and not note:  # of one repeat
+        return duration(times.median)
     scale = _unit(times.median)[1]
     lowest, highest = (_digits(value / scale) for value in (times.lowest, times.highest))
     return f"{duration(times.median)} ({lowest} to {highest}{note})"
