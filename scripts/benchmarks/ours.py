@@ -1,0 +1,175 @@
+"""This package as a side of the benchmark, and the parts that its training iteration is made of."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from sinlstm_jax import NO_INPUT, SineLSTM, adam, draw_waves, forecast, init_state, train_chunk
+from sinlstm_jax.curriculum import LOOK_EVERY, losses_so_far
+from sinlstm_jax.lstm import lstm_scan
+from sinlstm_jax.model import split_model
+from sinlstm_jax.native import fused_lstm
+from sinlstm_jax.rollout import stepper
+from sinlstm_jax.signals import batch_of_waves
+from sinlstm_jax.training import train_step
+
+from .sides import Setting
+from .timing import Work
+
+LOSSES = 20_000  # length of the loss history, as in the longest stage
+PREDICTIONS = 2_000_000  # of a rollout, in one call at most: 8 MB
+
+
+class Side:
+    """Training in chunks with a look at the losses after each, as a run does it.
+
+    Raises:
+      InputError: the implementation cannot be had here.
+    """
+
+    def __init__(self, implementation: str):
+        self._model = partial(SineLSTM, implementation=implementation)
+        self._layer = fused_lstm if implementation == "fused" else lstm_scan
+        self._model()
+
+    def training(self, setting: Setting) -> Work:
+        """Iterations, each with its batch and Adam."""
+        state, fixed = self._start(setting)
+        key = jax.random.key(0)
+
+        def run(iterations):
+            nonlocal state
+            state = state._replace(iteration=jnp.zeros((), jnp.int32))
+            for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
+                state = train_chunk(state, key, np.int32(end), **fixed)
+                losses_so_far(state)
+
+        return Work(run)
+
+    def compilation(self, setting: Setting) -> Work:
+        """Trace and compile a stage's training."""
+        state, fixed = self._start(setting)
+
+        def run(_):
+            jax.clear_caches()
+            train_chunk.lower(state, jax.random.key(0), np.int32(1), **fixed).compile()
+
+        return Work(run, cold=True)
+
+    def rollout(self, batch_size: int, steps: int) -> Work:
+        """Forecast steps without input, in calls of PREDICTIONS at most, through the carry."""
+        model = self._model()
+        carry = model.initial_carry(batch_size)
+        unit = min(steps, max(PREDICTIONS // batch_size, 1))
+
+        def run(units):
+            nonlocal carry
+            for _ in range(units):
+                carry, predictions = forecast(model, carry, unit)
+                np.asarray(predictions)
+
+        return Work(run, unit, -(-steps // unit))
+
+    def streaming(self) -> Work:
+        """Steps that take a number and give one."""
+        model = self._model()
+        step, carry = stepper(model), model.initial_carry(1)
+
+        def run(steps):
+            nonlocal carry
+            for _ in range(steps):
+                inputs = np.full((1, 1), NO_INPUT, np.float32)
+                carry, prediction = step(carry, inputs)
+                np.asarray(prediction)[0, 0]
+
+        return Work(run)
+
+    def replicates(self, setting: Setting, count: int) -> Work:
+        """Iterations of `count` replicates at once; a unit of work is one of all of them."""
+        optimizer = adam(setting.learning_rate, setting.epsilon)
+        models = [self._model(setting.hidden_size, rngs=nnx.Rngs(seed)) for seed in range(count)]
+        states = [init_state(model, optimizer, LOSSES) for model in models]
+        states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+        keys = jax.random.split(jax.random.key(0), count)
+        train = partial(train_step, split_model(models[0])[0], optimizer)
+
+        def draw(keys, iteration):
+            keys = jax.vmap(lambda key: jax.random.fold_in(key, iteration))(keys)
+            return jax.vmap(partial(_draw, setting))(keys)
+
+        # As in train_chunk, batches are drawn ahead, lest XLA fuse them into each of their uses.
+        @partial(jax.jit, donate_argnums=0)
+        def chunk(states, keys, iterations):
+            def iterate(i, carried):
+                states, batches = carried
+                return jax.vmap(train)(states, batches), draw(keys, i + 1)
+
+            return jax.lax.fori_loop(0, iterations, iterate, (states, draw(keys, 0)))[0]
+
+        def run(iterations):
+            nonlocal states
+            states = states._replace(iteration=jnp.zeros(count, jnp.int32))
+            for start in range(0, iterations, LOOK_EVERY):
+                states = chunk(states, keys, min(LOOK_EVERY, iterations - start))
+                np.asarray(states.losses)
+
+        return Work(run, count)
+
+    def parts(self, setting: Setting) -> dict[str, Work]:
+        """What an iteration cannot do without, each on its own in a compiled loop."""
+        model = self._model(setting.hidden_size)
+        _, parameters, _ = split_model(model)
+        optimizer = adam(setting.learning_rate, setting.epsilon)
+        carry = model.initial_carry(setting.batch_size)
+        inputs, _ = _draw(setting, jax.random.key(0))
+
+        # Every iteration must depend on the one before: what does not is done once, by XLA.
+        def layer(_, weights):
+            (last, hidden), pull_back = jax.vjp(lambda w: self._layer(w, carry, inputs), weights)
+            (gradient,) = pull_back((jax.tree.map(jnp.zeros_like, last), hidden))
+            return jax.tree.map(lambda w, g: w - 1e-9 * g, weights, gradient)
+
+        def data(i, carried):
+            _, waves = carried
+            waves_ahead = draw_waves(jax.random.fold_in(jax.random.key(0), i), setting.batch_size)
+            return batch_of_waves(*waves, setting.past, setting.horizon), waves_ahead
+
+        def adam_alone(_, carried):
+            parameters, state = carried
+            updates, state = optimizer.update(parameters, state, parameters)
+            return optax.apply_updates(parameters, updates), state
+
+        waves = draw_waves(jax.random.key(0), setting.batch_size)
+        batch = batch_of_waves(*waves, setting.past, setting.horizon)
+        return {
+            "layer": _loop(layer, model.cell.weights),
+            "data": _loop(data, (batch, waves)),
+            "Adam": _loop(adam_alone, (parameters, optimizer.init(parameters))),
+        }
+
+    def _start(self, setting: Setting):
+        """Return (a fresh training state, the static arguments of train_chunk)."""
+        optimizer = adam(setting.learning_rate, setting.epsilon)
+        model = self._model(setting.hidden_size)
+        fixed = {
+            "structure": split_model(model)[0],
+            "optimizer": optimizer,
+            "batch_size": setting.batch_size,
+            "past": setting.past,
+            "horizon": setting.horizon,
+        }
+        return init_state(model, optimizer, LOSSES), fixed
+
+
+def _draw(setting: Setting, key: jax.Array):
+    return batch_of_waves(*draw_waves(key, setting.batch_size), setting.past, setting.horizon)
+
+
+def _loop(body, initial) -> Work:
+    """Return the work of so many turns of a compiled loop from one and the same beginning."""
+    run = jax.jit(lambda count, initial: jax.lax.fori_loop(0, count, body, initial))
+    return Work(lambda count: jax.block_until_ready(run(count, initial)))

@@ -1,0 +1,48 @@
+"""The picture of what a training iteration costs, against its sizes."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+STYLES = {  # colour, marker, line
+    "fused": ("tab:red", "o", "-"),
+    "scan": ("tab:blue", "s", "--"),
+    "PyTorch": ("0.35", "^", "-."),
+    "nnx.RNN": ("tab:green", "D", ":"),
+}
+
+
+def plot_cost(path: Path, figures: dict) -> None:
+    """Draw the cost of a training iteration against its sizes."""
+    figure = Figure(figsize=(10, 7.5), layout="constrained")
+    panels = {
+        "window": ("window (steps)", figures["cost"]["window"]),
+        "hidden_size": ("hidden size (units)", figures["cost"]["hidden_size"]),
+        "batch_size": ("batch (series)", figures["cost"]["batch_size"]),
+        "replicates": ("replicates at once", figures["replicates"]["seconds"]),
+    }
+    for axes, (name, (label, by_size)) in zip(
+        figure.subplots(2, 2).flat, panels.items(), strict=True
+    ):
+        sizes = [int(size) for size in by_size]
+        for side in next(iter(by_size.values()), {}):
+            times = [seconds[side] for seconds in by_size.values()]
+            colour, marker, line = STYLES[side]
+            medians = [1e3 * t.median for t in times]
+            axes.plot(sizes, medians, line, marker=marker, color=colour, label=side)
+            axes.fill_between(
+                sizes,
+                [1e3 * t.lowest for t in times],
+                [1e3 * t.highest for t in times],
+                color=colour,
+                alpha=0.15,
+            )
+        axes.set(xscale="log", yscale="log", xlabel=label)
+        axes.set_xticks(sizes, map(str, sizes))
+        axes.minorticks_off()
+        per = " and replicate" if name == "replicates" else ""
+        axes.set_ylabel(f"time per iteration{per} (ms)")
+        axes.grid(alpha=0.3)
+        if sizes:
+            axes.legend()
+    figure.savefig(path, dpi=110)
