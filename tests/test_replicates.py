@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
 )
+ONE_STAGE = replace(TINY, stages=TINY.stages[:1])
 # So high a rate that of seeds 3, 4 and 5 the last one's loss overflows, and the others' do not.
 RECKLESS = Recipe(
     "reckless",
@@ -196,7 +198,7 @@ def test_eight_devices_share_replicates_of_any_number(tmp_path):
     )  # fmt: skip
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == ["5 5 x cpu", "11 8 x cpu"]
-    description = run(TINY, 7, tmp_path / "here", replicates=11, console=quiet())
+    description = run(ONE_STAGE, 7, tmp_path / "here", replicates=11, console=quiet())
     expected = read_losses(tmp_path / "here")[1]
     for count in (5, 11):
         losses = read_losses(tmp_path / str(count))[1]
@@ -259,7 +261,7 @@ def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
     assert_same_arrays(tmp_path / "run", tmp_path / "whole", 3)
 
     alone = tmp_path / "alone"
-    recipe = cli.replace(cli.RECIPES["smoke"], hidden_size=3, batch_size=2)
+    recipe = replace(cli.RECIPES["smoke"], hidden_size=3, batch_size=2)
     run(recipe, cli.DEFAULT_SEED, alone, replicates=3, console=quiet())
     ours, expected = read_losses(tmp_path / "run"), read_losses(alone)
     assert ours[0] == expected[0] == [4112, 4113, 4114]
