@@ -22,17 +22,23 @@ def closing_table(description: dict) -> Group:
 
 
 def losses_table(description: dict) -> Table:
-    """Lay out a run's losses beside those that the tutorial prints for its own run."""
-    count = description["replicates"]
+    """Lay out a run's losses beside those that the tutorial prints for its own run.
+
+    Of several replicates only the average losses, and how many have failed.
+    """
+    alone = description["replicates"] == 1
     seeds = f"seed {description['seed']}"
-    if count > 1:
+    if not alone:
         seeds = f"seeds {description['seeds'][0]} to {description['seeds'][-1]}"
     averaged_over = description["figures"][0]["averaged_over"]
-    tutorial = _tutorial_figures(description)
-    columns = ["horizon", "iterations", "seconds", "final\nloss", f"average\nof {averaged_over}"]
+    kinds = {"average_loss": f"average\nof {averaged_over}"}
+    if alone:
+        kinds = {"final_loss": "final\nloss"} | kinds
+    tutorial = [printed[-len(kinds) :] for printed in _tutorial_figures(description)]
+    columns = ["horizon", "iterations", "seconds", *kinds.values()]
     if any(tutorial):
-        columns += ["tutorial's\nfinal", "tutorial's\naverage"]
-    if count > 1:
+        columns += ["tutorial's\nfinal", "tutorial's\naverage"][-len(kinds) :]
+    if not alone:
         columns += ["failed"]
     table = _table(f"{description['recipe']}, {seeds}", columns)
     for figures, printed in zip(description["figures"], tutorial, strict=True):
@@ -41,11 +47,11 @@ def losses_table(description: dict) -> Table:
             str(figures["iterations"]),
             f"{figures['seconds']:.0f}",
             *(
-                _spread(figures, lambda each, name=name: each[name], lambda loss: f"{loss:.4f}")
-                for name in ("final_loss", "average_loss")
+                _spread(figures, lambda each, kind=kind: each[kind], lambda loss: f"{loss:.4f}")
+                for kind in kinds
             ),
             *(f"{loss:.4f}" for loss in printed),
-            *([_failed(figures)] if count > 1 else []),
+            *([] if alone else [_failed(figures)]),
         )
     return table
 

@@ -26,7 +26,7 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
     """
     figure = Figure(figsize=(8, 4))
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.13, top=0.92)
+    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.13, top=0.92)
     iterations = np.arange(losses.shape[1])
     intervals = np.split(iterations, range(average_over, iterations.size, average_over))
     centres = [interval.mean() for interval in intervals]

@@ -26,6 +26,8 @@ def replicate_mesh(count: int) -> Mesh | None:
     """Return a mesh of the devices that share so many replicates, or None if it is just one.
 
     Of several processes, all devices take part; of one process, no more than there are replicates.
+    CPU devices of one process share its one pool of threads, which the fused kernel uses, too: with
+    virtual devices there are as many threads as devices or cores, whichever is more.
     """
     devices = jax.devices(default_platform())
     if jax.process_count() == 1:

@@ -4,12 +4,15 @@ import sys
 
 import jax
 from rich.console import Console
-from test_replicates import TINY
+from test_replicates import ONE_STAGE
 
 from sinlstm_jax import run
+from sinlstm_jax.replicates import replicate_mesh
 
 folder, counts = sys.argv[1], [int(count) for count in sys.argv[2:]]
 assert jax.device_count() == 8
+assert replicate_mesh(1) is None  # the others would only compute the same once more
 for count in counts:
-    description = run(TINY, 7, f"{folder}/{count}", replicates=count, console=Console(quiet=True))
+    out = f"{folder}/{count}"
+    description = run(ONE_STAGE, 7, out, replicates=count, console=Console(quiet=True))
     print(count, description["device"])

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from sinlstm_jax import load_model, load_pretrained
+from sinlstm_jax import load_model, load_models, load_pretrained
 from sinlstm_jax.model import split_model
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
 from sinlstm_jax.run_folder import versions
@@ -88,12 +88,13 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
 
 def test_the_readmes_commands_work(tmp_path):
     commands = [c for c in readme_commands() if c.startswith(".venv/bin/sinlstm ")]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         sinlstm = Path(sys.executable).with_name("sinlstm")
         arguments = shlex.split(command)[1:]
         subprocess.run([sinlstm, *arguments], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "runs" / "smoke" / "long-term.png").exists()
+    assert len(load_models(tmp_path / "runs" / "smoke-3")) == 3
     assert (tmp_path / "runs" / "smoke" / "evaluation" / "errors.csv").exists()
     assert (tmp_path / "runs" / "smoke.safetensors").exists()
 

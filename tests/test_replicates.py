@@ -1,5 +1,6 @@
 """Runs with several seeds at once: on one device, on eight virtual ones, in two processes."""
 
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -15,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from sinlstm_jax import InputError, Recipe, Stage, cli, load_model, load_models, run
+from sinlstm_jax.closing_tables import closing_table
 from sinlstm_jax.figures import loss_lines, median_replicate
 from sinlstm_jax.loading import replicate_seeds
 from sinlstm_jax.model import split_model
@@ -24,11 +27,17 @@ ROOT = Path(__file__).parents[1]
 TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
 )
-# So high a rate that some seeds' predictions overflow when they are squared, and some do not.
+ONE_STAGE = replace(TINY, stages=TINY.stages[:1])
+# So high a rate that of seeds 3, 4 and 5 the last one's loss overflows, and the others' do not.
 RECKLESS = Recipe(
-    "reckless", "for tests", (Stage(3, 6, learning_rate=6.5e18), Stage(5, 6)), 2,
-    past=5, batch_size=2, hidden_size=4,
-)  # fmt: skip
+    "reckless",
+    "for tests",
+    (Stage(3, 6, learning_rate=2e18), Stage(5, 6)),
+    2,
+    past=5,
+    batch_size=2,
+    hidden_size=4,
+)
 
 
 def quiet():
@@ -53,10 +62,8 @@ def assert_same_arrays(path, other, replicates):
 
 @pytest.mark.parametrize("implementation", ["scan", "fused"])
 def test_each_replicate_trains_as_its_single_run(tmp_path, implementation):
-    recipe = Recipe(
-        "hundred", "for tests", (Stage(10, 100), Stage(20, 20)), 50,
-        past=20, batch_size=4, hidden_size=6,
-    )  # fmt: skip
+    sizes = {"past": 20, "batch_size": 4, "hidden_size": 6}
+    recipe = Recipe("hundred", "for tests", (Stage(10, 100),), 50, **sizes)
     settings = {"implementation": implementation, "console": quiet()}
     description = run(recipe, 7, tmp_path / "all", replicates=3, **settings)
     seeds, losses = read_losses(tmp_path / "all")
@@ -75,7 +82,7 @@ def test_each_replicate_trains_as_its_single_run(tmp_path, implementation):
             for name, index in (("all", k), (str(seed), 0))
         )
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), weights, expected)
-    with pytest.raises(InputError, match="replicate is 3: .*all holds 3 replicates: give 0 to 2"):
+    with pytest.raises(InputError, match=r"replicate is 3: .*all holds 3 replicates: give 0 to 2"):
         load_model(tmp_path / "all", 3)
     with pytest.raises(InputError, match="holds a run with replicates 3, not 2"):
         run(recipe, 7, tmp_path / "all", replicates=2, **settings)
@@ -111,35 +118,28 @@ def test_stopped_replicates_go_on_to_the_same_bits(tmp_path):
 
 
 def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys):
-    count = 6
-    description = run(RECKLESS, 0, tmp_path / "all", replicates=count)
+    description = run(RECKLESS, 3, tmp_path / "all", replicates=3)
     written = json.loads((tmp_path / "all" / "run.json").read_text(), parse_constant=pytest.fail)
     assert written == description
     first, second = (
         [each["failed_at"] for each in f["replicates"]] for f in description["figures"]
     )
-    failed = [k for k in range(count) if first[k] is not None]
-    assert 0 < len(failed) < count
-    assert [second[k] for k in failed] == [0] * len(failed)  # frozen from the start of stage 2
+    assert first == [None, None, 1]
+    assert second == [None, None, 0]  # frozen from the start of stage 2
+    for figures in description["figures"]:
+        assert figures["replicates"][2]["final_loss"] is None
+        assert median_replicate(figures) < 2
     losses = read_losses(tmp_path / "all")[1]
-    models = load_models(tmp_path / "all" / "checkpoints" / "6"), load_models(tmp_path / "all")
-    for k in range(count):
-        if k in failed:
-            assert (
-                np.isfinite(losses[: first[k], k]).all() and np.isnan(losses[first[k] :, k]).all()
-            )
-            assert description["figures"][0]["replicates"][k]["final_loss"] is None
-            weights = [split_model(model[k])[1] for model in models]
-            jax.tree.map(np.testing.assert_array_equal, *weights)
-            assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
-        else:
-            run(RECKLESS, k, tmp_path / str(k), console=quiet())
-            expected = read_losses(tmp_path / str(k))[1][:, 0]
-            np.testing.assert_allclose(losses[:, k], expected, rtol=1e-5)
+    assert np.isfinite(losses[0, 2]) and np.isnan(losses[1:, 2]).all()
+    models = load_model(tmp_path / "all" / "checkpoints" / "6", 2), load_model(tmp_path / "all", 2)
+    weights = [split_model(model)[1] for model in models]
+    jax.tree.map(np.testing.assert_array_equal, *weights)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
+    run(RECKLESS, 4, tmp_path / "alone", console=quiet())
+    expected = read_losses(tmp_path / "alone")[1][:, 0]
+    np.testing.assert_allclose(losses[:, 1], expected, rtol=1e-5)
     output = capsys.readouterr().out
-    assert f"{len(failed)} of {count}:" in output
-    assert re.search(rf"step      4 .* {len(failed)} failed\n", output)
-    assert median_replicate(description["figures"][1]) not in failed
+    assert re.search(r"step      4 .* 1 failed\n", output)
 
 
 @pytest.mark.parametrize("replicates", [1, 3])
@@ -150,7 +150,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
     recipe = Recipe("lost", "for tests", stages, 10, past=5, batch_size=2, hidden_size=4)
     monkeypatch.setattr(cli, "find_recipe", lambda name: recipe)
     arguments = ["--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
-    arguments += ["--checkpoint-every", 5, "--seed", 7, "--replicates", replicates]
+    arguments += ["--seed", 7, "--replicates", replicates]
     monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments)])
     kept = None
     for _ in range(2):  # the same command goes on from there, and ends there again
@@ -193,14 +193,14 @@ def test_one_device_needs_no_mesh_and_fetching_is_placing_backwards():
 def test_eight_devices_share_replicates_of_any_number(tmp_path):
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     result = subprocess.run(
-        [sys.executable, "-W", "error", "on_virtual_devices.py", tmp_path, "1", "5", "11"],
+        [sys.executable, "-W", "error", "on_virtual_devices.py", tmp_path, "5", "11"],
         env=environment, cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.splitlines() == ["1 cpu", "5 5 x cpu", "11 8 x cpu"]
-    description = run(TINY, 7, tmp_path / "here", replicates=11, console=quiet())
+    assert result.stdout.splitlines() == ["5 5 x cpu", "11 8 x cpu"]
+    description = run(ONE_STAGE, 7, tmp_path / "here", replicates=11, console=quiet())
     expected = read_losses(tmp_path / "here")[1]
-    for count in (1, 5, 11):
+    for count in (5, 11):
         losses = read_losses(tmp_path / str(count))[1]
         np.testing.assert_allclose(losses, expected[:, :count], rtol=1e-5)
         assert len(load_models(tmp_path / str(count))) == count
@@ -227,7 +227,7 @@ def start_processes(out, count=2):
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        )  # fmt: skip
+        )
         for index in range(count)
     ]
 
@@ -261,7 +261,7 @@ def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
     assert_same_arrays(tmp_path / "run", tmp_path / "whole", 3)
 
     alone = tmp_path / "alone"
-    recipe = cli.replace(cli.RECIPES["smoke"], hidden_size=3, batch_size=2)
+    recipe = replace(cli.RECIPES["smoke"], hidden_size=3, batch_size=2)
     run(recipe, cli.DEFAULT_SEED, alone, replicates=3, console=quiet())
     ours, expected = read_losses(tmp_path / "run"), read_losses(alone)
     assert ours[0] == expected[0] == [4112, 4113, 4114]
@@ -277,12 +277,46 @@ def test_two_processes_refuse_alike(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
 
-def test_each_replicate_is_evaluated(tmp_path, monkeypatch, capsys):
-    run(TINY, 7, tmp_path / "tiny", replicates=2, console=quiet())
-    monkeypatch.setattr(sys, "argv", ["sinlstm", str(tmp_path / "tiny"), "--horizon", "400"])
-    cli.evaluate_main()
-    output = capsys.readouterr().out
-    for name in ("tiny-7", "tiny-8"):
-        assert len(re.findall(f"^{name} ", output, re.MULTILINE)) == 4
-    for seed in ("7", "8"):
-        assert (tmp_path / "tiny" / "evaluation" / seed / "errors.csv").exists()
+def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(TINY, 7, "tiny", replicates=2, console=quiet())
+    run(TINY, 7, "one", console=quiet())
+    runs = ("tiny", "one", "pretrained", "tiny/checkpoints/20")
+    models, folders = cli.evaluated_models(runs, cli.evaluation_folders(runs, tmp_path / "out"))
+    names = ["tiny-7", "tiny-8", "one", "pretrained", "tiny-20-7", "tiny-20-8"]
+    assert list(models) == list(folders) == names
+    assert folders["tiny-8"] == tmp_path / "out" / "tiny" / "8"
+    for name, expected in (("tiny-8", load_model("tiny", 1)), ("one", load_model("one"))):
+        jax.tree.map(
+            np.testing.assert_array_equal, split_model(models[name])[1], split_model(expected)[1]
+        )
+
+
+def test_the_closing_table_of_replicates_fits_a_terminal_and_names_those_that_failed():
+    def stage(losses):
+        return {
+            **{"horizon": 400, "iterations": 20000, "seconds": 12345.6, "averaged_over": 400},
+            "replicates": [
+                {
+                    "seed": seed,
+                    "final_loss": None if loss is None else 2 * loss,
+                    "average_loss": loss,
+                    "rollout_errors": dict.fromkeys(("horizon", "0-400", "400-900"), loss),
+                    "failed_at": 7 if loss is None else None,
+                }
+                for seed, loss in enumerate(losses, 30)
+            ],
+        }
+
+    console = Console(width=80, record=True, file=io.StringIO())
+    identity = {"recipe": "curriculum", "seed": 30, "replicates": 5, "seeds": list(range(30, 35))}
+    figures = [stage([0.02, 0.0005, 0.03, 0.1, 0.09]), stage([0.2, None, 0.31, 0.7, None])]
+    sizes = {"hidden_size": 15, "batch_size": 20}
+    description = {**identity, **sizes, "figures": [*figures, *figures]}
+    console.print(closing_table(description))
+    text = console.export_text()
+    assert "…" not in text and "curriculum, seeds 30 to 34" in text
+    for spread in ("0.0300", "0.0005 to 0.1000", "0.3100", "0.2000 to 0.7000"):
+        assert text.count(spread) >= 2
+    assert text.count("none") == text.count("2 of 5") == 2
+    assert "31, 34" in text
