@@ -7,7 +7,20 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 import jax
 import pytest
 
+from sinlstm_jax.native import NativeUnavailable, load
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session", params=["scan", "fused"])
+def implementation(request):
+    """What computes the LSTM: tests of numbers run with each; "fused" only with a compiler."""
+    if request.param == "fused":
+        try:
+            load()
+        except NativeUnavailable as error:
+            pytest.skip(str(error))
+    return request.param
 
 
 class CompilationCounter:

@@ -26,12 +26,10 @@ def arrays(weights, frozen):
     return {name: np.array(value, np.float64) for name, value in named.items()}
 
 
-def forward(p, inputs):
-    """Return the predictions, `[time, batch, 1]`, for inputs of the same shape."""
+def states(p, inputs, h, c):
+    """Return (h, c) after every step, each `[time, batch, hidden]`, from those before the first."""
     size = p["w_hh"].shape[0]
-    h = np.zeros((inputs.shape[1], size))
-    c = np.zeros((inputs.shape[1], size))
-    predictions = []
+    history = []
     for x in np.asarray(inputs, np.float64):
         gate = {}
         for k, name in enumerate("ifgo"):
@@ -41,8 +39,15 @@ def forward(p, inputs):
             )
         c = sigmoid(gate["f"]) * c + sigmoid(gate["i"]) * np.tanh(gate["g"])
         h = sigmoid(gate["o"]) * np.tanh(c)
-        predictions.append(h @ p["w_out"] + p["b_out"])
-    return np.stack(predictions)
+        history.append((h, c))
+    return tuple(np.stack(parts) for parts in zip(*history, strict=True))
+
+
+def forward(p, inputs):
+    """Return the predictions, `[time, batch, 1]`, for inputs of the same shape."""
+    zeros = np.zeros((inputs.shape[1], p["w_hh"].shape[0]))
+    h, _ = states(p, inputs, zeros, zeros)
+    return h @ p["w_out"] + p["b_out"]
 
 
 def loss(p, inputs, targets):

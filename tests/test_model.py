@@ -11,9 +11,9 @@ from sinlstm_jax.training import mean_squared_error
 
 
 @pytest.fixture
-def model():
+def model(implementation):
     """A model whose frozen bias is not zero, so that a lost bias shows."""
-    model = SineLSTM(5, rngs=nnx.Rngs(3))
+    model = SineLSTM(5, rngs=nnx.Rngs(3), implementation=implementation)
     model.cell.input_bias[...] = jnp.linspace(-0.5, 0.5, 20)
     return model
 

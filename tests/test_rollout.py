@@ -20,8 +20,8 @@ from sinlstm_jax.rollout import _forecast
 
 
 @pytest.fixture(scope="module")
-def model():
-    return SineLSTM(rngs=nnx.Rngs(11))
+def model(implementation):
+    return SineLSTM(rngs=nnx.Rngs(11), implementation=implementation)
 
 
 @pytest.fixture

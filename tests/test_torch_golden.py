@@ -27,19 +27,27 @@ def seeds(prefix):
     return sorted({int(name.split("/")[1]) for name in FIXTURES if name.startswith(prefix + "/")})
 
 
-@pytest.mark.parametrize(("window", "batch_size", "dtype"), torch_cases.passes())
+@pytest.mark.parametrize(
+    ("window", "batch_size", "dtype", "implementation"),
+    torch_cases.passes(),
+    indirect=["implementation"],
+)
 @pytest.mark.parametrize("seed", seeds("pass"))
-def test_one_pass_is_pytorchs(seed, window, batch_size, dtype):
+def test_one_pass_is_pytorchs(seed, window, batch_size, dtype, implementation):
     expected = fixture(f"pass/{seed}/{window}/{batch_size}/{dtype}")
     batch = torch_cases.batch_for(seed, window, batch_size, dtype)
-    distances = torch_cases.pass_distances(fixture(f"initial/{seed}"), batch, expected, dtype)
+    distances = torch_cases.pass_distances(
+        fixture(f"initial/{seed}"), batch, expected, dtype, implementation
+    )
     torch_cases.assert_within(distances, dtype)
 
 
-@pytest.mark.parametrize("dtype", torch_cases.DTYPES)
+@pytest.mark.parametrize(
+    ("dtype", "implementation"), torch_cases.SIDES, indirect=["implementation"]
+)
 @pytest.mark.parametrize("setting", torch_cases.SETTINGS)
 @pytest.mark.parametrize("seed", seeds("adam"))
-def test_200_iterations_of_adam_are_pytorchs(seed, setting, dtype):
+def test_200_iterations_of_adam_are_pytorchs(seed, setting, dtype, implementation):
     expected = fixture(f"adam/{seed}/{setting.horizon}/{dtype}")
     distance = torch_cases.training_distance(
         fixture(f"initial/{seed}"),
@@ -47,15 +55,20 @@ def test_200_iterations_of_adam_are_pytorchs(seed, setting, dtype):
         setting,
         expected,
         dtype,
+        implementation,
     )
     assert distance <= torch_cases.FRESH[dtype].weights
 
 
-@pytest.mark.parametrize(("window", "batch_size", "dtype"), torch_cases.passes())
-def test_a_trained_models_pass_is_pytorchs(window, batch_size, dtype):
+@pytest.mark.parametrize(
+    ("window", "batch_size", "dtype", "implementation"),
+    torch_cases.passes(),
+    indirect=["implementation"],
+)
+def test_a_trained_models_pass_is_pytorchs(window, batch_size, dtype, implementation):
     expected = fixture(f"trained pass/{window}/{batch_size}/{dtype}")["outputs"]
     batch = torch_cases.batch_for(0, window, batch_size, dtype)
-    outputs = torch_cases.outputs_of(fixture("trained"), batch, dtype)
+    outputs = torch_cases.outputs_of(fixture("trained"), batch, dtype, implementation)
     assert torch_cases.distance(outputs, expected) <= torch_cases.TRAINED[dtype]
 
 

@@ -16,19 +16,25 @@ from sinlstm_jax import SineLSTM, observe, params_from_torch, params_to_torch  #
 SEED = 20_000  # of weights and batches that no fixture holds
 
 
-@pytest.mark.parametrize(("window", "batch_size", "dtype"), torch_cases.passes())
-def test_one_pass_is_pytorchs(window, batch_size, dtype):
+@pytest.mark.parametrize(
+    ("window", "batch_size", "dtype", "implementation"),
+    torch_cases.passes(),
+    indirect=["implementation"],
+)
+def test_one_pass_is_pytorchs(window, batch_size, dtype, implementation):
     seed = SEED + window + batch_size
     weights = torch_reference.initial_weights(seed)
     batch = torch_cases.batch_for(seed, window, batch_size, dtype)
     expected = torch_reference.one_pass(weights, *batch)
-    distances = torch_cases.pass_distances(weights, batch, expected, dtype)
+    distances = torch_cases.pass_distances(weights, batch, expected, dtype, implementation)
     torch_cases.assert_within(distances, dtype)
 
 
-@pytest.mark.parametrize("dtype", torch_cases.DTYPES)
+@pytest.mark.parametrize(
+    ("dtype", "implementation"), torch_cases.SIDES, indirect=["implementation"]
+)
 @pytest.mark.parametrize("setting", torch_cases.SETTINGS)
-def test_200_iterations_of_adam_are_pytorchs(setting, dtype):
+def test_200_iterations_of_adam_are_pytorchs(setting, dtype, implementation):
     weights = torch_reference.initial_weights(SEED)
     losses, final = torch_reference.train(
         weights,
@@ -44,29 +50,34 @@ def test_200_iterations_of_adam_are_pytorchs(setting, dtype):
         setting,
         final | {"losses": losses},
         dtype,
+        implementation,
     )
     assert distance <= torch_cases.FRESH[dtype].weights
 
 
-@pytest.mark.parametrize("dtype", torch_cases.DTYPES)
-def test_an_ordinary_lstm_with_two_biases_gives_the_same_outputs(dtype):
+@pytest.mark.parametrize(
+    ("dtype", "implementation"), torch_cases.SIDES, indirect=["implementation"]
+)
+def test_an_ordinary_lstm_with_two_biases_gives_the_same_outputs(dtype, implementation):
     torch.manual_seed(SEED)
     ordinary = torch.nn.ModuleDict({"lstm": torch.nn.LSTM(1, 9), "ip1": torch.nn.Linear(9, 1)})
     weights = torch_reference.to_numpy(ordinary.state_dict())
     assert np.abs(weights["lstm.bias_ih_l0"]).min() > 0
     batch = torch_cases.batch_for(SEED, 200, 3, dtype)
     expected = torch_reference.one_pass(weights, *batch)["outputs"]
-    outputs = torch_cases.outputs_of(weights, batch, dtype)
+    outputs = torch_cases.outputs_of(weights, batch, dtype, implementation)
     assert torch_cases.distance(outputs, expected) <= torch_cases.FRESH[dtype].outputs
 
 
-@pytest.mark.parametrize("dtype", torch_cases.DTYPES)
-def test_a_trained_models_pass_is_pytorchs(dtype):
+@pytest.mark.parametrize(
+    ("dtype", "implementation"), torch_cases.SIDES, indirect=["implementation"]
+)
+def test_a_trained_models_pass_is_pytorchs(dtype, implementation):
     path = Path(__file__).parent / "data" / "trained_by_torch.pt"
     weights = torch_reference.to_numpy(torch.load(path, weights_only=True))
     batch = torch_cases.batch_for(SEED, 500, 20, dtype)
     expected = torch_reference.one_pass(weights, *batch)["outputs"]
-    outputs = torch_cases.outputs_of(weights, batch, dtype)
+    outputs = torch_cases.outputs_of(weights, batch, dtype, implementation)
     assert torch_cases.distance(outputs, expected) <= torch_cases.TRAINED[dtype]
 
 

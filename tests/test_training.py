@@ -27,8 +27,8 @@ PAST, HORIZON, BATCH = 20, 10, 4
 
 
 @pytest.fixture
-def model():
-    return SineLSTM(6, rngs=nnx.Rngs(2))
+def model(implementation):
+    return SineLSTM(6, rngs=nnx.Rngs(2), implementation=implementation)
 
 
 def settings(model, optimizer, **changes):
@@ -144,9 +144,9 @@ def test_train_stage_pauses_at_every_multiple_and_at_the_end(model):
     assert [int(state.iteration) for state in stage] == [4, 8, 10, 12, 16, 20, 24, 25]
 
 
-def test_many_seeds_train_under_one_vmap():
+def test_many_seeds_train_under_one_vmap(implementation):
     learning_rate, epsilon = 0.001, 0.02
-    models = [SineLSTM(2, rngs=nnx.Rngs(seed)) for seed in range(3)]
+    models = [SineLSTM(2, rngs=nnx.Rngs(seed), implementation=implementation) for seed in range(3)]
     optimizer, structure = adam(learning_rate, epsilon), split_model(models[0])[0]
     states = [init_state(model, optimizer, 1) for model in models]
     batches = jax.vmap(partial(sample_batch, batch_size=BATCH, past=PAST, future=HORIZON))(

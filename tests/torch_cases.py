@@ -6,7 +6,14 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from sinlstm_jax import adam, init_state, params_from_torch, sample_batches, train_stage
+from sinlstm_jax import (
+    SineLSTM,
+    adam,
+    init_state,
+    params_from_torch,
+    sample_batches,
+    train_stage,
+)
 from sinlstm_jax.model import split_model
 from sinlstm_jax.torch_weights import arrays_to_torch
 from sinlstm_jax.training import mean_squared_error
@@ -15,6 +22,7 @@ PAST = 100
 WINDOWS = (150, 200, 300, 500)
 BATCH_SIZES = (1, 20)
 DTYPES = ("float32", "float64")
+SIDES = (("float32", "scan"), ("float32", "fused"), ("float64", "scan"))  # dtype, implementation
 ITERATIONS = 200
 
 
@@ -43,8 +51,8 @@ TRAINED = {"float32": 1e-4, "float64": 1e-10}  # outputs, absolute
 
 
 def passes():
-    """Return all cases of one pass: (window, batch size, dtype)."""
-    return list(itertools.product(WINDOWS, BATCH_SIZES, DTYPES))
+    """Return all cases of one pass: (window, batch size, dtype, implementation)."""
+    return [(*sizes, *side) for *sizes, side in itertools.product(WINDOWS, BATCH_SIZES, SIDES)]
 
 
 def batch_for(seed: int, window: int, batch_size: int, dtype: str):
@@ -58,19 +66,24 @@ def batches_for(seed: int, setting: Setting, dtype: str):
     return sample_batches(np.random.RandomState(seed), 20, PAST, setting.horizon, dtype)
 
 
-def cast(weights: dict, dtype: str) -> dict:
-    return {name: value.astype(dtype) for name, value in weights.items()}
+def model_of(weights: dict, dtype: str, implementation: str) -> SineLSTM:
+    """Return a model of one side."""
+    model = params_from_torch({name: value.astype(dtype) for name, value in weights.items()})
+    model.implementation = implementation
+    return model
 
 
-def pass_distances(weights: dict, batch, expected: dict, dtype: str) -> Distances:
+def pass_distances(
+    weights: dict, batch, expected: dict, dtype: str, implementation: str
+) -> Distances:
     """Compare outputs, loss and gradients of one pass."""
     with jax.enable_x64(dtype == "float64"):
-        structure, trainable, frozen = split_model(params_from_torch(cast(weights, dtype)))
+        structure, trainable, frozen = split_model(model_of(weights, dtype, implementation))
         loss, gradients = jax.jit(
             jax.value_and_grad(mean_squared_error, argnums=1), static_argnums=0
         )(structure, trainable, frozen, batch)
         named = arrays_to_torch(gradients, frozen)
-    outputs = outputs_of(weights, batch, dtype)
+    outputs = outputs_of(weights, batch, dtype, implementation)
     assert outputs.dtype == loss.dtype == dtype
     del named["lstm.bias_ih_l0"]  # frozen: PyTorch has no gradient there, and neither have we
     assert set(named) | {"outputs", "loss"} == set(expected)
@@ -87,17 +100,19 @@ def distance(ours, theirs) -> float:
     return float(np.abs(np.asarray(ours) - theirs).max())
 
 
-def outputs_of(weights: dict, batch, dtype: str) -> np.ndarray:
+def outputs_of(weights: dict, batch, dtype: str, implementation: str) -> np.ndarray:
     """Return our predictions for a batch's inputs."""
     with jax.enable_x64(dtype == "float64"):
-        model = params_from_torch(cast(weights, dtype))
+        model = model_of(weights, dtype, implementation)
         return np.asarray(model(jax.numpy.asarray(batch[0])))
 
 
-def train(weights: dict, batches, iterations: int, setting: Setting, dtype: str):
+def train(
+    weights: dict, batches, iterations: int, setting: Setting, dtype: str, implementation: str
+):
     """Return (losses, final weights by PyTorch's names) of our training on given batches."""
     with jax.enable_x64(dtype == "float64"):
-        model = params_from_torch(cast(weights, dtype))
+        model = model_of(weights, dtype, implementation)
         optimizer = adam(setting.learning_rate, setting.epsilon)
         (state,) = train_stage(
             init_state(model, optimizer, iterations),
@@ -109,9 +124,11 @@ def train(weights: dict, batches, iterations: int, setting: Setting, dtype: str)
         return np.asarray(state.losses), arrays_to_torch(state.weights, state.frozen)
 
 
-def training_distance(weights: dict, batches, setting, expected: dict, dtype: str) -> float:
+def training_distance(
+    weights: dict, batches, setting, expected: dict, dtype: str, implementation: str
+) -> float:
     """Compare losses and final weights of ITERATIONS of Adam."""
-    losses, final = train(weights, batches, ITERATIONS, setting, dtype)
+    losses, final = train(weights, batches, ITERATIONS, setting, dtype, implementation)
     assert losses.dtype == dtype
     ours = final | {"losses": losses}
     assert set(ours) == set(expected)

@@ -1,0 +1,68 @@
+"""LSTMs of any shape, everything that a layer computes from them, and how far apart two are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sinlstm_jax.lstm import LSTMCarry, LSTMWeights
+
+
+def draw(seed, hidden, inputs, batch, steps, replicates=()):
+    """Return fresh weights, a carry and inputs, float32, with leading replicate axes."""
+    rng = np.random.default_rng(seed)
+    bound = hidden**-0.5
+
+    def uniform(*shape):
+        return rng.uniform(-bound, bound, (*replicates, *shape)).astype(np.float32)
+
+    def normal(*shape):
+        return rng.normal(size=(*replicates, *shape)).astype(np.float32)
+
+    weights = LSTMWeights(
+        uniform(inputs, 4 * hidden), uniform(hidden, 4 * hidden), uniform(4 * hidden)
+    )
+    weights.bias[..., hidden : 2 * hidden] = 1
+    carry = LSTMCarry(normal(batch, hidden) / 2, normal(batch, hidden))
+    return jax.tree.map(jnp.asarray, (weights, carry, normal(steps, batch, inputs)))
+
+
+def results(layer, weights, carry, inputs):
+    """Return a layer's final carry and outputs, and gradients of a sum that weighs them all."""
+
+    def weigh(results):
+        return sum(jnp.sum(x * jnp.cos(jnp.arange(x.size).reshape(x.shape))) for x in results)
+
+    def total(*operands):
+        carry, hidden = layer(*operands)
+        return weigh((*carry, hidden)), (carry, hidden)
+
+    gradients, outputs = jax.grad(total, argnums=(0, 1, 2), has_aux=True)(weights, carry, inputs)
+    return {"outputs": outputs, "gradients": gradients}
+
+
+def distance(ours, theirs) -> float:
+    """Return how far two arrays are apart at most, relative to the largest entry of the second.
+
+    Where one has NaN or an infinity, the other must have it too.
+    """
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    assert ours.shape == theirs.shape
+    finite = np.isfinite(theirs)
+    np.testing.assert_array_equal(ours[~finite], theirs[~finite])
+    np.testing.assert_array_equal(np.isfinite(ours), finite)
+    scale = np.abs(theirs[finite]).max(initial=0)
+    return float(np.abs(ours[finite] - theirs[finite]).max(initial=0) / (scale or 1))
+
+
+def assert_close(ours, theirs, bound):
+    """Check `distance` of all arrays of two pytrees."""
+    (paths, structure), (others, same) = map(jax.tree.flatten_with_path, (ours, theirs))
+    assert structure == same
+    for (path, array), (_, other) in zip(paths, others, strict=True):
+        far = distance(array, other)
+        assert far <= bound, f"{jax.tree_util.keystr(path)} is {far} off, the bound is {bound}"
+
+
+def assert_same_bits(ours, theirs):
+    """Check that all arrays of two pytrees are equal, NaN where NaN is."""
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
