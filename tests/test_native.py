@@ -43,7 +43,7 @@ def said(caplog):
 
 
 def run_check(*arguments, **environment):
-    """Run one of native_checks.py; return what it prints. It hangs if threads wait for each other."""
+    """Run one of native_checks.py; return what it prints. It hangs if threads wait for others."""
     result = subprocess.run(
         [sys.executable, TESTS / "native_checks.py", *arguments],
         env=os.environ | environment,
@@ -360,7 +360,7 @@ def test_readouts_that_do_not_fit_are_named(kernel, bias, steps, complaint):
         fused_predict(weights, jnp.zeros(kernel), jnp.zeros(bias), carry, inputs, steps)
 
 
-R, T, B, I, H = 2, 5, 3, 2, 7
+R, T, B, I, H = 2, 5, 3, 2, 7  # noqa: E741 (the names of lstm.cc)
 COMMON = ((R, T, B, I), (R, I, 4 * H), (R, H, 4 * H), (R, 4 * H), (R, B, H), (R, B, H))
 HIDDEN, SAVED = (R, T, B, H), (R, B, T, layer.SAVED, layer.PADDING)
 HANDLERS = {
@@ -385,7 +385,7 @@ def test_handlers_check_every_dimension(name):
     shapes = (*operands, *results)
     call_handler(name, operands, results)
     for i, shape in enumerate(shapes):
-        larger = [shape[:k] + (shape[k] + 1,) + shape[k + 1 :] for k in range(len(shape))]
+        larger = [(*shape[:k], shape[k] + 1, *shape[k + 1 :]) for k in range(len(shape))]
         for wrong in (*larger, shape[1:], (*shape, 1)):
             changed = [*shapes[:i], wrong, *shapes[i + 1 :]]
             with pytest.raises(jax.errors.JaxRuntimeError, match="shape does not fit"):
