@@ -29,7 +29,7 @@ from sinlstm_jax.replicates import fetch, place, place_keys, stack, take
 ROOT = Path(__file__).parents[1]
 INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000), (5000, 10000))
 CURVE_POINTS = 200  # of a loss curve over a whole recipe
-GROUP = 8  # seeds that are trained at once, and kept when done
+GROUP = 2  # seeds that are trained at once, and kept when done; more overflow the caches
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Options:
 
     runs: Path = ROOT / "runs" / "study"
     """Folder of what is done."""
-    only: tuple[str, ...] = ()
-    """Train just these variants, and publish nothing."""
+    train: bool = True
+    """Train what is missing; --no-train publishes the variants that are complete."""
 
 
 class Variant(NamedTuple):
@@ -55,12 +55,12 @@ class Variant(NamedTuple):
 def variants() -> list[Variant]:
     """Return all that is compared: recipes first, then one change at a time to two of them."""
     many, some, few = range(1, 33), range(1, 17), range(1, 9)
-    counts = {"tuned": many, "fast": many, "curriculum": some, "short-window": some}
-    counts["long-window"] = some
+    counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
+    counts["tuned"] = many
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
     for name, changes in (
-        ("curriculum", {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}}),
         ("fast", {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}}),
+        ("curriculum", {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}}),
     ):
         recipe = RECIPES[name]
         base = Variant(name, recipe, few)
@@ -87,36 +87,42 @@ def _without_curriculum(recipe: Recipe) -> Recipe:
 def main(options: Options) -> None:
     """Train what is not there yet; publish all of it."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    wanted = [v for v in variants() if not options.only or v.name in options.only]
-    groups = [(v, v.seeds[i : i + GROUP]) for v in wanted for i in range(0, len(v.seeds), GROUP)]
-    total, done, started = sum(_cost(*group) for group in groups), 0, time.monotonic()
-    computed = 0
-    for variant, seeds in groups:
-        path = _path(options.runs, variant, seeds)
+    if options.train:
+        train_all(options.runs, console)
+    results = {}
+    for variant in variants():
+        paths = [_path(options.runs, variant, seeds) for seeds in _groups(variant)]
+        if all(_is_done(path, variant) for path in paths):
+            results[variant.name] = _merge([json.loads(path.read_text()) for path in paths])
+        else:
+            console.print(f"{variant.name} is not complete: left out")
+    publish(ROOT, results)
+
+
+def train_all(runs: Path, console: Console) -> None:
+    """Train every group that is not there yet, and keep what came of it."""
+    todo = [
+        (variant, seeds)
+        for variant in variants()
+        for seeds in _groups(variant)
+        if not _is_done(_path(runs, variant, seeds), variant)
+    ]
+    total, done, started = sum(_cost(*group) for group in todo), 0, time.monotonic()
+    runs.mkdir(parents=True, exist_ok=True)
+    for variant, seeds in todo:
+        result = train(variant, seeds)
+        with replacing(_path(runs, variant, seeds)) as temporary:
+            temporary.write_text(json.dumps(result))
         done += _cost(variant, seeds)
-        if not _is_done(path, variant):
-            result = train(variant, seeds)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(result))
-            computed += _cost(variant, seeds)
-            left = (total - done) * (time.monotonic() - started) / computed
-            console.print(
-                f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
-                f"{done / total:.0%}, {left / 60:.0f} minutes left at most"
-            )
-    if not options.only:
-        results = {
-            variant.name: _merge(
-                [
-                    json.loads(_path(options.runs, *group).read_text())
-                    for group in groups
-                    if group[0] is variant
-                ]
-            )
-            for variant in wanted
-        }
-        publish(ROOT, results)
+        left = (total / done - 1) * (time.monotonic() - started)
+        console.print(
+            f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
+            f"{done / total:.0%}, about {left / 60:.0f} minutes left"
+        )
+
+
+def _groups(variant: Variant) -> list[range]:
+    return [variant.seeds[i : i + GROUP] for i in range(0, len(variant.seeds), GROUP)]
 
 
 def _is_done(path: Path, variant: Variant) -> bool:
