@@ -59,7 +59,7 @@ def main(options: Options) -> None:
 def distances_table() -> str:
     """Return the largest distances over all golden fixtures, beside their bounds."""
     rows = []
-    for dtype in torch_cases.DTYPES:
+    for dtype, implementation in torch_cases.SIDES:
         distances = np.zeros(4)
         trained = 0.0
         for window, batch_size, case_dtype in torch_cases.passes():
@@ -70,10 +70,12 @@ def distances_table() -> str:
                 batch = torch_cases.batch_for(seed, window, batch_size, dtype)
                 weights = golden.fixture(f"initial/{seed}")
                 expected = golden.fixture(f"pass/{seed}/{case}")
-                apart = torch_cases.pass_distances(weights, batch, expected, dtype)
+                apart = torch_cases.pass_distances(weights, batch, expected, dtype, implementation)
                 distances = np.maximum(distances, apart)
             batch = torch_cases.batch_for(0, window, batch_size, dtype)
-            outputs = torch_cases.outputs_of(golden.fixture("trained"), batch, dtype)
+            outputs = torch_cases.outputs_of(
+                golden.fixture("trained"), batch, dtype, implementation
+            )
             expected = golden.fixture(f"trained pass/{case}")["outputs"]
             trained = max(trained, torch_cases.distance(outputs, expected))
         for seed in golden.seeds("adam"):
@@ -84,17 +86,18 @@ def distances_table() -> str:
                     setting,
                     golden.fixture(f"adam/{seed}/{setting.horizon}/{dtype}"),
                     dtype,
+                    implementation,
                 )
                 distances[3] = max(distances[3], apart)
         bounds = (*torch_cases.FRESH[dtype], torch_cases.TRAINED[dtype])
         rows.append(
-            [dtype]
+            [f"{dtype}, {implementation}"]
             + [
                 f"{d:.0e} (bound {b:.0e})"
                 for d, b in zip([*distances, trained], bounds, strict=True)
             ]
         )
-    header = ["dtype", "outputs", "loss, relative", "gradients, relative"]
+    header = ["dtype, implementation", "outputs", "loss, relative", "gradients, relative"]
     header += [f"weights after {torch_cases.ITERATIONS} iterations", "outputs, trained weights"]
     return markdown(header, rows)
 
