@@ -59,22 +59,23 @@ def main(options: Options) -> None:
 def distances_table() -> str:
     """Return the largest distances over all golden fixtures, beside their bounds."""
     rows = []
-    for side in torch_cases.SIDES:
-        dtype, implementation = side
+    for dtype, implementation in torch_cases.SIDES:
         distances = np.zeros(4)
         trained = 0.0
-        for window, batch_size, *case_side in torch_cases.passes():
-            if tuple(case_side) != side:
+        for window, batch_size, case_dtype in torch_cases.passes():
+            if case_dtype != dtype:
                 continue
             case = f"{window}/{batch_size}/{dtype}"
             for seed in golden.seeds("pass"):
                 batch = torch_cases.batch_for(seed, window, batch_size, dtype)
                 weights = golden.fixture(f"initial/{seed}")
                 expected = golden.fixture(f"pass/{seed}/{case}")
-                apart = torch_cases.pass_distances(weights, batch, expected, *side)
+                apart = torch_cases.pass_distances(weights, batch, expected, dtype, implementation)
                 distances = np.maximum(distances, apart)
             batch = torch_cases.batch_for(0, window, batch_size, dtype)
-            outputs = torch_cases.outputs_of(golden.fixture("trained"), batch, *side)
+            outputs = torch_cases.outputs_of(
+                golden.fixture("trained"), batch, dtype, implementation
+            )
             expected = golden.fixture(f"trained pass/{case}")["outputs"]
             trained = max(trained, torch_cases.distance(outputs, expected))
         for seed in golden.seeds("adam"):
@@ -84,18 +85,19 @@ def distances_table() -> str:
                     torch_cases.batches_for(seed, setting, dtype),
                     setting,
                     golden.fixture(f"adam/{seed}/{setting.horizon}/{dtype}"),
-                    *side,
+                    dtype,
+                    implementation,
                 )
                 distances[3] = max(distances[3], apart)
         bounds = (*torch_cases.FRESH[dtype], torch_cases.TRAINED[dtype])
         rows.append(
-            [dtype, implementation]
+            [f"{dtype}, {implementation}"]
             + [
                 f"{d:.0e} (bound {b:.0e})"
                 for d, b in zip([*distances, trained], bounds, strict=True)
             ]
         )
-    header = ["dtype", "computed by", "outputs", "loss, relative", "gradients, relative"]
+    header = ["dtype, implementation", "outputs", "loss, relative", "gradients, relative"]
     header += [f"weights after {torch_cases.ITERATIONS} iterations", "outputs, trained weights"]
     return markdown(header, rows)
 

@@ -75,6 +75,6 @@ def test_what_cannot_be_had_is_named_with_the_way_out(no_kernel):
 
 def test_unknown_implementations_are_named():
     with pytest.raises(
-        InputError, match=r"^implementation is 'fast': give one of auto, scan, fuse"
+        InputError, match=r"^implementation is 'fast': give one of auto, scan, fused$"
     ):
         choose_implementation("fast", 15)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference_lstm
 from flax import nnx
+from lstm_cases import assert_close
 
 from sinlstm_jax import (
     NO_INPUT,
@@ -98,6 +99,19 @@ def test_rollout_works_inside_jit_and_grad(model):
     step = 1e-2
     slope = (total(1.0 + step) - total(1.0 - step)) / (2 * step)
     np.testing.assert_allclose(jax.jit(jax.grad(total))(1.0), slope, rtol=1e-2)
+
+
+def test_a_rollouts_gradient_is_the_scans(history):
+    def gradients(implementation):
+        model = SineLSTM(rngs=nnx.Rngs(11), implementation=implementation)
+
+        def loss(weights, history):
+            return (rollout(nnx.merge(structure, weights, frozen), history, 40) ** 2).sum()
+
+        structure, weights, frozen = split_model(model)
+        return jax.jit(jax.grad(loss, argnums=(0, 1)))(weights, jnp.float32(history))
+
+    assert_close(gradients("auto"), gradients("scan"), 1e-5)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def seeds(prefix):
 
 @pytest.mark.parametrize(
     ("window", "batch_size", "dtype", "implementation"),
-    torch_cases.passes(),
+    torch_cases.passes_of_sides(),
     indirect=["implementation"],
 )
 @pytest.mark.parametrize("seed", seeds("pass"))
@@ -62,7 +62,7 @@ def test_200_iterations_of_adam_are_pytorchs(seed, setting, dtype, implementatio
 
 @pytest.mark.parametrize(
     ("window", "batch_size", "dtype", "implementation"),
-    torch_cases.passes(),
+    torch_cases.passes_of_sides(),
     indirect=["implementation"],
 )
 def test_a_trained_models_pass_is_pytorchs(window, batch_size, dtype, implementation):

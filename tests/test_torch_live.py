@@ -18,7 +18,7 @@ SEED = 20_000  # of weights and batches that no fixture holds
 
 @pytest.mark.parametrize(
     ("window", "batch_size", "dtype", "implementation"),
-    torch_cases.passes(),
+    torch_cases.passes_of_sides(),
     indirect=["implementation"],
 )
 def test_one_pass_is_pytorchs(window, batch_size, dtype, implementation):

@@ -51,7 +51,12 @@ TRAINED = {"float32": 1e-4, "float64": 1e-10}  # outputs, absolute
 
 
 def passes():
-    """Return all cases of one pass: (window, batch size, dtype, implementation)."""
+    """Return all cases of one pass: (window, batch size, dtype)."""
+    return list(itertools.product(WINDOWS, BATCH_SIZES, DTYPES))
+
+
+def passes_of_sides():
+    """Return all cases of one pass by one of SIDES: (window, batch size, dtype, implementation)."""
     return [(*sizes, *side) for *sizes, side in itertools.product(WINDOWS, BATCH_SIZES, SIDES)]
 
 
