@@ -5,7 +5,10 @@ docs/study.json and, from that, the tables and pictures of docs/results.md.
 """
 
 import json
+import multiprocessing
+import os
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,16 +21,17 @@ from rich.console import Console
 from study_report import publish
 
 from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
-from sinlstm_jax.cli import tidy_exit
+from sinlstm_jax.cli import keep_compiled_programs, tidy_exit
 from sinlstm_jax.curriculum import run_keys
 from sinlstm_jax.evaluation import HELD_OUT_WAVES, held_out_waves
 from sinlstm_jax.files import replacing
 from sinlstm_jax.model import SineLSTM, initial_model, split_model
 from sinlstm_jax.recipes import RECIPES, Recipe, Stage
 from sinlstm_jax.replicates import fetch, place, place_keys, stack, take
+from sinlstm_jax.standing import undo_where_wrong
 
 ROOT = Path(__file__).parents[1]
-INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000), (5000, 10000))
+INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
 CURVE_POINTS = 200  # of a loss curve over a whole recipe
 GROUP = 2  # seeds that are trained at once, and kept when done; more overflow the caches
 
@@ -109,16 +113,35 @@ def train_all(runs: Path, console: Console) -> None:
     ]
     total, done, started = sum(_cost(*group) for group in todo), 0, time.monotonic()
     runs.mkdir(parents=True, exist_ok=True)
-    for variant, seeds in todo:
-        result = train(variant, seeds)
-        with replacing(_path(runs, variant, seeds)) as temporary:
-            temporary.write_text(json.dumps(result))
-        done += _cost(variant, seeds)
-        left = (total / done - 1) * (time.monotonic() - started)
-        console.print(
-            f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
-            f"{done / total:.0%}, about {left / 60:.0f} minutes left"
-        )
+    # A process for each core: one that trains two replicates at once does not keep two cores busy.
+    spawn = multiprocessing.get_context("spawn")
+    cores = spawn.SimpleQueue()
+    count = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    for core in range(count):
+        cores.put(core)
+    with ProcessPoolExecutor(count, spawn, initializer=_settle, initargs=(cores,)) as workers:
+        futures = {workers.submit(_train_and_keep, runs, *group): group for group in todo}
+        for future in as_completed(futures):
+            future.result()
+            variant, seeds = futures[future]
+            done += _cost(variant, seeds)
+            left = (total / done - 1) * (time.monotonic() - started)
+            console.print(
+                f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
+                f"{done / total:.0%}, about {left / 60:.0f} minutes left"
+            )
+
+
+def _settle(cores) -> None:
+    """Have a worker process compute on a core of its own."""
+    keep_compiled_programs()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {cores.get()})
+
+
+def _train_and_keep(runs: Path, variant: Variant, seeds: range) -> None:
+    with replacing(_path(runs, variant, seeds)) as temporary:
+        temporary.write_text(json.dumps(train(variant, seeds)))
 
 
 def _groups(variant: Variant) -> list[range]:
@@ -145,13 +168,13 @@ def train(variant: Variant, seeds: range) -> dict:
     weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
     models = [_initial_model(variant, key) for key in weights_keys]
     structure = split_model(models[0])[0]
-    failure, losses, averages = None, [], []
+    failure, losses, averages, undone = None, [], [], []
     for number, stage in enumerate(recipe.stages, 1):
         states = [_start(variant, stage, model) for model in models]
-        state = stack(states) if failure is None else stack(states)._replace(failure=failure)
+        start = stack(states) if failure is None else stack(states)._replace(failure=failure)
         keys = place_keys([jax.random.fold_in(key, number) for key in data_keys], None)
         (state,) = train_stage(
-            place(state, None),
+            place(start, None),
             keys,
             pause_every=(stage.iterations,),
             structure=structure,
@@ -160,9 +183,10 @@ def train(variant: Variant, seeds: range) -> dict:
             past=recipe.past,
             horizon=stage.horizon,
         )
-        state = fetch(state, len(seeds))
+        state = undo_where_wrong(stage, start.weights, fetch(state, len(seeds)))
         failure = state.failure
         losses.append(state.losses)
+        undone.append(stage.went_wrong(state.losses))
         averages.append(state.losses[:, -recipe.display_every :].mean(axis=1))
         parts = [take((state.weights, state.frozen), i) for i in range(len(seeds))]
         models = [nnx.merge(structure, *part) for part in parts]
@@ -173,6 +197,7 @@ def train(variant: Variant, seeds: range) -> dict:
         "iteration_steps": recipe.iteration_steps,
         "stages": [stage.describe() for stage in recipe.stages],
         "horizons": [stage.horizon for stage in recipe.stages],
+        "undone": np.transpose(undone).tolist(),  # [seed, stage]
         "failed": [int(i) >= 0 for i in failure.iteration],
         "average_loss": np.transpose(averages).tolist(),  # [seed, stage]
         "errors": np.array(errors).tolist(),  # [seed, interval]
@@ -201,7 +226,7 @@ def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
     for stage, values in zip(recipe.stages, losses, strict=True):
         window = recipe.past + stage.horizon
         share = stage.iterations * window / recipe.iteration_steps
-        points = max(2, round(CURVE_POINTS * share))
+        points = min(stage.iterations, max(2, round(CURVE_POINTS * share)))
         for interval in np.array_split(np.arange(stage.iterations), points):
             iterations.append(done + int(interval[-1]) + 1)
             steps.append(steps_done + (int(interval[-1]) + 1) * window)
@@ -217,7 +242,7 @@ def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
 def _merge(parts: list[dict]) -> dict:
     """Join the groups of a variant: what is there per seed is strung together."""
     merged = dict(parts[0])
-    for name in ("seeds", "failed", "average_loss", "errors", "curve"):
+    for name in ("seeds", "undone", "failed", "average_loss", "errors", "curve"):
         merged[name] = [entry for part in parts for entry in part[name]]
     return merged
 

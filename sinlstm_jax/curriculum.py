@@ -18,14 +18,20 @@ from .checkpoints import Checkpoints
 from .errors import Diverged, InputError, positive_integer
 from .figures import loss_lines, median_replicate, stage_figures
 from .loading import CHECKPOINTS
-from .model import SineLSTM, initial_model
+from .model import SineLSTM, initial_model, split_model
 from .pictures import draw_long_term, draw_stage
 from .processes import from_first, is_first
 from .progress import RunProgress, Work
 from .recipes import Recipe, Stage
-from .replicates import fetch, place, place_keys, replicate_mesh, take
+from .replicates import fetch, place, place_keys, replicate_mesh, stack, take
 from .run_folder import MetricsLog, open_run, write_description
-from .standing import Standing, fresh_standing, restore_standings, save_standing
+from .standing import (
+    Standing,
+    fresh_standing,
+    restore_standings,
+    save_standing,
+    undo_where_wrong,
+)
 from .training import iterations_done, train_chunk, train_stage
 
 LOOK_EVERY = 100  # iterations between two looks at the device, about half a second
@@ -138,8 +144,9 @@ def run(
                     standings.append(fresh_standing(stage, models, before, implementation))
                 if len(recipe.stages) > number >= len(standings):
                     background.start(_compile, recipe, number + 1, models, data_keys, mesh)
+                first = stack([split_model(model)[1] for model in models])
                 standing = _train(
-                    recipe, number, standings[number - 1], data_keys, models[0], mesh,
+                    recipe, number, standings[number - 1], first, data_keys, models[0], mesh,
                     description, outputs,
                 )  # fmt: skip
                 standings[number - 1] = standing
@@ -177,13 +184,17 @@ def _train(
     recipe: Recipe,
     number: int,
     standing: Standing,
+    first: dict,
     data_keys: tuple[jax.Array, ...],
     model: SineLSTM,
     mesh: Mesh | None,
     description: dict,
     outputs: _Outputs,
 ) -> Standing:
-    """Train a stage from where it stands to its end; at once there if it is complete."""
+    """Train a stage from where it stands to its end; at once there if it is complete.
+
+    `first` are the weights that the stage started from, `[replicate, ...]`.
+    """
     stage, seeds = recipe.stages[number - 1], description["seeds"]
     done = standing.iteration
     if done == stage.iterations:
@@ -212,7 +223,13 @@ def _train(
         outputs.progress.update(done)
         if done % outputs.checkpoint_every == 0 or done == stage.iterations:
             seconds = time.monotonic() - started
-            standing = Standing(fetch(state, len(seeds)), seconds, implementation)
+            reached = fetch(state, len(seeds))
+            if done == stage.iterations:
+                reached = undo_where_wrong(stage, first, reached)
+                for seed, wrong in zip(seeds, stage.went_wrong(losses), strict=True):
+                    if wrong:
+                        outputs.console.print(f"  undone for seed {seed}: its loss ends too high")
+            standing = Standing(reached, seconds, implementation)
             save_standing(outputs.checkpoints, recipe, number, standing, description)
     return standing
 

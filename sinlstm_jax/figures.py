@@ -50,9 +50,15 @@ def stage_figures(
             "average_loss": _finite(losses[-averaged_over:].mean()),
             "rollout_errors": _rollout_errors(model, stage.horizon, recipe.past),
             "failed_at": None if failed_at < 0 else int(failed_at),
+            "undone": bool(undone),
         }
-        for seed, model, losses, failed_at in zip(
-            seeds, models, standing.losses, standing.state.failure.iteration, strict=True
+        for seed, model, losses, failed_at, undone in zip(
+            seeds,
+            models,
+            standing.losses,
+            standing.state.failure.iteration,
+            stage.went_wrong(standing.losses),
+            strict=True,
         )
     ]
     return {

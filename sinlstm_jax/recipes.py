@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from itertools import accumulate
 
+import numpy as np
 import optax
 
 from .errors import InputError, positive_integer, positive_number
@@ -25,6 +26,7 @@ class Stage:
     clip_norm: float | None = None  # global norm that gradients are scaled down to
     warmup: int = 0  # iterations until the learning rate is at its peak
     final_fraction: float = 1.0  # of the learning rate, at the end of a cosine; 1: constant
+    undo_above: float | None = None  # mean loss at the end from which the stage is undone
 
     def __post_init__(self):
         positive_integer("horizon", self.horizon)
@@ -41,6 +43,8 @@ class Stage:
             raise InputError(
                 f"warmup is {self.warmup!r}: give fewer than the {self.iterations} iterations"
             )
+        if self.undo_above is not None:
+            positive_number("undo_above", self.undo_above)
         if not 0 < self.final_fraction <= 1:
             raise InputError(f"final_fraction is {self.final_fraction!r}: give above 0, at most 1")
 
@@ -55,6 +59,16 @@ class Stage:
             if value != field.default:
                 words.append(name if value is True else f"{name} {value:g}")
         return ", ".join(words)
+
+    def went_wrong(self, losses: np.ndarray) -> np.ndarray:
+        """Tell of which replicates the stage is to be undone, `[replicate]`.
+
+        Those whose losses, `[replicate, iterations]`, average more than `undo_above` over their
+        last tenth, or not a number. Their weights go back to what the stage started from.
+        """
+        if self.undo_above is None:
+            return np.zeros(len(losses), bool)
+        return ~(losses[:, -max(1, self.iterations // 10) :].mean(axis=1) <= self.undo_above)
 
     def optimizer(self) -> optax.GradientTransformation:
         """Return the stage's optimizer, one object per setting."""
@@ -101,7 +115,12 @@ class Recipe:
 
 
 def _tuned_stage(
-    horizon: int, iterations: int, learning_rate: float, decay: float, warmup: int = 200
+    horizon: int,
+    iterations: int,
+    learning_rate: float,
+    decay: float,
+    warmup: int = 200,
+    undo_above: float | None = None,
 ) -> Stage:
     """Return a stage of NAdam, clipped, with one decay for both moments, along a cosine to 1 %."""
     return Stage(
@@ -115,6 +134,7 @@ def _tuned_stage(
         clip_norm=0.1,
         warmup=warmup,
         final_fraction=0.01,
+        undo_above=undo_above,
     )
 
 
@@ -151,9 +171,9 @@ RECIPES = {
                 _tuned_stage(50, 10000, 0.06, 0.95, warmup=1000),
                 _tuned_stage(100, 5000, 0.03, 0.99),
                 _tuned_stage(400, 4500, 0.01, 0.99),
-                _tuned_stage(800, 2000, 0.005, 0.99),
-                _tuned_stage(1500, 2000, 0.003, 0.99),
-                _tuned_stage(2500, 2000, 0.002, 0.99),
+                _tuned_stage(800, 2000, 0.005, 0.99, undo_above=0.05),
+                _tuned_stage(1500, 2000, 0.003, 0.99, undo_above=0.05),
+                _tuned_stage(2500, 2000, 0.002, 0.99, undo_above=0.05),
             ),
             display_every=400,
         ),

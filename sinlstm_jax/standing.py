@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from .checkpoints import Checkpoints
@@ -43,6 +44,20 @@ def fresh_standing(
         iteration, loss, norm = before.state.failure
         state = state._replace(failure=Failure(np.minimum(iteration, 0), loss, norm))
     return Standing(state, 0.0, implementation)
+
+
+def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
+    """Return the end of a stage, on the host, with `weights` where the stage went wrong.
+
+    `weights` are what the stage started from, `[replicate, ...]`.
+    """
+    wrong = stage.went_wrong(state.losses)
+    back = jax.tree.map(
+        lambda old, new: np.where(wrong.reshape(-1, *[1] * (new.ndim - 1)), old, new),
+        weights,
+        state.weights,
+    )
+    return state._replace(weights=back)
 
 
 def restore_standings(

@@ -2,6 +2,8 @@ import csv
 import io
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -228,3 +230,29 @@ def test_a_lost_stage_is_named(tmp_path):
     (checkpoints / "20").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="checkpoint of stage 1, step 20, is gone"):
         run(TINY, 7, tmp_path / "run", console=quiet())
+
+
+def test_a_stage_that_went_wrong_is_undone(tmp_path):
+    wrong = replace(TINY, stages=(TINY.stages[0], replace(TINY.stages[1], undo_above=1e-9)))
+    description = run(wrong, 3, tmp_path / "wrong", replicates=2, checkpoint_every=10)
+    assert [each["undone"] for each in description["figures"][0]["replicates"]] == [False, False]
+    assert [each["undone"] for each in description["figures"][1]["replicates"]] == [True, True]
+    for replicate in (0, 1):
+        before = split_model(load_model(tmp_path / "wrong" / "checkpoints" / "20", replicate))[1]
+        middle = split_model(load_model(tmp_path / "wrong" / "checkpoints" / "40", replicate))[1]
+        after = split_model(load_model(tmp_path / "wrong", replicate))[1]
+        jax.tree.map(np.testing.assert_array_equal, after, before)
+        assert not np.array_equal(middle["cell"]["hidden_kernel"], after["cell"]["hidden_kernel"])
+    # Stopped in mid-stage, it knows from the checkpoint before what to go back to.
+    shutil.rmtree(tmp_path / "wrong" / "checkpoints" / "50")
+    run(wrong, 3, tmp_path / "wrong", replicates=2)
+    jax.tree.map(
+        np.testing.assert_array_equal, split_model(load_model(tmp_path / "wrong", 1))[1], after
+    )
+
+    kept = replace(TINY, stages=(TINY.stages[0], replace(TINY.stages[1], undo_above=1e9)))
+    run(kept, 3, tmp_path / "kept")
+    run(TINY, 3, tmp_path / "plain")
+    jax.tree.map(
+        np.testing.assert_array_equal, weights(tmp_path / "kept"), weights(tmp_path / "plain")
+    )

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from sinlstm_jax import RECIPES, InputError, Recipe, Stage
@@ -66,3 +67,20 @@ def test_a_stage_describes_what_is_not_the_default():
     assert stage.describe().endswith(
         "epsilon 0.02, b1 0.8, nesterov, clip norm 0.1, warmup 2, final fraction 0.01"
     )
+
+
+def test_a_stage_went_wrong_where_its_last_tenth_is_too_high_or_no_number():
+    losses = np.full((4, 20), 0.2)
+    losses[1, -2:] = 0.05
+    losses[2, -2:] = 0.4
+    losses[2, :-2] = 0.0
+    losses[3, -1] = np.nan
+    assert Stage(5, 20, undo_above=0.1).went_wrong(losses).tolist() == [True, False, True, True]
+    assert not Stage(5, 20).went_wrong(losses).any()
+
+
+def test_the_tuned_recipes_keep_within_their_budgets():
+    tutorial = RECIPES["curriculum"].iteration_steps
+    assert tutorial == 10000 * 150 + 6000 * 200 + 8000 * 300 + 20000 * 500
+    assert RECIPES["tuned"].iteration_steps <= tutorial
+    assert RECIPES["fast"].iteration_steps <= tutorial / 5

@@ -1,0 +1,63 @@
+"""The bookkeeping of scripts/study.py; what it trains, it trains with the package's own parts."""
+
+import numpy as np
+import pytest
+import study
+import study_report
+
+from sinlstm_jax import Recipe, Stage
+
+
+def test_every_ablation_changes_one_thing_and_keeps_the_budget():
+    variants = {variant.name: variant for variant in study.variants()}
+    assert len(variants) == len(study.variants()) == 15
+    assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
+    for name, variant in variants.items():
+        base = variants[name.split(", ")[0]]
+        steps, budget = variant.recipe.iteration_steps, base.recipe.iteration_steps
+        assert abs(steps / budget - 1) < 1e-3
+        if variant is not base:
+            assert len(variant.seeds) == 8
+            assert sum(
+                (
+                    variant.recipe.stages != base.recipe.stages,
+                    variant.forget_bias is not None,
+                    variant.trainable != base.trainable,
+                )
+            ) == 1  # fmt: skip
+
+
+def test_a_curve_averages_within_stages_alone():
+    recipe = Recipe("x", "", (Stage(100, 60), Stage(300, 40)), 10, past=100)
+    losses = [np.arange(120.0).reshape(2, 60), 1000 + np.arange(80.0).reshape(2, 40)]
+    curve = study._curve(recipe, losses)
+    assert curve["iterations"][-1] == 100 and curve["steps"][-1] == recipe.iteration_steps
+    assert 60 in curve["iterations"]
+    widths = np.diff([0, *curve["iterations"]])
+    for seed in (0, 1):
+        total = np.sum(widths * curve["curve"][seed])
+        assert total == pytest.approx(losses[0][seed].sum() + losses[1][seed].sum())
+    first = curve["iterations"].index(60) + 1
+    assert max(curve["curve"][1][:first]) < 1000 <= min(curve["curve"][0][first:])
+
+
+@pytest.mark.parametrize(
+    ("successes", "count", "expected"),
+    # Wilson's interval, from tables: Newcombe 1998 for 81 of 263, the others by hand.
+    [(81, 263, "31%|26% to 37%"), (32, 32, "100%|89% to 100%"), (0, 8, "0%|0% to 32%")],
+)
+def test_rates_have_wilsons_interval(successes, count, expected):
+    outcome = np.arange(count) < successes
+    share, interval = expected.split("|")
+    assert study_report.rate(outcome) == f"{successes} of {count} ({interval})"
+    assert f"{outcome.mean():.0%}" == share
+
+
+def test_bars_are_judged_by_the_worst_seed():
+    tuned = {"iteration_steps": 15e6, "seeds": [1, 2, 3], "errors": [[0, 0.002, 0.001, 0.04]] * 3}
+    fast = {"iteration_steps": 3e6, "horizons": [50, 400], "average_loss": [[0, 0.01], [0, 0.03]]}
+    lines = study_report.bars({"tuned": tuned, "fast": fast}).splitlines()[2:]
+    assert [line.split("|")[-2].strip() for line in lines] == ["met"] * 6 + ["**missed**"]
+    tuned["errors"][2] = [0, 0.02, None, 0.04]
+    lines = study_report.bars({"tuned": tuned, "fast": fast}).splitlines()[2:]
+    assert "missed" in lines[1] and "missed" in lines[2] and "met" in lines[3]
