@@ -28,6 +28,7 @@ def publish(root: Path, results: dict[str, dict]) -> None:
     ablations = [name for name in study if ", " in name]
     replace_between(page, "study", table(study, RECIPES))
     replace_between(page, "bars", bars(study))
+    replace_between(root / "README.md", "bars", bars(study))
     replace_between(page, "ablations", table(study, _with_bases(ablations)))
     plot_losses(images / "study-losses.png", study)
     plot_seeds(images / "study-errors.png", study, RECIPES[2:], INTERVALS)

@@ -88,7 +88,7 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
 
 def test_the_readmes_commands_work(tmp_path):
     commands = [c for c in readme_commands() if c.startswith(".venv/bin/sinlstm ")]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         sinlstm = Path(sys.executable).with_name("sinlstm")
         arguments = shlex.split(command)[1:]

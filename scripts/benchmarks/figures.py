@@ -19,7 +19,7 @@ from .measures import measure, stage_settings
 from .picture import plot_cost
 from .plan import Plan
 from .processes import first_line, start_up, whole_curriculum
-from .report import progress_line, tables
+from .report import progress_line, summary, tables
 from .sides import load_sides, ours_of
 
 
@@ -68,6 +68,7 @@ def publish(docs: Path, figures: dict) -> None:
     write_json(docs / "benchmarks.json", figures)
     for name, table in tables(figures).items():
         replace_between(docs / "benchmarks.md", name, table)
+    replace_between(docs.parent / "README.md", "speed", summary(figures))
     plot_cost(docs / "images" / "benchmark-cost.png", figures)
 
 

@@ -46,6 +46,22 @@ def tables(figures: dict) -> dict[str, str]:
     }
 
 
+def summary(figures: dict) -> str:
+    """Return the README's table: how many times faster than PyTorch."""
+    rows = [
+        [f"training iteration, window {window}", result["ratio_to_pytorch"]]
+        for window, result in figures["training_iteration"].items()
+    ]
+    rows += [
+        [f"rollout of {r['batch_size']} series, {r['steps']} steps", r["ratio_to_pytorch"]]
+        for r in figures["rollout"]
+        if r["steps"] == 1500 and r.get("ratio_to_pytorch")
+    ]
+    rows.append(["one streaming step, from Python", figures["streaming_step"]["ratio_to_pytorch"]])
+    header = ["", "times faster than PyTorch"]
+    return markdown(header, [[what, _digits(ratio)] for what, ratio in rows if ratio])
+
+
 def _machine(figures: dict) -> str:
     machine = figures["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
