@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tyro
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def main(options: Options) -> None:
     if options.json is not None:
         write_json(options.json, figures)
     elif not options.quick:
-        publish(DOCS, figures)
+        publish(ROOT, figures)
 
 
 def pin(cores: int) -> bool:

@@ -26,13 +26,16 @@ def publish(root: Path, results: dict[str, dict]) -> None:
     study = json.loads((root / "docs" / "study.json").read_text())
     page, images = root / "docs" / "results.md", root / "docs" / "images"
     ablations = [name for name in study if ", " in name]
-    replace_between(page, "study", table(study, RECIPES))
+    recipes = [name for name in RECIPES if name in study]
+    replace_between(page, "study", table(study, recipes))
     replace_between(page, "bars", bars(study))
     replace_between(root / "README.md", "bars", bars(study))
-    replace_between(page, "ablations", table(study, _with_bases(ablations)))
     plot_losses(images / "study-losses.png", study)
-    plot_seeds(images / "study-errors.png", study, RECIPES[2:], INTERVALS)
-    plot_seeds(images / "study-ablations.png", study, _with_bases(ablations), INTERVALS[:1])
+    plot_seeds(images / "study-errors.png", study, recipes, INTERVALS)
+    if ablations:
+        replace_between(page, "ablations", table(study, _with_bases(ablations)))
+        names = _with_bases(ablations)
+        plot_seeds(images / "study-ablations.png", study, names, INTERVALS[:1])
 
 
 def _condensed(result: dict) -> dict:
@@ -83,18 +86,23 @@ def table(study: dict, names) -> str:
 
 def bars(study: dict) -> str:
     """Lay out what was wanted of the recipes `tuned` and `fast`, and what came."""
-    tuned, fast = study["tuned"], study["fast"]
-    errors, seeds = _array(tuned["errors"]), len(tuned["seeds"])
-    loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
-    wanted = [
-        ("tuned", "iteration-steps, millions", tuned["iteration_steps"] / 1e6, 15.1),
-        ("tuned", f"worst of {seeds} seeds, steps 400 to 900", errors[:, 1].max(), 0.01),
-        ("tuned", f"worst of {seeds} seeds, steps 900 to 1500", errors[:, 2].max(), 0.02),
-        ("tuned", "median, steps 900 to 1500", np.median(errors[:, 2]), 0.001),
-        ("tuned", "median, steps 1500 to 5000", np.median(errors[:, 3]), 0.05),
-        ("fast", "iteration-steps, millions", fast["iteration_steps"] / 1e6, 15.1 / 5),
-        ("fast", f"worst of {seeds} seeds, loss of the horizon-400 stage", loss.max(), 0.02),
-    ]
+    wanted = []
+    if tuned := study.get("tuned"):
+        errors, seeds = _array(tuned["errors"]), len(tuned["seeds"])
+        wanted += [
+            ("tuned", "iteration-steps, millions", tuned["iteration_steps"] / 1e6, 15.1),
+            ("tuned", f"worst of {seeds} seeds, steps 400 to 900", errors[:, 1].max(), 0.01),
+            ("tuned", f"worst of {seeds} seeds, steps 900 to 1500", errors[:, 2].max(), 0.02),
+            ("tuned", "median, steps 900 to 1500", np.median(errors[:, 2]), 0.001),
+            ("tuned", "median, steps 1500 to 5000", np.median(errors[:, 3]), 0.05),
+        ]
+    if fast := study.get("fast"):
+        loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
+        worst = f"worst of {len(loss)} seeds, loss of the horizon-400 stage"
+        wanted += [
+            ("fast", "iteration-steps, millions", fast["iteration_steps"] / 1e6, 15.1 / 5),
+            ("fast", worst, loss.max(), 0.02),
+        ]
     rows = ["| recipe | figure | wanted at most | came out | |", "| --- | --- | --- | --- | --- |"]
     for recipe, figure, value, limit in wanted:
         met = "met" if value <= limit else "**missed**"
@@ -131,6 +139,8 @@ def plot_losses(path: Path, study: dict) -> None:
         panels, ("iterations", "steps"), ("iterations", "time steps of the LSTM"), strict=True
     ):
         for number, (name, line) in enumerate(zip(RECIPES, LINES, strict=True)):
+            if name not in study:
+                continue
             low, middle, high = np.array(study[name]["curve"], float)
             x, color = np.array(study[name][unit]), f"C{number}"
             axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)

@@ -66,15 +66,12 @@ def draw_waves(key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
       InputError: batch_size is not a whole number of at least 1.
     """
     batch_size = positive_integer("batch_size", batch_size)
-    # In one draw, since compiling each takes a tenth of a second.
-    frequency, offset = jax.random.uniform(key, (2, batch_size), jnp.float32)
-    return _within(FREQUENCY_RANGE, frequency), _within(OFFSET_RANGE, offset)
-
-
-def _within(limits: tuple[float, float], unit: jax.Array) -> jax.Array:
-    """Map numbers from [0, 1) to a range, upper end excluded."""
-    low, high = limits
-    return low + (high - low) * unit
+    frequency_key, offset_key = jax.random.split(key)
+    low, high = FREQUENCY_RANGE
+    frequency = jax.random.uniform(frequency_key, (batch_size,), jnp.float32, low, high)
+    low, high = OFFSET_RANGE
+    offset = jax.random.uniform(offset_key, (batch_size,), jnp.float32, low, high)
+    return frequency, offset
 
 
 def sine(frequency: jax.Array, offset: jax.Array, steps: int) -> jax.Array:

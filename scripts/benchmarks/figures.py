@@ -63,12 +63,13 @@ def write_json(path: Path, figures: dict) -> None:
         temporary.write_text(json.dumps(figures, indent=1, default=asdict) + "\n")
 
 
-def publish(docs: Path, figures: dict) -> None:
-    """Write benchmarks.json, the tables in benchmarks.md, and the picture."""
+def publish(root: Path, figures: dict) -> None:
+    """Write benchmarks.json, the tables in benchmarks.md and the README, and the picture."""
+    docs = root / "docs"
     write_json(docs / "benchmarks.json", figures)
     for name, table in tables(figures).items():
         replace_between(docs / "benchmarks.md", name, table)
-    replace_between(docs.parent / "README.md", "speed", summary(figures))
+    replace_between(root / "README.md", "speed", summary(figures))
     plot_cost(docs / "images" / "benchmark-cost.png", figures)
 
 

@@ -9,13 +9,12 @@ import optax
 from flax import nnx
 
 from sinlstm_jax import NO_INPUT, SineLSTM, adam, draw_waves, forecast, init_state, train_chunk
-from sinlstm_jax.curriculum import LOOK_EVERY, losses_so_far
+from sinlstm_jax.curriculum import LOOK_EVERY
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
 from sinlstm_jax.native import fused_lstm
 from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
-from sinlstm_jax.training import train_step
 
 from .sides import Setting
 from .timing import Work
@@ -46,7 +45,7 @@ class Side:
             state = state._replace(iteration=jnp.zeros((), jnp.int32))
             for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
                 state = train_chunk(state, key, np.int32(end), **fixed)
-                losses_so_far(state)
+                np.asarray(state.losses)
 
         return Work(run)
 
@@ -90,31 +89,17 @@ class Side:
 
     def replicates(self, setting: Setting, count: int) -> Work:
         """Iterations of `count` replicates at once; a unit of work is one of all of them."""
-        optimizer = adam(setting.learning_rate, setting.epsilon)
         models = [self._model(setting.hidden_size, rngs=nnx.Rngs(seed)) for seed in range(count)]
-        states = [init_state(model, optimizer, LOSSES) for model in models]
+        _, fixed = self._start(setting)
+        states = [init_state(model, fixed["optimizer"], LOSSES) for model in models]
         states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
         keys = jax.random.split(jax.random.key(0), count)
-        train = partial(train_step, split_model(models[0])[0], optimizer)
-
-        def draw(keys, iteration):
-            keys = jax.vmap(lambda key: jax.random.fold_in(key, iteration))(keys)
-            return jax.vmap(partial(_draw, setting))(keys)
-
-        # As in train_chunk, batches are drawn ahead, lest XLA fuse them into each of their uses.
-        @partial(jax.jit, donate_argnums=0)
-        def chunk(states, keys, iterations):
-            def iterate(i, carried):
-                states, batches = carried
-                return jax.vmap(train)(states, batches), draw(keys, i + 1)
-
-            return jax.lax.fori_loop(0, iterations, iterate, (states, draw(keys, 0)))[0]
 
         def run(iterations):
             nonlocal states
             states = states._replace(iteration=jnp.zeros(count, jnp.int32))
-            for start in range(0, iterations, LOOK_EVERY):
-                states = chunk(states, keys, min(LOOK_EVERY, iterations - start))
+            for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
+                states = train_chunk(states, keys, np.int32(end), **fixed)
                 np.asarray(states.losses)
 
         return Work(run, count)

@@ -28,7 +28,7 @@ class Setting(NamedTuple):
 
 
 def load_side(name: str):
-    """Return a side, or raise ImportError or ValueError where it cannot be had."""
+    """Return a side, or raise ModuleNotFoundError or ValueError where it cannot be had."""
     module, implementation = SIDES[name]
     side = import_module(f"benchmarks.{module}").Side
     return side(implementation) if implementation else side()
@@ -40,7 +40,7 @@ def load_sides() -> tuple[dict, dict[str, str]]:
     for name in SIDES:
         try:
             sides[name] = load_side(name)
-        except (ImportError, ValueError) as error:
+        except (ModuleNotFoundError, ValueError) as error:
             missing[name] = str(error)
     return sides, missing
 
