@@ -28,7 +28,7 @@ TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
 )
 ONE_STAGE = replace(TINY, stages=TINY.stages[:1])
-# So high a rate that of seeds 3, 4 and 5 the last one's loss overflows, and the others' do not.
+# So high a rate that of seeds 6, 7 and 8 the last one's loss overflows, and the others' do not.
 RECKLESS = Recipe(
     "reckless",
     "for tests",
@@ -118,7 +118,7 @@ def test_stopped_replicates_go_on_to_the_same_bits(tmp_path):
 
 
 def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys):
-    description = run(RECKLESS, 3, tmp_path / "all", replicates=3)
+    description = run(RECKLESS, 6, tmp_path / "all", replicates=3)
     written = json.loads((tmp_path / "all" / "run.json").read_text(), parse_constant=pytest.fail)
     assert written == description
     first, second = (
@@ -135,7 +135,7 @@ def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys
     weights = [split_model(model)[1] for model in models]
     jax.tree.map(np.testing.assert_array_equal, *weights)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
-    run(RECKLESS, 4, tmp_path / "alone", console=quiet())
+    run(RECKLESS, 7, tmp_path / "alone", console=quiet())
     expected = read_losses(tmp_path / "alone")[1][:, 0]
     np.testing.assert_allclose(losses[:, 1], expected, rtol=1e-5)
     output = capsys.readouterr().out
@@ -242,6 +242,7 @@ def finish(processes):
     return results
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
     killed = start_processes(tmp_path / "run")
     for line in killed[0].stdout:

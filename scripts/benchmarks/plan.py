@@ -37,13 +37,13 @@ QUICK = Plan(
 WHOLE = Plan(
     recipe=RECIPES["curriculum"],
     seconds=0.15,
-    repeats=7,
+    repeats=5,
     rollouts=ROLLOUTS,
     rollout_seconds=0.6,
-    replicates=(1, 4, 16, 64),
+    replicates=(1, 4, 16),
     compilations=(150, 500, 2000),
     starts=2,
     windows=(1000,),
-    hidden_sizes=(4, 8, 15, 32, 64),
-    batch_sizes=(1, 5, 20, 80, 320),
+    hidden_sizes=(5, 15, 40),
+    batch_sizes=(1, 20, 200),
 )
