@@ -43,7 +43,7 @@ class CurriculumOptions:
     """How many seeds to train at once, counted up from SEED, on all devices there are."""
     out: Path | None = None
     """Folder of the run. Default: runs/RECIPE-SEED."""
-    checkpoint_every: int = 1000
+    checkpoint_every: int = 2500
     """Iterations between checkpoints within a stage."""
     display_every: int | None = None
     """Iterations between printed losses, and what averages are over. Default: the recipe's."""

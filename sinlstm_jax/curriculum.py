@@ -79,7 +79,7 @@ def run(
     out: str | Path,
     *,
     replicates: int = 1,
-    checkpoint_every: int = 1000,
+    checkpoint_every: int = 2500,
     implementation: str = "auto",
     console: Console | None = None,
 ) -> dict:
@@ -261,7 +261,7 @@ def _compile(
     """Have the program compiled that will train a stage, by training it for no iteration."""
     state = fresh_standing(recipe.stages[number - 1], models, None, "").state
     keys = _stage_keys(data_keys, number, mesh)
-    train_chunk(place(state, mesh), keys, np.int32(0), **_settings(recipe, number, models[0], mesh))
+    train_chunk(place(state, mesh), keys, 0, **_settings(recipe, number, models[0], mesh))
 
 
 def _models(model: SineLSTM, standing: Standing) -> list[SineLSTM]:

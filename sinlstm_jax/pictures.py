@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import jax.numpy as jnp
+import jax
 import numpy as np
+from flax import nnx
 
 from .model import SineLSTM
 from .plots import Forecast, plot_forecasts, plot_loss
@@ -49,10 +50,11 @@ def draw_stage(
 
     waves = draw_waves(past, TEST_STEPS, seed)
     window = waves[: past + horizon]
-    inputs = jnp.asarray(window, jnp.float32)[:, :, None].at[past:].set(NO_INPUT)
+    inputs = np.array(window[:, :, None], np.float32)
+    inputs[past:] = NO_INPUT
     plot_forecasts(
         folder / f"{name}-windowed.png",
-        _forecasts(window, model(inputs)),
+        _forecasts(window, _predict(model, inputs)),
         past,
         f"Windowed test: {title}, the whole window at once{note}",
     )
@@ -73,6 +75,11 @@ def draw_long_term(folder: Path, model: SineLSTM, *, past: int, seed: int, note:
         past,
         f"Long-term test: {LONG_TEST_STEPS} steps ahead{note}",
     )
+
+
+@nnx.jit
+def _predict(model: SineLSTM, inputs) -> jax.Array:
+    return model(inputs)
 
 
 def _forecasts(waves, predictions) -> list[Forecast]:

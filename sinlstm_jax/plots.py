@@ -46,7 +46,8 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
         markersize=3,
         label=label,
     )
-    axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log", title=title)
+    axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log")
+    axes.set_title(title, y=1)  # a height spares matplotlib the search for one
     axes.legend()
     save_figure(figure, path)
 
@@ -86,8 +87,8 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
             linewidth=1.2,
             label="prediction",
         )
-        axes.set(ylabel="signal", ylim=(-1.3, 1.3), xlim=(0, time[-1]))
-        axes.set_title(f"{forecast.frequency:g} Hz", loc="left", fontsize="medium")
+        axes.set(ylabel="signal", ylim=(-1.3, 1.3), yticks=(-1, 0, 1), xlim=(0, time[-1]))
+        axes.set_title(f"{forecast.frequency:g} Hz", loc="left", fontsize="medium", y=1)
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -19,7 +18,7 @@ def stack(trees: Sequence):
 
 def take(tree, replicate: int):
     """Return one replicate of a tree on the host, as arrays on the default device."""
-    return jax.tree.map(lambda x: jnp.array(x[replicate]), tree)
+    return jax.device_put(jax.tree.map(lambda x: x[replicate], tree), may_alias=False)
 
 
 def replicate_mesh(count: int) -> Mesh | None:
@@ -42,7 +41,7 @@ def place(tree, mesh: Mesh | None):
     one needs those.
     """
     if mesh is None:
-        return jax.tree.map(jnp.array, tree)
+        return jax.device_put(tree, may_alias=False)
     sharding = NamedSharding(mesh, PartitionSpec(REPLICATE))
 
     def spread(leaf):

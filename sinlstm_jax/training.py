@@ -15,6 +15,7 @@ from .errors import InputError
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
 
+AHEAD = 128  # iterations whose waves are drawn together
 REPLICATE = "replicate"  # the axis of a mesh whose devices share the replicates
 
 
@@ -71,9 +72,9 @@ def adam(
             0.0, learning_rate, warmup, iterations, learning_rate * final_fraction
         )
     optimizer = optax.adam(rate, b1=b1, b2=b2, eps=epsilon, eps_root=0.0, nesterov=nesterov)
-    if clip_norm is None:
-        return optimizer
-    return optax.chain(optax.clip_by_global_norm(clip_norm), optimizer)
+    if clip_norm is not None:
+        optimizer = optax.chain(optax.clip_by_global_norm(clip_norm), optimizer)
+    return optimizer
 
 
 def init_state(
@@ -87,6 +88,11 @@ def init_state(
     `trainable` is the filter of what the stage will train, as in `split_model`.
     """
     _, weights, frozen = split_model(model, trainable)
+    return _init_state(weights, frozen, optimizer=optimizer, iterations=iterations)
+
+
+@partial(jax.jit, static_argnames=("optimizer", "iterations"))
+def _init_state(weights: dict, frozen: dict, *, optimizer, iterations: int) -> TrainState:
     # A copy, since training donates its state: the model keeps its own arrays.
     weights, frozen = jax.tree.map(jnp.copy, (weights, frozen))
     dtype = weights["output"]["bias"].dtype
@@ -141,15 +147,10 @@ def train_step(
     )
 
 
-@partial(
-    jax.jit,
-    static_argnames=("structure", "optimizer", "batch_size", "past", "horizon", "mesh"),
-    donate_argnames="state",
-)
 def train_chunk(
     state: TrainState,
     key: jax.Array,
-    end: jax.Array,
+    end: int,
     *,
     structure: nnx.GraphDef,
     optimizer: optax.GradientTransformation,
@@ -161,34 +162,88 @@ def train_chunk(
     """Train up to iteration `end`, all on the device; consumes the state it is given.
 
     Iteration i draws its batch from `fold_in(key, i)`, so where chunks begin and end changes no
-    number. `end` is traced: chunks of any length share one compilation.
+    number. Chunks of any length share one compilation.
 
     `key` may be an array of keys, `[replicate]`. Then every array of the state has that axis in
     front, the iteration being the same for all, and each replicate trains as it would alone; with
     a mesh of the one axis REPLICATE, each device trains its share of them.
     """
+    start = iterations_done(state)
+    for first in range(start, max(end, start + 1), AHEAD):
+        waves = draw_ahead(key, np.int32(first), batch_size=batch_size)
+        state = train_on_waves(
+            state,
+            waves,
+            np.int32(min(end, first + AHEAD)),
+            structure=structure,
+            optimizer=optimizer,
+            past=past,
+            horizon=horizon,
+            mesh=mesh,
+        )
+    return state
+
+
+@partial(jax.jit, static_argnames="batch_size")
+def draw_ahead(key: jax.Array, first: jax.Array, *, batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Draw the waves of AHEAD iterations from `first` on: as `draw_waves`, `[AHEAD, batch]`.
+
+    For keys `[replicate]` they are `[replicate, AHEAD, batch]`.
+    """
 
     def draw(key, iteration):
         return draw_waves(jax.random.fold_in(key, iteration), batch_size)
+
+    draw = jax.vmap(draw, (None, 0))
+    if key.ndim:
+        draw = jax.vmap(draw, (0, None))
+    return draw(key, first + jnp.arange(AHEAD))
+
+
+@partial(
+    jax.jit,
+    static_argnames=("structure", "optimizer", "past", "horizon", "mesh"),
+    donate_argnames="state",
+)
+def train_on_waves(
+    state: TrainState,
+    waves: tuple[jax.Array, jax.Array],
+    end: jax.Array,
+    *,
+    structure: nnx.GraphDef,
+    optimizer: optax.GradientTransformation,
+    past: int,
+    horizon: int,
+    mesh: Mesh | None = None,
+) -> TrainState:
+    """Train up to iteration `end` on waves drawn ahead, those of the state's next iterations.
+
+    Waves are as from `draw_ahead`; `end` is traced, at most AHEAD iterations on. Otherwise as
+    `train_chunk`.
+    """
+    axis = waves[0].ndim - 2  # of the iterations, behind that of replicates
 
     def window(waves):
         return batch_of_waves(*waves, past, horizon)
 
     step = partial(train_step, structure, optimizer)
-    if key.ndim:
-        draw, window, step = jax.vmap(draw, (0, None)), jax.vmap(window), jax.vmap(step)
+    if axis:
+        window, step = jax.vmap(window), jax.vmap(step)
 
-    def train(state, key, end):
-        # Waves are drawn two iterations ahead of their use, and sampled one ahead. Used where they
-        # are made they would be fused into their uses, and XLA on CPU would make them anew in each.
-        def iterate(iteration, carried):
-            state, batch, waves = carried
-            return step(state, batch), window(waves), draw(key, iteration + 2)
-
+    def train(state, waves, end):
         start = state.iteration.ravel()[0]
-        now, ahead = zip(*jax.vmap(draw, (None, 0))(key, start + jnp.arange(2)), strict=True)
-        state, *_ = jax.lax.fori_loop(start, end, iterate, (state, window(now), ahead))
-        return state
+
+        def sample(iteration):
+            # The last one's is not used; an index that is too large is clamped.
+            return window([jnp.take(x, iteration - start, axis, mode="clip") for x in waves])
+
+        # A batch is sampled an iteration ahead of its use. Used where it is made it would be fused
+        # into its uses, and XLA on CPU would make it anew in each.
+        def iterate(iteration, carried):
+            state, batch = carried
+            return step(state, batch), sample(iteration + 1)
+
+        return jax.lax.fori_loop(start, end, iterate, (state, sample(start)))[0]
 
     if mesh is not None:
         # The partitioner would not split the fused kernel's call. (Nor does JAX know how that
@@ -197,7 +252,7 @@ def train_chunk(
         train = jax.shard_map(
             train, mesh=mesh, in_specs=(split, split, whole), out_specs=split, check_vma=False
         )
-    return train(state, key, end)
+    return train(state, waves, end)
 
 
 def iterations_done(state: TrainState) -> int:
@@ -246,7 +301,7 @@ def train_stage(
         start = iteration
         iteration = min(iterations, *(start - start % period + period for period in pause_every))
         if isinstance(source, jax.Array):
-            state = train_chunk(state, source, np.int32(iteration), **fixed, mesh=mesh, **sizes)
+            state = train_chunk(state, source, iteration, **fixed, mesh=mesh, **sizes)
         else:
             for done in range(start, iteration):
                 batch = next(source, None)

@@ -22,6 +22,7 @@ from sinlstm_jax import (
     train_step,
 )
 from sinlstm_jax.model import split_model
+from sinlstm_jax.training import AHEAD, draw_ahead, train_on_waves
 
 PAST, HORIZON, BATCH = 20, 10, 4
 
@@ -92,9 +93,10 @@ def test_frozen_bias_keeps_its_bits_and_has_no_moments(model):
     assert not any("input_bias" in path for path in paths)
 
 
-@pytest.mark.parametrize("ends", [[1, 2, 3, 60], [7, 13, 31, 60], range(10, 61, 10)])
+@pytest.mark.parametrize("ends", [[1, 2, 3], [7, AHEAD - 1, AHEAD + 1], range(10, AHEAD + 20, 10)])
 def test_chunk_sizes_change_no_bit(model, ends):
-    whole, parts = run_chunks(model, 60, [60]), run_chunks(model, 60, ends)
+    last = AHEAD + 20
+    whole, parts = run_chunks(model, last, [last]), run_chunks(model, last, [*ends, last])
     jax.tree.map(np.testing.assert_array_equal, whole, parts)
 
 
@@ -123,9 +125,12 @@ def test_chunks_of_any_length_share_one_compilation(model, compilations):
 
 def test_a_chunk_moves_nothing_between_host_and_device(model):
     optimizer = adam(0.01, 0.02)
-    state, key, end = init_state(model, optimizer, 10), jax.random.key(0), jnp.int32(10)
+    state, key = init_state(model, optimizer, 10), jax.random.key(0)
+    fixed = settings(model, optimizer)
+    first, end, batch_size = jnp.int32(0), jnp.int32(10), fixed.pop("batch_size")
     with jax.transfer_guard("disallow"):
-        state = train_chunk(state, key, end, **settings(model, optimizer))
+        waves = draw_ahead(key, first, batch_size=batch_size)
+        state = train_on_waves(state, waves, end, **fixed)
     assert int(state.iteration) == 10
 
 
@@ -267,7 +272,13 @@ def test_a_chunk_lowers_for_accelerators(platform):
     model, optimizer = SineLSTM(), adam(0.001, 0.02)
     state = init_state(model, optimizer, 100)
     values = settings(model, optimizer, batch_size=20, past=100, horizon=50)
-    exported = jax.export.export(jax.jit(partial(train_chunk, **values)), platforms=[platform])(
+    batch_size = values.pop("batch_size")
+
+    def chunk(state, key, end):
+        waves = draw_ahead(key, state.iteration, batch_size=batch_size)
+        return train_on_waves(state, waves, end, **values)
+
+    exported = jax.export.export(jax.jit(chunk), platforms=[platform])(
         state, jax.random.key(0), jnp.int32(10)
     )
     assert exported.platforms == (platform,)

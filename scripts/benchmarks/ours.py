@@ -15,6 +15,7 @@ from sinlstm_jax.model import split_model
 from sinlstm_jax.native import fused_lstm
 from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
+from sinlstm_jax.training import AHEAD, draw_ahead, train_on_waves
 
 from .sides import Setting
 from .timing import Work
@@ -44,7 +45,7 @@ class Side:
             nonlocal state
             state = state._replace(iteration=jnp.zeros((), jnp.int32))
             for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
-                state = train_chunk(state, key, np.int32(end), **fixed)
+                state = train_chunk(state, key, end, **fixed)
                 np.asarray(state.losses)
 
         return Work(run)
@@ -52,10 +53,13 @@ class Side:
     def compilation(self, setting: Setting) -> Work:
         """Trace and compile a stage's training."""
         state, fixed = self._start(setting)
+        batch_size = fixed.pop("batch_size")
 
         def run(_):
             jax.clear_caches()
-            train_chunk.lower(state, jax.random.key(0), np.int32(1), **fixed).compile()
+            first = draw_ahead.lower(jax.random.key(0), np.int32(0), batch_size=batch_size)
+            first.compile()
+            train_on_waves.lower(state, first.out_info, np.int32(1), **fixed).compile()
 
         return Work(run, cold=True)
 
@@ -99,7 +103,7 @@ class Side:
             nonlocal states
             states = states._replace(iteration=jnp.zeros(count, jnp.int32))
             for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
-                states = train_chunk(states, keys, np.int32(end), **fixed)
+                states = train_chunk(states, keys, end, **fixed)
                 np.asarray(states.losses)
 
         return Work(run, count)
@@ -118,21 +122,19 @@ class Side:
             (gradient,) = pull_back((jax.tree.map(jnp.zeros_like, last), hidden))
             return jax.tree.map(lambda w, g: w - 1e-9 * g, weights, gradient)
 
-        def data(i, carried):
-            _, waves = carried
-            waves_ahead = draw_waves(jax.random.fold_in(jax.random.key(0), i), setting.batch_size)
-            return batch_of_waves(*waves, setting.past, setting.horizon), waves_ahead
+        waves = draw_ahead(jax.random.key(0), 0, batch_size=setting.batch_size)
+
+        def data(i, _):
+            return batch_of_waves(*(x[i % AHEAD] for x in waves), setting.past, setting.horizon)
 
         def adam_alone(_, carried):
             parameters, state = carried
             updates, state = optimizer.update(parameters, state, parameters)
             return optax.apply_updates(parameters, updates), state
 
-        waves = draw_waves(jax.random.key(0), setting.batch_size)
-        batch = batch_of_waves(*waves, setting.past, setting.horizon)
         return {
             "layer": _loop(layer, model.cell.weights),
-            "data": _loop(data, (batch, waves)),
+            "data": _loop(data, data(0, None)),
             "Adam": _loop(adam_alone, (parameters, optimizer.init(parameters))),
         }
 

@@ -121,7 +121,15 @@ inline Vec clamp(Vec x, float low, float high) {
 #endif
 }
 
+// The upper half of the lanes onto the lower, until one is left.
 inline float sum(Vec v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(v);
+#elif defined(__AVX__)
+  __m128 half = _mm256_castps256_ps128(v) + _mm256_extractf128_ps(v, 1);
+  half += _mm_movehl_ps(half, half);
+  return half[0] + half[1];
+#endif
   alignas(64) float lanes[LANES];
   store(lanes, v);
   for (int width = LANES / 2; width > 0; width /= 2) {
