@@ -32,7 +32,7 @@ class Options:
     """The picture."""
     width: int = 1200
     """Of the window, in pixels."""
-    height: int = 930
+    height: int = 1010
     """Of the window, in pixels."""
     dark: bool = False
     """Ask for the dark colours."""

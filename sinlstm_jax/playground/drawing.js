@@ -168,7 +168,8 @@ function drawForecast(canvas, shown, { horizon, samplingRate, cursor }, colours)
   }
   if (truth) {
     between(chart, at, predictions, truth, past - 1, colours.prediction);
-    line(chart, at, truth, { first: past - 1, colour: colours.truth, width: 3, dash: [0.1, 6] });
+    const [width, gap] = at.across > 0.5 ? [3, 6] : [1.5, 4]; // finer where cycles are close
+    line(chart, at, truth, { first: past - 1, colour: colours.truth, width, dash: [0.1, gap] });
   }
   line(chart, at, observed, { colour: colours.ink, width: 4 });
   line(chart, at, predictions, { last: past, colour: colours.prediction, width: 1.25 });
