@@ -220,15 +220,15 @@ def test_stages_are_picked_with_mouse_and_keyboard(open_page):
 
 
 def drag(page, *points):
-    """Drag over the chart of what is fed; points as shares of the observed width, and values."""
+    """Drag over the chart of what is fed; points as samples and values."""
     page.locator("#fed").scroll_into_view_if_needed()
     box = page.locator("#fed").bounding_box()
     past = len(read(page)["observed"])
     steps = past + max(4, int(past / 8 + 0.5))
     top, bottom = box["y"] + 20, box["y"] + box["height"] - 34
-    for index, (share, value) in enumerate(points):
+    for index, (sample, value) in enumerate(points):
         across = (box["width"] - 54) / (steps - 1)
-        x = box["x"] + 44 + share * (past - 1) * across
+        x = box["x"] + 44 + sample * across
         y = bottom - (value - (NO_INPUT - 0.4)) * (bottom - top) / (2.2 - (NO_INPUT - 0.4))
         page.mouse.move(x, y)
         if index == 0:
@@ -240,7 +240,7 @@ def test_samples_dropped_by_hand_become_the_token(open_page):
     page = open_page()
     before = read(page)
     page.get_by_label("drop samples").check()
-    drag(page, (0.3, 0), (0.5, 0), (0.6, 1))
+    drag(page, (30, 0), (50, 0), (59, 1))
     shown = read(page)
     gap = np.flatnonzero(np.isnan(shown["observed"]))
     assert (gap[0], gap[-1], gap.size) == (30, 59, 30)
@@ -248,7 +248,7 @@ def test_samples_dropped_by_hand_become_the_token(open_page):
     np.testing.assert_array_equal(shown["predictions"][:30], before["predictions"][:30])
     assert np.abs(shown["predictions"] - before["predictions"])[30:].max() > 0.01
     page.locator("#summary", has_text="30 of them missing").wait_for()
-    drag(page, (0.3, 0), (0.4, 0))  # begins on one that is dropped: restores
+    drag(page, (30, 0), (40, 0))  # begins on one that is dropped: restores
     assert np.flatnonzero(np.isnan(read(page)["observed"]))[0] == 41
     page.click("#restore")
     np.testing.assert_array_equal(read(page)["predictions"], before["predictions"])
@@ -256,12 +256,11 @@ def test_samples_dropped_by_hand_become_the_token(open_page):
 
 def test_a_drawn_wave_is_continued(open_page):
     page = open_page()
-    shares = np.linspace(0, 1, 41)
-    drag(page, *((share, 0.8 * np.cos(2 * np.pi * 2 * share)) for share in shares))
+    drawn = 0.8 * np.cos(2 * np.pi * 2 * np.arange(100) / 99)
+    drag(page, *((sample, drawn[sample]) for sample in range(0, 100, 3)))
     shown = read(page)
     assert shown["settings"]["source"] == "drawn" and shown["truth"] is None
-    expected = 0.8 * np.cos(2 * np.pi * 2 * np.arange(100) / 99)
-    np.testing.assert_allclose(shown["inputs"][:100], expected, rtol=0, atol=0.05)
+    np.testing.assert_allclose(shown["inputs"][:100], drawn, rtol=0, atol=0.05)
     weights = data_in(COMMITTED.read_text())["stages"][3]["weights"]
     predictions, _ = float64_rollout(weights, shown["inputs"][:, None])
     np.testing.assert_allclose(shown["predictions"], predictions[:, 0], rtol=0, atol=1e-6)
@@ -273,10 +272,10 @@ def test_a_drawn_wave_is_continued(open_page):
     np.testing.assert_allclose(shown["truth"], wave(1.7, 600), rtol=0, atol=1e-12)
     assert page.locator("#sine").is_hidden()
 
-    drag(page, (0.5, 0), (0.7, 0.5))  # what is not drawn over is not observed
+    drag(page, (50, 0), (70, 0.5))  # what is not drawn over is not observed
     shown = read(page)
     assert np.isnan(shown["observed"]).sum() == 100 - 21
-    drag(page, (0.2, 1.5), (0.5, 0))  # the next stroke goes on with it
+    drag(page, (20, 1.5), (50, 0))  # the next stroke goes on with it
     assert np.isnan(read(page)["observed"]).sum() == 100 - 51
     page.fill("#frequency", "2")
     assert read(page)["settings"]["source"] == "sine"
