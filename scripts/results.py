@@ -1,7 +1,8 @@
 """Repeat every published figure: train all seeds, then write the tables, pictures and weights.
 
 Seeds that are complete under --runs are not trained again. What is written: docs/results.md and
-its picture, the README's table, docs/images, and the weights that ship with the package.
+its picture, the README's table, docs/images, and the weights that ship with the package, also as
+a page to play with, docs/playground.html.
 """
 
 import csv
@@ -17,6 +18,7 @@ from sinlstm_jax.cli import SHIPPED, EvaluateOptions, tidy_exit
 from sinlstm_jax.curriculum import run
 from sinlstm_jax.evaluation_report import error
 from sinlstm_jax.loading import load_model, save_pretrained
+from sinlstm_jax.playground import run_data, write_page
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +64,7 @@ def main(options: Options) -> None:
     ):
         shutil.copy(folders[0] / name, IMAGES / name)
     save_pretrained(load_model(folders[0]), ROOT / "sinlstm_jax" / "pretrained.npz")
+    write_page(run_data(folders[0]), ROOT / "docs" / "playground.html")
     publish_evaluation(options.runs)
 
 

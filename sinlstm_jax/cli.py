@@ -22,6 +22,7 @@ from .evaluation_report import tables, write_csv
 from .files import cache_folder
 from .loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
 from .model import SineLSTM
+from .playground import pretrained_data, run_data, write_page
 from .processes import is_first, join
 from .recipes import DEFAULT_SEED, RECIPES, find_recipe
 
@@ -151,6 +152,35 @@ class EvaluateOptions:
             console.print(f"CSV files and pictures are in {folder}")
 
 
+@dataclass(frozen=True)
+class PlaygroundOptions:
+    """Write a page to play with: one HTML file that runs a run's stages in the browser."""
+
+    run: tyro.conf.Positional[str]
+    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    out: Path | None = None
+    """The .html file to write; needed for `pretrained`. Default: RUN/playground.html."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        out = self.out or default_page(self.run)
+        data = pretrained_data() if self.run == SHIPPED else run_data(self.run)
+        write_page(data, out)
+        stages = len(data["stages"])
+        size = out.stat().st_size // 1024
+        print(f"{out}: {stages} stage{'s' * (stages > 1)}, {size} KiB; open it in a browser")
+
+
+def default_page(run: str) -> Path:
+    """Return where the page of a run goes, or of a checkpoint, or raise InputError."""
+    if run == SHIPPED:
+        raise InputError(f"{SHIPPED} has no folder of its own: give --out")
+    path = Path(run)
+    if path.absolute().parent.name == CHECKPOINTS:
+        return path.absolute().parent.parent / f"playground-{path.name}.html"
+    return path / "playground.html"
+
+
 def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Path]:
     """Return where to leave the evaluation of each run, by the run's name.
 
@@ -243,6 +273,7 @@ def main() -> None:
                 "curriculum": CurriculumOptions,
                 "evaluate": EvaluateOptions,
                 "convert": ConvertOptions,
+                "playground": PlaygroundOptions,
             },
             prog="sinlstm",
             description=sinlstm_jax.__doc__,
@@ -265,6 +296,12 @@ def convert_main() -> None:
     """Run `sinlstm convert` without naming it."""
     with tidy_exit():
         tyro.cli(ConvertOptions).execute()
+
+
+def playground_main() -> None:
+    """Run `sinlstm playground` without naming it."""
+    with tidy_exit():
+        tyro.cli(PlaygroundOptions).execute()
 
 
 def keep_compiled_programs() -> None:

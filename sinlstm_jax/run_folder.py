@@ -43,7 +43,7 @@ def open_run(path: Path, identity: dict, device: str, implementation: str) -> di
     try:
         path.mkdir(parents=True, exist_ok=True)
         if (path / DESCRIPTION).exists():
-            found = _read_description(path)
+            found = read_description(path)
             for name, value in identity.items():
                 if found.get(name) != value:
                     raise InputError(
@@ -65,14 +65,15 @@ def open_run(path: Path, identity: dict, device: str, implementation: str) -> di
     return description
 
 
-def _read_description(path: Path) -> dict:
+def read_description(path: Path) -> dict:
+    """Return what run.json of a run's folder holds, or raise InputError if it is damaged."""
     try:
         found = json.loads((path / DESCRIPTION).read_text())
         if not isinstance(found, dict) or not isinstance(found.get("figures"), list):
             raise ValueError("it describes no run")
     except ValueError as error:  # of the JSON, or of its encoding
         raise InputError(
-            f"{path} holds a {DESCRIPTION} that is damaged ({error}): give another --out"
+            f"{path} holds a {DESCRIPTION} that is damaged ({error}): give another folder"
         ) from None
     return found
 

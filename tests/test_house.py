@@ -12,7 +12,7 @@ ORDER = (
     "errors files processes background signals baselines demodulation lstm native implementation "
     "model rollout evaluation training replicates torch_weights checkpoints loading plots "
     "evaluation_plots pictures evaluation_report progress run_folder recipes standing figures "
-    "closing_tables curriculum convert cli"
+    "closing_tables curriculum convert playground cli"
 ).split()
 
 

@@ -1,0 +1,131 @@
+"""A page to play with: one HTML file that runs a run's models in the browser.
+
+page.html holds the places that page.css, the scripts and the weights are put into.
+"""
+
+import html
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ..errors import InputError
+from ..files import replacing
+from ..loading import load_model, load_pretrained
+from ..model import SineLSTM, split_model
+from ..recipes import DEFAULT_SEED
+from ..run_folder import DESCRIPTION, read_description
+from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
+
+SCRIPTS = [
+    f"{name}.js" for name in "lstm signal measure words drawing controls main".split()
+]  # each uses only those before it
+PAST = 100  # steps observed, where no run tells
+
+
+def write_page(data: dict, path: Path) -> None:
+    """Write the page of some models, as `page` makes it, whole or not at all.
+
+    Raises:
+      InputError: the file's name does not end in .html, or it cannot be written.
+    """
+    if path.suffix.lower() != ".html":
+        raise InputError(f"{path} does not end in .html: give the page a name that does")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_text(page(data), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): give another") from None
+
+
+def page(data: dict) -> str:
+    """Return the page as text: needs no other file, no network, and nothing from elsewhere."""
+    parts = {
+        "title": html.escape(f"Sine LSTM playground: {data['name']}"),
+        "style": _source("page.css"),
+        "script": "\n".join(map(_source, SCRIPTS)),
+        # In a script element only `</script` and `<!--` end or change anything.
+        "data": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _source("page.html"))
+
+
+def run_data(path: str | Path) -> dict:
+    """Return what the page knows of a run: each stage that is complete, and its weights.
+
+    Of several replicates it shows the first. A folder without a run's description, or one
+    checkpoint, is a single stage.
+
+    Raises:
+      InputError: there is no model, or its weights are not finite.
+    """
+    path = Path(path)
+    if not (path / DESCRIPTION).is_file():
+        return model_data(path.absolute().name, load_model(path))
+    run = read_description(path)
+    if not run["figures"]:
+        return model_data(path.absolute().name, load_model(path)) | _origin(path, run)
+    try:
+        stages = [
+            _stage(load_model(path / figures["checkpoint"]), figures["horizon"])
+            for figures in run["figures"]
+        ]
+        return _data(path.absolute().name, stages) | _origin(path, run)
+    except KeyError:
+        raise InputError(f"{path} is of an older version of this package: train it anew") from None
+
+
+def pretrained_data() -> dict:
+    """Return what the page knows of the model that ships: the last stage of `curriculum`."""
+    return model_data("pretrained", load_pretrained()) | {
+        "recipe": "curriculum",
+        "seed": DEFAULT_SEED,
+    }
+
+
+def model_data(name: str, model: SineLSTM) -> dict:
+    """Return what the page knows of a single model."""
+    return _data(name, [_stage(model, None)])
+
+
+def _data(name: str, stages: list[dict]) -> dict:
+    return {
+        "name": name,
+        "recipe": None,
+        "seed": None,
+        "past": PAST,
+        "sampling_rate": SAMPLING_RATE,
+        "no_input": NO_INPUT,
+        "trained_band": FREQUENCY_RANGE,
+        "stages": stages,
+    }
+
+
+def _origin(path: Path, run: dict) -> dict:
+    try:
+        return {"recipe": run["recipe"], "seed": run["seeds"][0], "past": run["past"]}
+    except KeyError:
+        raise InputError(f"{path} is of an older version of this package: train it anew") from None
+
+
+def _stage(model: SineLSTM, horizon: int | None) -> dict:
+    """Return a stage: the horizon it was trained to, None if unknown, and the model's arrays."""
+    _, weights, frozen = split_model(model)
+    weights["cell"]["input_bias"] = frozen["cell"]["input_bias"]
+    return {"horizon": horizon, "weights": jax.tree.map(_decimals, weights)}
+
+
+def _decimals(array: jax.Array) -> list:
+    """Return an array as nested lists of the shortest decimals that read back as its float32s."""
+    array = np.asarray(array, np.float32)
+    if not np.isfinite(array).all():
+        raise InputError("the model holds weights that are not finite: give another")
+    return np.vectorize(lambda value: float(str(value)), otypes=[float])(array).tolist()
+
+
+def _source(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,46 @@
+// Where the page's data is born: the true wave, what is observed of it, what the network is fed.
+
+/** Return a source of uniform draws from [0, 1), the same for the same seed: mulberry32. */
+function uniformDraws(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Return what chance decides, drawn once: a slider scales it, and does not draw it anew. */
+function drawChance(seed, steps) {
+  const uniform = uniformDraws(seed);
+  const normal = () =>
+    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()); // Box and Muller
+  const draws = (draw) => Float64Array.from({ length: steps }, draw);
+  return { noise: draws(normal), drop: draws(uniform) };
+}
+
+/** Sample amplitude * sin(2 pi frequency t + phase); the phase in degrees. */
+function sineWave({ frequency, phase, amplitude }, steps, samplingRate) {
+  const start = (phase * Math.PI) / 180;
+  const turn = (2 * Math.PI * frequency) / samplingRate;
+  const value = (_, time) => amplitude * Math.sin(start + turn * time);
+  return Float64Array.from({ length: steps }, value);
+}
+
+/** Return what is observed of a clean signal: with noise, and NaN where there is no sample. */
+function observe(clean, { past, noise, dropped, droppedByHand }, chance) {
+  return Float64Array.from({ length: past }, (_, time) => {
+    const lost = droppedByHand.has(time) || chance.drop[time] < dropped / 100;
+    return lost ? NaN : clean[time] + noise * chance.noise[time];
+  });
+}
+
+/** Return the network's inputs: the token stands for what was not observed, and for the future. */
+function feed(observed, horizon, noInput) {
+  const inputs = new Float64Array(observed.length + horizon).fill(noInput);
+  observed.forEach((value, time) => {
+    if (!Number.isNaN(value)) inputs[time] = value;
+  });
+  return inputs;
+}

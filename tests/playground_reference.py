@@ -1,0 +1,29 @@
+"""What the playground's page has to compute: JAX's scan in float64, on the page's own weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sinlstm_jax.lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
+
+
+def float64_rollout(weights, inputs):
+    """Return predictions `[time, wave]` and hidden states `[time, wave, hidden]`, float64.
+
+    Weights are a stage's of the page, inputs `[time, wave]`.
+    """
+    with jax.enable_x64(True):
+        arrays = jax.tree.map(
+            lambda rows: jnp.asarray(np.array(rows, np.float32), jnp.float64),
+            weights,
+            is_leaf=lambda node: isinstance(node, list),
+        )
+        cell, output = arrays["cell"], arrays["output"]
+        bias = cell["input_bias"] + cell["hidden_bias"]
+        layer = LSTMWeights(cell["input_kernel"], cell["hidden_kernel"], bias)
+        zeros = jnp.zeros((inputs.shape[1], cell["hidden_kernel"].shape[0]))
+        inputs = jnp.asarray(inputs, jnp.float64)[:, :, None]
+        _, hidden = lstm_scan(layer, LSTMCarry(zeros, zeros), inputs)
+        assert hidden.dtype == jnp.float64
+        predictions = readout(output["kernel"], output["bias"], hidden)
+        return np.asarray(predictions)[:, :, 0], np.asarray(hidden)
