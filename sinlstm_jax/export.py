@@ -84,7 +84,7 @@ def export(model: SineLSTM, folder: str | Path) -> None:
         with new_folder(folder) as temporary:
             for name, function in functions.items():
                 (temporary / f"{name}.bin").write_bytes(function.serialize())
-            safetensors.numpy.save_file(weights, temporary / WEIGHTS)
+            (temporary / WEIGHTS).write_bytes(safetensors.numpy.save(weights))
             signatures = json.dumps(_signatures(model, functions, weights), indent=2)
             (temporary / SIGNATURES).write_text(signatures + "\n")
             (temporary / EXAMPLE).write_text(EXAMPLE_CODE)

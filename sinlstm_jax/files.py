@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; on success it becomes `path`, in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         temporary.mkdir()
         yield temporary

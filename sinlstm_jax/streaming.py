@@ -29,16 +29,22 @@ class Forecaster:
     Args:
       model: a trained model.
       batch_size: how many streams there are; None for a single one, without a batch axis.
+      window: how many of the latest steps a forecast is made from, as if the stream had begun with
+        them; None for all. After more steps than they were trained to observe, 100 in our recipes,
+        networks forecast worse (docs/using.md has figures), and there 100 is the best.
 
     Raises:
-      InputError: batch_size is neither None nor a whole number of at least 1.
+      InputError: batch_size or window is neither None nor a whole number of at least 1.
     """
 
-    def __init__(self, model: SineLSTM, batch_size: int | None = None):
+    def __init__(self, model: SineLSTM, batch_size: int | None = None, window: int | None = None):
         if batch_size is not None:
             batch_size = positive_integer("batch_size", batch_size)
+        if window is not None:
+            window = positive_integer("window", window)
         self.model = model
         self.batch_size = batch_size
+        self.window = window
         structure, *arrays = split_model(model)
         self._advance = partial(_compiled_advance(structure), arrays)
         self.reset()
@@ -46,10 +52,15 @@ class Forecaster:
 
     @classmethod
     def load(
-        cls, path: str | Path, batch_size: int | None = None, replicate: int = 0
+        cls,
+        path: str | Path,
+        batch_size: int | None = None,
+        window: int | None = None,
+        *,
+        replicate: int = 0,
     ) -> "Forecaster":
         """Start a stream with the model of a run's folder; raises what `load_model` does."""
-        return cls(load_model(path, replicate), batch_size)
+        return cls(load_model(path, replicate), batch_size, window)
 
     @classmethod
     def from_state(cls, model: SineLSTM, state: Mapping) -> "Forecaster":
@@ -59,26 +70,36 @@ class Forecaster:
           InputError: the state has other entries, shapes that do not fit the model, or values that
             are not finite.
         """
-        carry = _as_carry(model, state)
-        batch_size = None if carry.hidden.ndim == 1 else carry.hidden.shape[0]
-        stream = cls(model, batch_size)
-        stream._carry = LSTMCarry(*(x.reshape(-1, model.hidden_size) for x in carry))
+        dtype = model.output.kernel[...].dtype
+        arrays = _checked_state(state, model.hidden_size, dtype)
+        batch_size = None if arrays["hidden"].ndim == 1 else arrays["hidden"].shape[0]
+        window = arrays["window"][()] if "window" in arrays else None
+        stream = cls(model, batch_size, window)
+        if window is not None:
+            stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-stream.window :]
+        stream._carry = LSTMCarry(
+            *(arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields)
+        )
         return stream
 
     def reset(self) -> None:
         """Forget all samples, as at the start of a new stream."""
         self._carry = self.model.initial_carry(self.batch_size or 1)
+        self._recent = np.empty((0, self.batch_size or 1, 1), self._dtype)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all that is known of the stream: {"hidden", "cell"}, `[hidden]` each.
+        """Return all that is known of the stream, by names, as arrays.
 
-        Of a batch, `[batch, hidden]`. `np.savez(file, **state)` keeps it, or JSON with each entry's
-        `tolist()`, without loss.
+        "hidden" and "cell", `[hidden]` each, and where there is a window its length, "window", and
+        the steps in it, "recent", `[time]`; of a batch, `[batch, hidden]` and `[time, batch]`.
+        `np.savez(file, **state)` keeps it, or JSON with each entry's `tolist()`, without loss.
         """
-        shape = (self.model.hidden_size,)
-        if self.batch_size is not None:
-            shape = (self.batch_size, *shape)
-        return {name: np.array(x).reshape(shape) for name, x in self._carry._asdict().items()}
+        batch = () if self.batch_size is None else (self.batch_size,)
+        state = {k: np.array(v).reshape(*batch, -1) for k, v in self._carry._asdict().items()}
+        if self.window is not None:
+            state["window"] = np.array(self.window)
+            state["recent"] = self._recent.copy().reshape(-1, *batch)
+        return state
 
     def observe(self, values) -> np.ndarray:
         """Read the next sample, or the next several.
@@ -95,7 +116,9 @@ class Forecaster:
           InputError: values are no numbers, infinite, or of another shape; none was read then.
         """
         inputs, shape = self._as_inputs(values)
-        predictions, self._carry = self._read(inputs)
+        predictions, self._carry = self._read(self._carry, inputs)
+        if self.window is not None:
+            self._recent = np.concatenate([self._recent, inputs])[-self.window :]
         return predictions.reshape(shape)
 
     def forecast(self, steps: int) -> np.ndarray:
@@ -107,20 +130,23 @@ class Forecaster:
           InputError: steps is not a whole number of at least 1.
         """
         steps = positive_integer("steps", steps)
-        nothing = np.full((steps, *self._carry.hidden.shape[:1], 1), NO_INPUT, self._dtype)
-        predictions, _ = self._read(nothing)
+        carry = self._carry
+        if self.window is not None:
+            _, carry = self._read(self.model.initial_carry(self.batch_size or 1), self._recent)
+        nothing = np.full((steps, self.batch_size or 1, 1), NO_INPUT, self._dtype)
+        predictions, _ = self._read(carry, nothing)
         return predictions[:, 0] if self.batch_size is None else predictions
 
     @property
     def _dtype(self) -> np.dtype:
         return self._carry.hidden.dtype
 
-    def _read(self, inputs: np.ndarray) -> tuple[np.ndarray, LSTMCarry]:
-        """Read `[time, batch, 1]` from the stream's carry on: (predictions `[time, batch]`, carry).
+    def _read(self, carry: LSTMCarry, inputs: np.ndarray) -> tuple[np.ndarray, LSTMCarry]:
+        """Read `[time, batch, 1]` from a carry on: (predictions `[time, batch]`, next carry).
 
         Reading in pieces gives the bits of reading at once.
         """
-        carry, predictions, start = self._carry, [], 0
+        predictions, start = [], 0
         for chunk in CHUNKS:
             while start + chunk <= inputs.shape[0]:
                 carry, piece = self._advance(carry, inputs[start : start + chunk])
@@ -170,30 +196,36 @@ def _compiled_advance(structure):
     return jax.jit(advance)
 
 
-def _as_carry(model: SineLSTM, state: Mapping) -> LSTMCarry:
-    """Return a state as a carry of NumPy arrays in the model's dtype, or raise InputError."""
-    if sorted(state) != sorted(LSTMCarry._fields):
+def _checked_state(state: Mapping, hidden_size: int, dtype) -> dict[str, np.ndarray]:
+    """Return a state's entries as NumPy arrays, floats in `dtype`, or raise InputError."""
+    names = {"hidden", "cell"}
+    if "window" in state:
+        names |= {"window", "recent"}
+    if set(state) != names:
         raise InputError(
-            f"the state has the entries {sorted(state)}: give what Forecaster.state returned, "
-            f"{' and '.join(LSTMCarry._fields)}"
+            f"the state has the entries {sorted(state)}: give what Forecaster.state returned"
         )
-    carry = {}
+    arrays = {}
     for name, value in state.items():
         try:
-            carry[name] = np.asarray(value, model.output.kernel[...].dtype)
+            arrays[name] = np.asarray(value, None if name == "window" else dtype)
         except (TypeError, ValueError) as error:
             raise InputError(f"{name} of the state is no array of numbers ({error})") from None
-        array = carry[name]
-        if array.ndim not in (1, 2) or array.size == 0 or array.shape[-1] != model.hidden_size:
-            raise InputError(
-                f"{name} of the state has shape {array.shape}: this model takes "
-                f"[{model.hidden_size}] or [batch, {model.hidden_size}]"
-            )
-        if not np.isfinite(array).all():
+        if name != "window" and not np.isfinite(arrays[name]).all():
             raise InputError(f"{name} of the state holds values that are not finite")
-    carry = LSTMCarry(**carry)
-    if carry.hidden.shape != carry.cell.shape:
+    shape = arrays["hidden"].shape
+    if len(shape) not in (1, 2) or shape[-1] != hidden_size or 0 in shape:
         raise InputError(
-            f"the state has shapes {carry.hidden.shape} and {carry.cell.shape}: give the same twice"
+            f"hidden of the state has shape {shape}: this model takes [{hidden_size}] or "
+            f"[batch, {hidden_size}]"
         )
-    return carry
+    if arrays["cell"].shape != shape:
+        raise InputError(
+            f"cell of the state has shape {arrays['cell'].shape}: give {shape}, as hidden has"
+        )
+    if "recent" in arrays:
+        recent = arrays["recent"].shape
+        if not recent or recent[1:] != shape[:-1]:
+            expected = "[time]" if len(shape) == 1 else f"[time, {shape[0]}]"
+            raise InputError(f"recent of the state has shape {recent}: give {expected}")
+    return arrays

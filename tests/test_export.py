@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import venv
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -155,7 +156,7 @@ def test_nothing_is_overwritten_or_left_half_written(tmp_path, monkeypatch):
     def disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(safetensors.numpy, "save_file", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
         export(SineLSTM(2), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -11,8 +11,8 @@ PACKAGE = Path(sinlstm_jax.__file__).parent
 ORDER = (
     "errors files processes background signals baselines demodulation lstm native implementation "
     "model rollout evaluation training replicates torch_weights checkpoints loading streaming "
-    "samples plots evaluation_plots pictures evaluation_report progress run_folder recipes "
-    "standing figures closing_tables curriculum convert export cli"
+    "samples continuing plots evaluation_plots pictures evaluation_report progress run_folder "
+    "recipes standing figures closing_tables curriculum convert export cli"
 ).split()
 
 

@@ -117,18 +117,35 @@ def test_reset_begins_anew(model):
     np.testing.assert_array_equal(forecaster.forecast(20), before)
 
 
+@pytest.mark.parametrize("observed", [1, 6, 7, 20, 300])
+def test_with_a_window_a_forecast_is_made_from_the_latest_steps(model, observed):
+    history = HISTORY[:observed, :2].copy()
+    history[-1, 1] = NO_INPUT
+    forecaster = Forecaster(model, batch_size=2, window=7)
+    half = observed // 2
+    answers = [forecaster.observe(history[:half]), forecaster.observe(history[half:])]
+    np.testing.assert_allclose(np.concatenate(answers), expected(model, history, 0), atol=1e-6)
+    want = expected(model, history[-7:], 40)[-40:]
+    np.testing.assert_allclose(forecaster.forecast(40), want, atol=1e-6)
+    np.testing.assert_allclose(forecaster.forecast(40), want, atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 1, 50, 1000])
 @pytest.mark.parametrize("batch_size", [None, 1, 3])
-def test_a_state_goes_through_json_and_npz_without_loss(model, tmp_path, batch_size):
+def test_a_state_goes_through_json_and_npz_without_loss(model, tmp_path, batch_size, window):
     history = HISTORY[:, 0] if batch_size is None else HISTORY[:, :batch_size]
-    forecaster = Forecaster(model, batch_size)
+    forecaster = Forecaster(model, batch_size, window)
     forecaster.observe(history)
     state = forecaster.state()
     np.savez(tmp_path / "state.npz", **state)
     text = json.dumps({name: array.tolist() for name, array in state.items()})
     for kept in (state, dict(np.load(tmp_path / "state.npz")), json.loads(text)):
         again = Forecaster.from_state(model, kept)
-        assert again.batch_size == batch_size
+        assert (again.batch_size, again.window) == (batch_size, window)
         np.testing.assert_array_equal(again.forecast(50), forecaster.forecast(50))
+    for stream in (again, forecaster):
+        stream.observe(history[:9])
+    np.testing.assert_array_equal(again.forecast(50), forecaster.forecast(50))
 
 
 def test_a_state_does_not_follow_its_stream(model):
@@ -187,6 +204,8 @@ def test_bad_steps_and_batch_sizes_are_named(model, steps):
     if steps is not None:
         with pytest.raises(InputError, match=f"^batch_size is {steps}"):
             Forecaster(model, steps)
+        with pytest.raises(InputError, match=f"^window is {steps}"):
+            Forecaster(model, window=steps)
 
 
 @pytest.mark.parametrize(
@@ -194,10 +213,15 @@ def test_bad_steps_and_batch_sizes_are_named(model, steps):
     [
         ({"other": [0.0]}, r"entries \['cell', 'hidden', 'other'\]"),
         ({"hidden": [0.0] * 14}, r"hidden of the state has shape \(14,\): this model takes \[15\]"),
-        ({"hidden": [[0.0] * 15]}, r"shapes \(1, 15\) and \(15,\)"),
+        ({"hidden": [[0.0] * 15]}, r"cell of the state has shape \(15,\): give \(1, 15\)"),
         ({"cell": ["x"] * 15}, "cell of the state is no array of numbers"),
         ({"cell": [float("nan")] * 15}, "cell of the state holds values that are not finite"),
-        ({"cell": np.zeros((0, 15))}, r"shape \(0, 15\)"),
+        ({"hidden": np.zeros((0, 15))}, r"shape \(0, 15\)"),
+        ({"window": 5}, r"entries \['cell', 'hidden', 'window'\]"),
+        ({"window": 0, "recent": []}, "^window is"),
+        ({"window": 2.5, "recent": []}, "^window is"),
+        ({"window": 5, "recent": [[1.0]]}, r"recent of the state has shape \(1, 1\)"),
+        ({"window": 5, "recent": 1.0}, r"recent of the state has shape \(\)"),
     ],
 )
 def test_bad_states_are_named(model, change, complaint):
