@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from .files import replacing
 from .signals import SAMPLING_RATE
 
+MOST_DRAWN = 8  # streams in one picture
+
 
 class Forecast(NamedTuple):
     """One wave, and what a model made of it; each array `[past + future]`."""
@@ -92,9 +94,13 @@ def plot_continuations(
     """Draw streams one below the other: what was observed, what is missing, and the forecast.
 
     Times are `[past + steps]` in seconds, observed `[past, stream]`, NaN where missing, forecast
-    `[steps, stream]`.
+    `[steps, stream]`. Of more than MOST_DRAWN streams the first are drawn, and the title says so.
     """
-    past = observed.shape[0]
+    past, count = observed.shape
+    if count > MOST_DRAWN:
+        title += f" (the first {MOST_DRAWN} of {count} streams)"
+        names, observed = names[:MOST_DRAWN], observed[:, :MOST_DRAWN]
+        forecast = forecast[:, :MOST_DRAWN]
     figure, rows = _stacked(len(names), times[-1] - times[0], title)
     for axes, name, before, after in zip(rows, names, observed.T, forecast.T, strict=True):
         values = np.concatenate([before[np.isfinite(before)], after])

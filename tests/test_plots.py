@@ -97,3 +97,13 @@ def test_continuations_show_gaps_and_tell_lines_apart_without_colour(tmp_path, m
         assert axes.get_title(loc="left") == name
         assert axes.get_ylim()[1] > np.abs(signal[:, column]).max()
     assert drawn[0].axes[1].get_xlabel() == "time (s)"
+
+
+def test_of_many_streams_the_first_are_drawn(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+    names = [f"stream {i}" for i in range(30)]
+    observed, forecast = np.zeros((5, 30)), np.zeros((4, 30))
+    plot_continuations(tmp_path / "x.png", names, np.arange(9), observed, forecast, "many")
+    assert [axes.get_title(loc="left") for axes in drawn[0].axes] == names[:8]
+    assert drawn[0].get_suptitle() == "many (the first 8 of 30 streams)"
