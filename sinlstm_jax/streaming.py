@@ -152,9 +152,9 @@ class Forecaster:
                 carry, piece = self._advance(carry, inputs[start : start + chunk])
                 predictions.append(piece)
                 start += chunk
-        pieces = [np.asarray(piece)[:, :, 0] for piece in predictions]
-        empty = np.empty((0, inputs.shape[1]), self._dtype)
-        return np.concatenate(pieces or [empty]), carry
+        if not predictions:
+            return np.empty((0, inputs.shape[1]), self._dtype), carry
+        return np.concatenate([np.asarray(piece) for piece in predictions])[:, :, 0], carry
 
     def _as_inputs(self, values) -> tuple[np.ndarray, tuple[int, ...]]:
         """Return samples as `[time, batch, 1]` with NO_INPUT, and the shape they had."""
