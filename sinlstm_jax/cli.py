@@ -1,7 +1,6 @@
 """The command line: the `sinlstm` subcommands, which the scripts also run."""
 
 import contextlib
-import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 import sinlstm_jax
 
 from .closing_tables import closing_table
+from .command_files import make_folder, make_way_for, opened, warn, written
 from .continuing import continue_samples
 from .convert import convert
 from .curriculum import run
@@ -22,7 +22,7 @@ from .evaluation import BASELINES, checked_horizon, forecaster, report
 from .evaluation_plots import plot_evaluation
 from .evaluation_report import tables, write_csv
 from .export import export
-from .files import cache_folder, replacing
+from .files import cache_folder
 from .loading import CHECKPOINTS, load_model, load_models, load_pretrained, replicate_seeds
 from .model import SineLSTM
 from .plots import plot_continuations
@@ -232,48 +232,6 @@ def named_model(name: str) -> SineLSTM:
     return load_pretrained() if name == SHIPPED else load_model(name)
 
 
-def make_way_for(path: Path) -> None:
-    """Make the folder that a file is to be in, or raise InputError if the file exists."""
-    if path.exists():
-        raise InputError(f"{path} exists: give a name that does not")
-    make_folder(path.absolute().parent)
-
-
-@contextlib.contextmanager
-def opened(path: Path | None):
-    """Open a text file to be read, or give standard input."""
-    if path is None:
-        if sys.stdin.isatty():
-            print("Reading samples, one a line; Ctrl-D ends them.", file=sys.stderr)
-        yield sys.stdin
-        return
-    try:
-        file = path.open(encoding="utf-8")
-    except OSError as problem:
-        raise InputError(f"{path} cannot be read ({problem.strerror}): give a CSV file") from None
-    with file:
-        yield file
-
-
-@contextlib.contextmanager
-def written(path: Path | None):
-    """Open a text file that will be there whole or not at all, or give standard output."""
-    if path is not None:
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            yield file
-        return
-    try:
-        yield sys.stdout
-    except BrokenPipeError:  # who read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
-        sys.exit(1)
-
-
-def warn(doubt: str) -> None:
-    """Print a warning."""
-    print(f"warning: {doubt}", file=sys.stderr)
-
-
 def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Path]:
     """Return where to leave the evaluation of each run, by the run's name.
 
@@ -317,15 +275,6 @@ def evaluated_models(
         for seed, model in zip(replicate_seeds(given), found, strict=True):
             models[f"{name}-{seed}"], theirs[f"{name}-{seed}"] = model, folder / str(seed)
     return models, theirs
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder if it is not there, or raise InputError if it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        reason = problem.strerror
-        raise InputError(f"{folder} cannot be made ({reason}): give another --out") from None
 
 
 @contextlib.contextmanager

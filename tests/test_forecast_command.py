@@ -139,6 +139,13 @@ def test_bad_input_leaves_nothing(command, tmp_path, arguments, given, complaint
     assert {path.name for path in tmp_path.iterdir()} == {"file", "latin1.csv"}
 
 
+def test_folders_that_cannot_be_written_to_are_named_first(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # as for whoever is not root
+    code, _, errors = command("forecast", "--picture", "x.png", given="0\n")
+    message = f"error: {tmp_path} cannot be written to: give x.png another folder\n"
+    assert (code, errors) == (2, message)
+
+
 def test_a_live_stream_is_answered_line_by_line():
     script = [sys.executable, "-W", "error", ROOT / "scripts" / "forecast.py"]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

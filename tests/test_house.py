@@ -12,7 +12,7 @@ ORDER = (
     "errors files processes background signals baselines demodulation lstm native implementation "
     "model rollout evaluation training replicates torch_weights checkpoints loading streaming "
     "samples continuing plots evaluation_plots pictures evaluation_report progress run_folder "
-    "recipes standing figures closing_tables curriculum convert export cli"
+    "recipes standing figures closing_tables curriculum convert export command_files cli"
 ).split()
 
 
