@@ -9,6 +9,7 @@ from .model import FrozenBias, LSTMCell, SineLSTM
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
 from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
+from .streaming import Forecaster
 from .torch_weights import params_from_torch, params_to_torch
 from .training import Failure, TrainState, adam, init_state, train_chunk, train_stage, train_step
 
@@ -17,6 +18,7 @@ __all__ = [
     "RECIPES",
     "Diverged",
     "Failure",
+    "Forecaster",
     "FrozenBias",
     "InputError",
     "LSTMCarry",

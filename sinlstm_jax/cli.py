@@ -13,18 +13,24 @@ from rich.console import Console
 import sinlstm_jax
 
 from .closing_tables import closing_table
+from .command_files import make_folder, make_way_for, opened, warn, written
+from .continuing import continue_samples
 from .convert import convert
 from .curriculum import run
-from .errors import Diverged, InputError
+from .errors import Diverged, InputError, positive_integer
 from .evaluation import BASELINES, checked_horizon, forecaster, report
 from .evaluation_plots import plot_evaluation
 from .evaluation_report import tables, write_csv
+from .export import export
 from .files import cache_folder
-from .loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
+from .loading import CHECKPOINTS, load_model, load_models, load_pretrained, replicate_seeds
 from .model import SineLSTM
 from .playground import pretrained_data, run_data, write_page
+from .plots import plot_continuations
 from .processes import is_first, join
 from .recipes import DEFAULT_SEED, RECIPES, find_recipe
+from .samples import TRAINED_SAMPLES, read_samples
+from .signals import SAMPLING_RATE
 
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 
@@ -181,6 +187,80 @@ def default_page(run: str) -> Path:
     return path / "playground.html"
 
 
+class ForecastOptions:
+    """Continue samples that are read from standard input or from a CSV file.
+
+    A column per stream, a line per step at 100 Hz, of waves of amplitude 1 around 0. A first line
+    of names is a header; a column called `time`, in seconds, is checked. An empty field or `nan` is
+    a missing sample. Forecasts are CSV, too: after how many samples, when, and the values.
+    """
+
+    samples: tyro.conf.Positional[Path | None] = None
+    """File to read. Default: standard input, line by line as it comes."""
+    model: str = SHIPPED
+    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    steps: int = 400
+    """Steps to forecast, 100 a second."""
+    every: int | None = None
+    """Forecast after every so many samples, too, and not at the end alone."""
+    window: int = TRAINED_SAMPLES
+    """How many of the latest samples to forecast from; networks do best with what they were trained
+    to observe."""
+    out: Path | None = None
+    """File to write forecasts to. Default: standard output."""
+    picture: Path | None = None
+    """PNG file for a picture of the last forecast."""
+    device: Literal["cpu", "gpu", "tpu"] | None = None
+    """Where to compute. Default: what JAX prefers."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        steps = positive_integer("--steps", self.steps)
+        every = None if self.every is None else positive_integer("--every", self.every)
+        window = positive_integer("--window", self.window)
+        for path in (self.out, self.picture):
+            if path is not None:
+                make_way_for(path)
+        source = "standard input" if self.samples is None else str(self.samples)
+        try:
+            with computing_on(self.device), opened(self.samples) as lines:
+                model = named_model(self.model)
+                samples = read_samples(lines, source, warn)
+                with written(self.out) as file:
+                    found = continue_samples(model, samples, steps, every, window, file, warn)
+        except KeyboardInterrupt:  # one way to end a stream; there is nothing to go on with
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
+        if self.picture is not None:
+            title = f"The next {steps / SAMPLING_RATE:g} s, by {self.model}"
+            plot_continuations(self.picture, *found, title)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Export a model for programs without this package or Flax, on CPU, CUDA and TPU.
+
+    The new folder holds the rollout and the single step as jax.export artifacts for any batch and
+    length, the weights as safetensors, a description, and an example of how to use them.
+    """
+
+    model: tyro.conf.Positional[str]
+    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    out: tyro.conf.Positional[Path]
+    """Folder to make; one that exists is left alone."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        model = named_model(self.model)
+        export(model, self.out)
+        print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")
+
+
+def named_model(name: str) -> SineLSTM:
+    """Load the model of a run's or checkpoint's folder, or the one that ships."""
+    return load_pretrained() if name == SHIPPED else load_model(name)
+
+
 def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Path]:
     """Return where to leave the evaluation of each run, by the run's name.
 
@@ -226,15 +306,6 @@ def evaluated_models(
     return models, theirs
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder if it is not there, or raise InputError if it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        reason = problem.strerror
-        raise InputError(f"{folder} cannot be made ({reason}): give another --out") from None
-
-
 @contextlib.contextmanager
 def computing_on(platform: str | None):
     """Make a platform JAX's default, or raise InputError if it is not there."""
@@ -274,6 +345,8 @@ def main() -> None:
                 "evaluate": EvaluateOptions,
                 "convert": ConvertOptions,
                 "playground": PlaygroundOptions,
+                "forecast": ForecastOptions,
+                "export": ExportOptions,
             },
             prog="sinlstm",
             description=sinlstm_jax.__doc__,
@@ -302,6 +375,18 @@ def playground_main() -> None:
     """Run `sinlstm playground` without naming it."""
     with tidy_exit():
         tyro.cli(PlaygroundOptions).execute()
+
+
+def forecast_main() -> None:
+    """Run `sinlstm forecast` without naming it."""
+    with tidy_exit():
+        tyro.cli(ForecastOptions).execute()
+
+
+def export_main() -> None:
+    """Run `sinlstm export` without naming it."""
+    with tidy_exit():
+        tyro.cli(ExportOptions).execute()
 
 
 def keep_compiled_programs() -> None:

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from .files import replacing
 from .signals import SAMPLING_RATE
 
+MOST_DRAWN = 8  # streams in one picture
+
 
 class Forecast(NamedTuple):
     """One wave, and what a model made of it; each array `[past + future]`."""
@@ -54,19 +56,7 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
 
 def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str) -> None:
     """Draw waves one below the other: observed for `past` steps, then truth and prediction."""
-    seconds = forecasts[0].truth.size / SAMPLING_RATE
-    # Margins in inches, by hand: a layout engine draws everything twice.
-    width, height = min(16, 7 + 0.6 * seconds), 2.1 * len(forecasts) + 1.1
-    figure = Figure(figsize=(width, height))
-    figure.suptitle(title, y=1 - 0.12 / height)
-    rows = figure.subplots(len(forecasts), sharex=True, squeeze=False)[:, 0]
-    figure.subplots_adjust(
-        left=0.75 / width,
-        right=1 - 0.15 / width,
-        bottom=0.85 / height,
-        top=1 - 0.6 / height,
-        hspace=0.2,
-    )
+    figure, rows = _stacked(len(forecasts), forecasts[0].truth.size / SAMPLING_RATE, title)
     for axes, forecast in zip(rows, forecasts, strict=True):
         time = np.arange(forecast.truth.size) / SAMPLING_RATE
         axes.axvspan(0, (past - 1) / SAMPLING_RATE, color="0.92")
@@ -92,6 +82,58 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)
+
+
+def plot_continuations(
+    path: Path,
+    names: list[str],
+    times: np.ndarray,
+    observed: np.ndarray,
+    forecast: np.ndarray,
+    title: str,
+) -> None:
+    """Draw streams one below the other: what was observed, what is missing, and the forecast.
+
+    Times are `[past + steps]` in seconds, observed `[past, stream]`, NaN where missing, forecast
+    `[steps, stream]`. Of more than MOST_DRAWN streams the first are drawn, and the title says so.
+    """
+    past, count = observed.shape
+    if count > MOST_DRAWN:
+        title += f" (the first {MOST_DRAWN} of {count} streams)"
+        names, observed = names[:MOST_DRAWN], observed[:, :MOST_DRAWN]
+        forecast = forecast[:, :MOST_DRAWN]
+    figure, rows = _stacked(len(names), times[-1] - times[0], title)
+    for axes, name, before, after in zip(rows, names, observed.T, forecast.T, strict=True):
+        values = np.concatenate([before[np.isfinite(before)], after])
+        limit = 1.3 * max(1.0, np.abs(values).max())
+        gaps = times[:past][np.isnan(before)]
+        axes.axvspan(times[0], times[past - 1], color="0.92")
+        axes.plot(times[:past], before, "k.-", markersize=3, linewidth=1.5, label="observed")
+        if np.isnan(observed).any():
+            axes.plot(gaps, np.full(gaps.size, -0.9 * limit), "kx", label="missing samples")
+        axes.plot(times[past:], after, color="tab:red", linestyle=(0, (6, 1.5)), label="forecast")
+        axes.set(ylabel="signal", ylim=(-limit, limit), xlim=(times[0], times[-1]))
+        axes.set_title(name, loc="left", fontsize="medium")
+    rows[-1].set_xlabel("time (s)")
+    figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
+    save_figure(figure, path)
+
+
+def _stacked(count: int, seconds: float, title: str) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its axes for waves one below the other, that last so many seconds."""
+    # Margins in inches, by hand: a layout engine draws everything twice.
+    width, height = min(16, 7 + 0.6 * seconds), 2.1 * count + 1.1
+    figure = Figure(figsize=(width, height))
+    figure.suptitle(title, y=1 - 0.12 / height)
+    rows = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
+    figure.subplots_adjust(
+        left=0.75 / width,
+        right=1 - 0.15 / width,
+        bottom=0.85 / height,
+        top=1 - 0.6 / height,
+        hspace=0.2,
+    )
+    return figure, rows
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 from matplotlib.image import imread
 
-from sinlstm_jax.plots import Forecast, plot_forecasts, plot_loss
+from sinlstm_jax.plots import Forecast, plot_continuations, plot_forecasts, plot_loss
 
 
 def colours(path):
@@ -76,3 +76,34 @@ def test_losses_of_replicates_are_drawn_as_a_band_without_those_that_failed(tmp_
 def test_loss_goes_to_a_png(tmp_path):
     plot_loss(tmp_path / "loss.png", np.linspace(1, 0.1, 50)[None], average_over=10, title="loss")
     assert colours(tmp_path / "loss.png")[0] > 100
+
+
+def test_continuations_show_gaps_and_tell_lines_apart_without_colour(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+    times = 7 + np.arange(150) / 100
+    signal = np.sin(times)[:, None] * np.array([1.0, 3.0])
+    observed = signal[:100].copy()
+    observed[[10, 30], 0] = np.nan
+    plot_continuations(tmp_path / "x.png", ["a", "b"], times, observed, signal[100:], "two streams")
+    for axes, column, name, gaps in zip(drawn[0].axes, (0, 1), "ab", ([10, 30], []), strict=True):
+        before, missing, after = axes.lines
+        np.testing.assert_array_equal(before.get_ydata(), observed[:, column])
+        np.testing.assert_allclose(missing.get_xdata(), times[gaps])
+        np.testing.assert_array_equal(after.get_xdata(), times[100:])
+        np.testing.assert_array_equal(after.get_ydata(), signal[100:, column])
+        assert before.get_linestyle() == "-" and missing.get_marker() == "x"
+        assert after.get_linestyle() == "--"
+        assert axes.get_title(loc="left") == name
+        assert axes.get_ylim()[1] > np.abs(signal[:, column]).max()
+    assert drawn[0].axes[1].get_xlabel() == "time (s)"
+
+
+def test_of_many_streams_the_first_are_drawn(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+    names = [f"stream {i}" for i in range(30)]
+    observed, forecast = np.zeros((5, 30)), np.zeros((4, 30))
+    plot_continuations(tmp_path / "x.png", names, np.arange(9), observed, forecast, "many")
+    assert [axes.get_title(loc="left") for axes in drawn[0].axes] == names[:8]
+    assert drawn[0].get_suptitle() == "many (the first 8 of 30 streams)"
