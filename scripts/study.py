@@ -22,12 +22,12 @@ from study_report import publish
 
 from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
 from sinlstm_jax.cli import keep_compiled_programs, tidy_exit
-from sinlstm_jax.curriculum import run_keys
 from sinlstm_jax.evaluation import HELD_OUT_WAVES, held_out_waves
 from sinlstm_jax.files import replacing
 from sinlstm_jax.model import SineLSTM, initial_model, split_model
 from sinlstm_jax.recipes import RECIPES, Recipe, Stage
 from sinlstm_jax.replicates import fetch, place, place_keys, stack, take
+from sinlstm_jax.seeds import run_keys
 from sinlstm_jax.standing import undo_where_wrong
 
 ROOT = Path(__file__).parents[1]

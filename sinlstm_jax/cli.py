@@ -1,6 +1,7 @@
 """The command line: the `sinlstm` subcommands, which the scripts also run."""
 
 import contextlib
+import logging
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +18,13 @@ from .command_files import make_folder, make_way_for, opened, warn, written
 from .continuing import continue_samples
 from .convert import convert
 from .curriculum import run
-from .errors import Diverged, InputError, positive_integer
+from .errors import Diverged, InputError, Interrupted, SaveFailed, positive_integer
 from .evaluation import BASELINES, checked_horizon, forecaster, report
 from .evaluation_plots import plot_evaluation
 from .evaluation_report import tables, write_csv
 from .export import export
 from .files import cache_folder
+from .interruption import Interruption
 from .loading import CHECKPOINTS, load_model, load_models, load_pretrained, replicate_seeds
 from .model import SineLSTM
 from .playground import pretrained_data, run_data, write_page
@@ -39,7 +41,7 @@ SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 class CurriculumOptions:
     """Train a recipe stage by stage, keep its checkpoints, and draw what it learnt.
 
-    The same command on the same --out goes on where it stopped.
+    The same command on the same --out goes on where it stopped, Ctrl-C or SIGTERM save it first.
     """
 
     recipe: str = "curriculum"
@@ -76,6 +78,10 @@ class CurriculumOptions:
         if self.list_recipes:
             print_recipes(printing_console())
             return
+        with Interruption() as interruption:
+            self._train(interruption)
+
+    def _train(self, interruption: Interruption) -> None:
         join(self.coordinator, self.processes, self.process_index)
         console = printing_console()
         recipe = replace(
@@ -93,6 +99,7 @@ class CurriculumOptions:
                 checkpoint_every=self.checkpoint_every,
                 implementation=self.implementation,
                 console=console,
+                stop_signal=interruption,
             )
         console.print(closing_table(description))
         console.print(f"Checkpoints, pictures, metrics.csv and run.json are in {out}")
@@ -110,10 +117,12 @@ class ConvertOptions:
     """What to read."""
     target: tyro.conf.Positional[Path]
     """What to write."""
+    replicate: int | None = None
+    """Which of a run's replicates, from 0 on; needed where there are several."""
 
     def execute(self) -> None:
         """Do what was asked for."""
-        model = convert(self.source, self.target)
+        model = convert(self.source, self.target, self.replicate)
         print(f"{self.target}: {model.hidden_size} hidden units, from {self.source}")
 
 
@@ -399,9 +408,11 @@ def keep_compiled_programs() -> None:
 def tidy_exit():
     """Turn errors into one line without a traceback.
 
-    Exit codes: 2 for bad input, 3 for training that diverged, 130 for Ctrl-C.
+    Exit codes: 2 for bad input, 3 for training that diverged, 4 for what cannot be written, 130 for
+    Ctrl-C, 143 for SIGTERM.
     """
     keep_compiled_programs()
+    logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs traces of what it raises
     try:
         yield
     except InputError as error:
@@ -410,6 +421,12 @@ def tidy_exit():
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(3)
+    except SaveFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(4)
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        sys.exit(128 + error.signal)
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from the latest checkpoint", file=sys.stderr)
+        print("interrupted: the same command goes on, or begins anew", file=sys.stderr)
         sys.exit(130)

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from .errors import InputError
 from .files import replacing
-from .loading import load_model, save_model
+from .loading import load_model, replicate_seeds, save_model
 from .model import SineLSTM
 from .torch_weights import params_from_torch, params_to_torch
 
@@ -18,18 +18,19 @@ TORCH_SUFFIXES = (".pt", ".pth")
 SAFETENSORS_SUFFIX = ".safetensors"
 
 
-def convert(source: str | Path, target: str | Path) -> SineLSTM:
+def convert(source: str | Path, target: str | Path, replicate: int | None = None) -> SineLSTM:
     """Convert a model from one format to another, told apart by their names.
 
     `.pt` and `.pth` are PyTorch state dicts (which need torch), `.safetensors` the same entries
-    in that format, and anything else is a folder with our checkpoints.
+    in that format, and anything else is a folder with our checkpoints: of several replicates,
+    `replicate` says which one.
 
     Returns:
       The model that was converted.
 
     Raises:
-      InputError: the source cannot be read or does not fit, the target exists or cannot be
-        written, or torch is needed and not there.
+      InputError: the source cannot be read or does not fit, or it is not said which replicate; the
+        target exists or cannot be written, or torch is needed and not there.
     """
     source, target = Path(source), Path(target)
     if target.exists():
@@ -37,14 +38,22 @@ def convert(source: str | Path, target: str | Path) -> SineLSTM:
     if _suffix(target) in TORCH_SUFFIXES:
         _torch(target)  # complain before anything is read
     with jax.enable_x64(True):  # a float64 state dict keeps its dtype
-        model = _read(source)
+        model = _read(source, replicate)
         _write(model, target)
     return model
 
 
-def _read(path: Path) -> SineLSTM:
+def _read(path: Path, replicate: int | None) -> SineLSTM:
     if _suffix(path) not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
-        return load_model(path)
+        seeds = replicate_seeds(path)
+        if replicate is None and len(seeds) > 1:
+            raise InputError(
+                f"{path} holds {len(seeds)} replicates, of seeds {seeds[0]} to {seeds[-1]}: give "
+                f"--replicate, 0 to {len(seeds) - 1}"
+            )
+        return load_model(path, replicate or 0)
+    if replicate is not None:
+        raise InputError(f"replicate is {replicate!r}: {path} holds one model, leave it out")
     if not path.is_file():
         raise InputError(f"{path} is no file: give one that is there")
     if _suffix(path) == SAFETENSORS_SUFFIX:

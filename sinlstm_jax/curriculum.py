@@ -2,39 +2,47 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 from rich.console import Console
 
 from .background import Background
 from .checkpoints import Checkpoints
-from .errors import Diverged, InputError, positive_integer
-from .figures import loss_lines, median_replicate, stage_figures
+from .errors import Diverged, Interrupted, positive_integer
+from .figures import (
+    how_it_diverged,
+    loss_lines,
+    median_replicate,
+    stage_figures,
+    where_it_starts,
+)
+from .files import writing_to
 from .loading import CHECKPOINTS
 from .model import SineLSTM, initial_model, split_model
+from .pace import Pace
 from .pictures import draw_long_term, draw_stage
 from .processes import from_first, is_first
 from .progress import RunProgress, Work
-from .recipes import Recipe, Stage
+from .recipes import Recipe
 from .replicates import fetch, place, place_keys, replicate_mesh, stack, take
 from .run_folder import MetricsLog, open_run, write_description
+from .seeds import run_keys, run_seeds
 from .standing import (
     Standing,
     fresh_standing,
     restore_standings,
     save_standing,
     undo_where_wrong,
+    whole_steps,
 )
 from .training import iterations_done, train_chunk, train_stage
-
-LOOK_EVERY = 100  # iterations between two looks at the device, about half a second
 
 
 class _Outputs(NamedTuple):
@@ -45,32 +53,7 @@ class _Outputs(NamedTuple):
     metrics: MetricsLog | None  # None where another process writes it
     checkpoints: Checkpoints
     checkpoint_every: int
-
-
-def run_seeds(seed: int, replicates: int) -> list[int]:
-    """Return the seeds of a run's replicates, one after the other.
-
-    Raises:
-      InputError: there is no replicate, or a seed is not a whole number from 0 to 2**32 - 1.
-    """
-    replicates = positive_integer("replicates", replicates)
-    if type(seed) is not int or not 0 <= seed < 2**32:
-        raise InputError(f"seed is {seed!r}: give a whole number from 0 to {2**32 - 1}")
-    if seed + replicates > 2**32:
-        raise InputError(
-            f"seed is {seed} and replicates {replicates}: give a seed of at most "
-            f"{2**32 - replicates}, since theirs are counted up from it"
-        )
-    return list(range(seed, seed + replicates))
-
-
-def run_keys(seed: int) -> tuple[jax.Array, jax.Array]:
-    """Return (key of the initial weights, key of the data) for a replicate's seed.
-
-    Stage k, from 1 on, trains with `fold_in(data key, k)`.
-    """
-    weights_key, data_key = jax.random.split(jax.random.key(np.uint32(seed)))
-    return weights_key, data_key
+    stop_signal: Callable[[], int]
 
 
 def run(
@@ -82,6 +65,7 @@ def run(
     checkpoint_every: int = 2500,
     implementation: str = "auto",
     console: Console | None = None,
+    stop_signal: Callable[[], int] = lambda: 0,
 ) -> dict:
     """Train a recipe's stages, keep a checkpoint of each, and draw what they learnt.
 
@@ -100,35 +84,40 @@ def run(
       implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that
         was stopped goes on with the one that it began with.
       console: where to print; standard output if not given.
+      stop_signal: asked about every second whether to save and stop: the number of a signal, or 0.
 
     Returns:
       The run's description as in its run.json: what it is, and figures for each stage.
 
     Raises:
-      InputError: an argument, or what is in `out`, does not fit.
+      InputError: an argument, or what is in `out`, does not fit, or another run is at work there.
       Diverged: no replicate is left; the last checkpoint is from before.
+      Interrupted: `stop_signal` returned one; a checkpoint was saved.
+      SaveFailed: `out` can no longer be written; the last checkpoint is as it was.
     """
     checkpoint_every = positive_integer("checkpoint_every", checkpoint_every)
     seeds = run_seeds(seed, replicates)
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     out, mesh = Path(out), replicate_mesh(len(seeds))
-    description = from_first(
-        lambda: open_run(out, _identity(recipe, seeds), _device_name(mesh), implementation)
-    )
-    weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
-    models = [
-        initial_model(recipe.hidden_size, key, description["implementation"])
-        for key in weights_keys
-    ]
-
-    with (
-        Checkpoints(out / CHECKPOINTS, keep=recipe.ends) as checkpoints,
-        Background() as background,
-        contextlib.ExitStack() as files,
-    ):
-        standings = restore_standings(recipe, models, checkpoints)
-        console.print(_where_it_starts(recipe, standings, out))
+    with contextlib.ExitStack() as files:
+        identity, device = _identity(recipe, seeds), _device_name(mesh)
+        description = from_first(
+            lambda: files.enter_context(open_run(out, identity, device, implementation))
+        )
+        files.enter_context(writing_to(out))
+        weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
+        models = [
+            initial_model(recipe.hidden_size, key, description["implementation"])
+            for key in weights_keys
+        ]
+        checkpoints = files.enter_context(Checkpoints(out / CHECKPOINTS, keep=recipe.ends))
+        background = files.enter_context(Background())
+        steps, wrong = from_first(lambda: whole_steps(recipe, checkpoints))
+        for line in wrong:
+            console.print(line)
+        standings = restore_standings(recipe, models, checkpoints, steps)
+        console.print(where_it_starts(recipe, standings, out))
         console.print(f"Computing on {description['device']}, LSTM: {models[0].implementation}")
         work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
         metrics = None
@@ -136,7 +125,9 @@ def run(
             histories = [standing.losses for standing in standings]
             metrics = files.enter_context(MetricsLog(out, seeds, histories))
         with RunProgress(console, work) as progress:
-            outputs = _Outputs(console, progress, metrics, checkpoints, checkpoint_every)
+            outputs = _Outputs(
+                console, progress, metrics, checkpoints, checkpoint_every, stop_signal
+            )
             for number, stage in enumerate(recipe.stages, 1):
                 if number > len(standings):
                     before = standings[-1] if standings else None
@@ -199,6 +190,8 @@ def _train(
     done = standing.iteration
     if done == stage.iterations:
         return standing
+    pace = Pace(outputs.stop_signal)
+    _stop_at(pace.look(0), number, done, outputs.checkpoints)
     outputs.console.print(f"stage {number}: {stage.describe()}")
     outputs.progress.start_stage(number)
     started = time.monotonic() - standing.seconds
@@ -208,7 +201,8 @@ def _train(
     for state in train_stage(
         place(standing.state, mesh),
         _stage_keys(data_keys, number, mesh),
-        pause_every=(LOOK_EVERY, recipe.display_every, outputs.checkpoint_every),
+        pause_every=(recipe.display_every, outputs.checkpoint_every),
+        pause_after=lambda: pace.iterations,
         **_settings(recipe, number, model, mesh),
     ):
         before, done = done, iterations_done(state)
@@ -217,11 +211,12 @@ def _train(
         if outputs.metrics is not None:
             outputs.metrics.append(number, before, losses[:, before:])
         if (failure.iteration >= 0).all():
-            raise Diverged(_how_it_diverged(number, stage, seeds, failure))
+            raise Diverged(how_it_diverged(number, stage, seeds, failure))
         for line in loss_lines(losses, before, recipe.display_every):
             outputs.console.print(line)
         outputs.progress.update(done)
-        if done % outputs.checkpoint_every == 0 or done == stage.iterations:
+        signal = pace.look(done - before)
+        if signal or done % outputs.checkpoint_every == 0 or done == stage.iterations:
             seconds = time.monotonic() - started
             reached = fetch(state, len(seeds))
             if done == stage.iterations:
@@ -231,7 +226,18 @@ def _train(
                         outputs.console.print(f"  undone for seed {seed}: its loss ends too high")
             standing = Standing(reached, seconds, implementation)
             save_standing(outputs.checkpoints, recipe, number, standing, description)
+        _stop_at(signal, number, done, outputs.checkpoints)
     return standing
+
+
+def _stop_at(signal: int, number: int, done: int, checkpoints: Checkpoints) -> None:
+    """Raise Interrupted where a signal came, when all is saved."""
+    if signal:
+        checkpoints.wait()
+        raise Interrupted(
+            f"stopped at stage {number}, iteration {done}: the same command goes on from there",
+            signal,
+        )
 
 
 def _settings(recipe: Recipe, number: int, model: SineLSTM, mesh: Mesh | None) -> dict:
@@ -286,30 +292,10 @@ def _identity(recipe: Recipe, seeds: list[int]) -> dict:
     }
 
 
-def _how_it_diverged(number: int, stage: Stage, seeds: list[int], failure) -> str:
-    last = int(np.argmax(failure.iteration))
-    what = "the run" if len(seeds) == 1 else f"every replicate, seed {seeds[last]} last,"
-    return (
-        f"{what} diverged in stage {number} at iteration {failure.iteration[last]}, "
-        f"loss {failure.loss[last]:g}, gradient norm {failure.gradient_norm[last]:g}: try a "
-        f"learning rate below {stage.learning_rate:g}, clipped gradients, or another seed "
-        "(nothing was saved since)"
-    )
-
-
 def _picture_note(seeds: list[int], shown: int) -> str:
     if len(seeds) == 1:
         return ""
     return f" (seed {seeds[shown]}, the median of {len(seeds)})"
-
-
-def _where_it_starts(recipe: Recipe, standings: list[Standing], out: Path) -> str:
-    if not standings:
-        return f"A new run of {recipe.name} in {out}"
-    number, iteration = len(standings), standings[-1].iteration
-    if number == len(recipe.stages) and iteration == recipe.stages[-1].iterations:
-        return f"The run in {out} is complete: drawing its pictures again"
-    return f"Going on with the run in {out}, from stage {number}, iteration {iteration}"
 
 
 def _device_name(mesh: Mesh | None) -> str:

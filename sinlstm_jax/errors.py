@@ -13,6 +13,18 @@ class Diverged(ArithmeticError):
     """Training came to numbers that are not finite; the message says where, and what to try."""
 
 
+class Interrupted(Exception):
+    """A signal asked to stop; the message says where the run stands, which is saved."""
+
+    def __init__(self, message: str, signal: int):
+        super().__init__(message)
+        self.signal = signal
+
+
+class SaveFailed(OSError):
+    """What is to be kept cannot be written; the message says what, why, and what to do."""
+
+
 def positive_integer(name: str, value) -> int:
     """Return `value` as an int of at least 1, or raise InputError naming it."""
     try:

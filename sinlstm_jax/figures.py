@@ -1,14 +1,16 @@
-"""What a run tells of its losses: lines to print while it trains, figures of each stage."""
+"""What a run tells: lines to print while it trains, figures of each stage."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
 from .evaluation import held_out_waves, rollout_errors
 from .loading import CHECKPOINTS
 from .model import SineLSTM
-from .recipes import Recipe
+from .recipes import Recipe, Stage
 from .standing import Standing
+from .training import Failure
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
 
@@ -36,6 +38,28 @@ def _spread(values: np.ndarray) -> str:
         return "nan"
     median = f"{np.median(finite):.6f}"
     return median if values.size == 1 else f"{median} ({finite.min():.6f} to {finite.max():.6f})"
+
+
+def where_it_starts(recipe: Recipe, standings: list[Standing], out: Path) -> str:
+    """Return the line that says what run this is, and from where it goes on."""
+    if not standings:
+        return f"A new run of {recipe.name} in {out}"
+    number, iteration = len(standings), standings[-1].iteration
+    if number == len(recipe.stages) and iteration == recipe.stages[-1].iterations:
+        return f"The run in {out} is complete: drawing its pictures again"
+    return f"Going on with the run in {out}, from stage {number}, iteration {iteration}"
+
+
+def how_it_diverged(number: int, stage: Stage, seeds: list[int], failure: Failure) -> str:
+    """Return what to say of a stage in which every replicate failed, `[replicate]`."""
+    last = int(np.argmax(failure.iteration))
+    what = "the run" if len(seeds) == 1 else f"every replicate, seed {seeds[last]} last,"
+    return (
+        f"{what} diverged in stage {number} at iteration {failure.iteration[last]}, "
+        f"loss {failure.loss[last]:g}, gradient norm {failure.gradient_norm[last]:g}: try a "
+        f"learning rate below {stage.learning_rate:g}, clipped gradients, or another seed "
+        "(nothing was saved since)"
+    )
 
 
 def stage_figures(

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from .errors import SaveFailed
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -29,6 +31,26 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove the temporary files in a folder of which `replacing` was killed."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Raise SaveFailed, which says how a run goes on, where a file cannot be written."""
+    try:
+        yield
+    except OSError as problem:
+        what = str(problem)
+        if not isinstance(problem, SaveFailed):
+            what = f"{problem.filename or folder} cannot be written ({problem.strerror or what})"
+        raise SaveFailed(
+            f"{what}: what was there before is whole; mend that, and the same command goes on"
+        ) from problem
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,7 @@
 """Trained models in one line: from a run, from one of its checkpoints, or from the package."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -17,6 +18,7 @@ from .replicates import stack, take
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
 PRETRAINED = "pretrained.npz"  # shipped inside the package
+_LOG = logging.getLogger("sinlstm_jax")
 
 
 def load_model(path: str | Path, replicate: int = 0) -> SineLSTM:
@@ -28,7 +30,7 @@ def load_model(path: str | Path, replicate: int = 0) -> SineLSTM:
       replicate: which of the run's replicates, from 0 on.
 
     Raises:
-      InputError: there is no checkpoint, or no such replicate.
+      InputError: there is no checkpoint that is whole, or no such replicate.
     """
     models = load_models(path)
     if type(replicate) is not int or not 0 <= replicate < len(models):
@@ -66,15 +68,24 @@ def _open_checkpoint(path: str | Path) -> Iterator[tuple[Checkpoints, int]]:
         raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
     with Checkpoints(folder, create=False) as checkpoints:
         steps = checkpoints.steps()
-        if folder != path.parent and steps:
-            step = steps[-1]
-        elif path.name.isdecimal() and int(path.name) in steps:
-            step = int(path.name)
-        else:
+        if folder == path.parent:
+            steps = [step for step in steps if str(step) == path.name]
+        if not steps:
             raise InputError(f"{path} holds no checkpoint: give a run's folder or {folder}/<step>")
-        if "replicates" not in checkpoints.meta(step):
-            raise InputError(f"{path} is of an older version of this package: train it anew")
-        yield checkpoints, step
+        yield checkpoints, _latest_whole(checkpoints, folder, steps)
+
+
+def _latest_whole(checkpoints: Checkpoints, folder: Path, steps: list[int]) -> int:
+    """Return the last of some steps that is not damaged; a log line names those that are."""
+    wrong = []
+    for step in reversed(steps):
+        damage = checkpoints.damage(step)
+        if damage is None:
+            for line in wrong:
+                _LOG.warning("%s: taking %d", line, step)
+            return step
+        wrong.append(f"checkpoint {folder / str(step)} is damaged ({damage})")
+    raise InputError(f"{', '.join(wrong)}: give another, or put a copy back")
 
 
 def _counted(replicates: int) -> str:

@@ -1,23 +1,29 @@
 """What a run leaves on disk beside its checkpoints: run.json, metrics.csv, and their rules."""
 
+import contextlib
+import fcntl
 import json
+import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
-from .files import replacing
+from .files import clear_leftovers, replacing
 from .implementation import choose_implementation
 
 DESCRIPTION = "run.json"
 METRICS = "metrics.csv"
 
 
-def open_run(path: Path, identity: dict, device: str, implementation: str) -> dict:
+@contextlib.contextmanager
+def open_run(path: Path, identity: dict, device: str, implementation: str) -> Iterator[dict]:
     """Start a run in a new or empty folder, or find the same one there to go on with.
+
+    While the context lasts, the folder is locked against other runs.
 
     Args:
       path: the run's folder.
@@ -25,13 +31,13 @@ def open_run(path: Path, identity: dict, device: str, implementation: str) -> di
       device: what it is computed on.
       implementation: what is to compute it; with "auto", a run goes on with what it began with.
 
-    Returns:
+    Yields:
       The run's description: {**identity, "device", "implementation", "versions", "figures"},
       written to run.json.
 
     Raises:
-      InputError: the folder cannot be written, or holds something else, or the implementation
-        cannot be had here.
+      InputError: the folder cannot be written, holds something else, or is locked, or the
+        implementation cannot be had here.
     """
     description = {
         **identity,
@@ -40,29 +46,50 @@ def open_run(path: Path, identity: dict, device: str, implementation: str) -> di
         "versions": versions(),
         "figures": [],
     }
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if (path / DESCRIPTION).exists():
-            found = read_description(path)
-            for name, value in identity.items():
-                if found.get(name) != value:
-                    raise InputError(
-                        f"{path} holds a run with {name} {found.get(name)}, not {value}: "
-                        "give another --out, or ask for the run that is there"
+    with contextlib.ExitStack() as lock:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(_locked(path))
+            clear_leftovers(path)
+            if (path / DESCRIPTION).exists():
+                found = read_description(path)
+                for name, value in identity.items():
+                    if found.get(name) != value:
+                        raise InputError(
+                            f"{path} holds a run with {name} {found.get(name)}, not {value}: "
+                            "give another --out, or ask for the run that is there"
+                        )
+                description["figures"] = found["figures"]
+                if implementation == "auto":
+                    description["implementation"] = choose_implementation(
+                        found.get("implementation"), identity["hidden_size"]
                     )
-            description["figures"] = found["figures"]
-            if implementation == "auto":
-                description["implementation"] = choose_implementation(
-                    found.get("implementation"), identity["hidden_size"]
+            elif any(path.iterdir()):
+                raise InputError(
+                    f"{path} is not empty and holds no run: give a new or an empty folder"
                 )
-        elif any(path.iterdir()):
-            raise InputError(f"{path} is not empty and holds no run: give a new or an empty folder")
-        write_description(path, description)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}): give a folder that can"
-        ) from None
-    return description
+            write_description(path, description)
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be written ({error.strerror}): give a folder that can"
+            ) from None
+        yield description
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the one lock on a folder, which the system drops when the process ends, however."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{path} is where another run is at work: wait for it, or give another --out"
+            ) from None
+        yield
+    finally:
+        os.close(folder)
 
 
 def read_description(path: Path) -> dict:

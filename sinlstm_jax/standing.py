@@ -1,11 +1,15 @@
-"""Where the stages of a run stand, and the checkpoints that they go on from."""
+"""Where the stages of a run stand, and the checkpoints that they go on from.
+
+A run goes on from its latest checkpoint up to which all that it needs is whole: the end of each
+stage before. What comes after that one is set aside, and is computed again, to the same bits.
+"""
 
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from .checkpoints import Checkpoints
+from .checkpoints import DAMAGED, Checkpoints
 from .errors import InputError
 from .model import SineLSTM
 from .recipes import Recipe, Stage
@@ -60,27 +64,53 @@ def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
     return state._replace(weights=back)
 
 
+def whole_steps(recipe: Recipe, checkpoints: Checkpoints) -> tuple[list[int], list[str]]:
+    """Return (the step that each stage begun goes on from, what is wrong with later ones).
+
+    Where something is wrong, all later steps are set aside.
+
+    Raises:
+      InputError: there are steps, and none to go on from; they stay where they are.
+    """
+    steps, whole, wrong = checkpoints.steps(), [], []
+    for number, (stage, end) in enumerate(zip(recipe.stages, recipe.ends, strict=True), 1):
+        left = [step for step in steps if step > end - stage.iterations]
+        if not left:
+            break
+        if end not in left and left[-1] > end:
+            wrong.append(f"the checkpoint of stage {number}, step {end}, is gone")
+        for step in reversed([step for step in left if step <= end]):
+            damage = checkpoints.damage(step)
+            if damage is None:
+                whole.append(step)
+                break
+            wrong.append(f"checkpoint {step} is damaged ({damage})")
+        if end not in whole:
+            break
+    if wrong and not whole:
+        raise InputError(
+            f"{', '.join(wrong)}, and there is none before to go on from: put a copy back, or "
+            "start anew with another --out"
+        )
+    if wrong:
+        checkpoints.set_aside([step for step in steps if step > whole[-1]])
+        wrong.append(f"what came after checkpoint {whole[-1]} is set aside in {DAMAGED}")
+    return whole, wrong
+
+
 def restore_standings(
-    recipe: Recipe, models: list[SineLSTM], checkpoints: Checkpoints
+    recipe: Recipe, models: list[SineLSTM], checkpoints: Checkpoints, steps: list[int]
 ) -> list[Standing]:
-    """Return where every stage begun stands, each from its latest checkpoint.
+    """Return where every stage begun stands, each from the step that `whole_steps` names.
 
     `models` are any of the run's sizes, one for each replicate.
     """
-    standings, steps = [], checkpoints.steps()
-    for number, (stage, end) in enumerate(zip(recipe.stages, recipe.ends, strict=True), 1):
-        if end not in steps and steps and steps[-1] > end:
-            raise InputError(
-                f"the checkpoint of stage {number}, step {end}, is gone: put it back, or start "
-                "anew with another --out"
-            )
-        reached = [step for step in steps if end - stage.iterations < step <= end]
-        if not reached:
-            break
+    standings = []
+    for stage, step in zip(recipe.stages, steps, strict=False):  # the last ones are not begun
         like = _items(fresh_standing(stage, models, None, "").state)
-        items = {name: checkpoints.restore(reached[-1], name, like[name]) for name in like}
+        items = {name: checkpoints.restore(step, name, like[name]) for name in like}
         state = TrainState(**items["model"], **items["state"])
-        meta = checkpoints.meta(reached[-1])
+        meta = checkpoints.meta(step)
         standings.append(Standing(state, meta["seconds"], meta["implementation"]))
     return standings
 

@@ -1,6 +1,6 @@
 """Optimizer, training state, train step, and the loop that trains one stage."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 
-from .errors import InputError
+from .errors import InputError, positive_integer
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
 
@@ -270,6 +270,7 @@ def train_stage(
     source: jax.Array | Iterator,
     *,
     pause_every: tuple[int, ...],
+    pause_after: Callable[[], int] | None = None,
     structure: nnx.GraphDef,
     optimizer: optax.GradientTransformation,
     mesh: Mesh | None = None,
@@ -283,6 +284,8 @@ def train_stage(
         `train_chunk` says; or an iterator of batches, (inputs, targets), NumPy arrays
         `[time, batch, 1]` of the model's dtype, one taken per iteration.
       pause_every: periods, in iterations.
+      pause_after: asked before each chunk, how many iterations it may have at most; no limit if not
+        given.
       structure: of the model.
       optimizer: as it was for `init_state`.
       mesh: of devices that share the replicates, as `train_chunk` says; only with keys.
@@ -293,13 +296,18 @@ def train_stage(
       kept.
 
     Raises:
-      InputError: the iterator has no batch left before the stage is at its end.
+      InputError: a period is no whole number of at least 1, or the iterator has no batch left
+        before the stage is at its end.
     """
+    pause_every = tuple(positive_integer("pause_every", period) for period in pause_every)
     fixed = {"structure": structure, "optimizer": optimizer}
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
         start = iteration
-        iteration = min(iterations, *(start - start % period + period for period in pause_every))
+        pauses = [start - start % period + period for period in pause_every]
+        iteration = min([iterations, *pauses])
+        if pause_after is not None:
+            iteration = min(iteration, start + pause_after())
         if isinstance(source, jax.Array):
             state = train_chunk(state, source, iteration, **fixed, mesh=mesh, **sizes)
         else:

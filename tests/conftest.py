@@ -1,6 +1,8 @@
 """Strictness for every test, and a counter of compilations."""
 
 import os
+import shutil
+import subprocess
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 
@@ -45,3 +47,15 @@ _counter = CompilationCounter()
 def compilations():
     _counter.reset()
     return _counter
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MB that can be filled and made read-only."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)

@@ -1,13 +1,16 @@
 import io
 import json
 import re
+import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
 
 from sinlstm_jax import SineLSTM, cli, load_pretrained, save_model
 from sinlstm_jax.closing_tables import closing_table, losses_table
+from sinlstm_jax.errors import Interrupted, SaveFailed
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
 
 DISTRIBUTED = ["--coordinator", "host:1", "--processes", "2", "--process-index", "0"]
@@ -230,6 +233,34 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Interrupted("stopped at stage 1", 15), (143, "", "stopped at stage 1\n")),
+        (Interrupted("stopped at stage 1", 2), (130, "", "stopped at stage 1\n")),
+        (SaveFailed("no room"), (4, "", "error: no room\n")),
+    ],
+)
+def test_exit_codes_tell_why_a_run_ended(command, monkeypatch, error, expected):
+    monkeypatch.setattr(cli, "run", Mock(side_effect=error))
+    assert command("--recipe", "smoke") == expected
+
+
+def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
+    code = (
+        "from sinlstm_jax import cli, processes; processes.JOIN_TIMEOUT = 1; cli.curriculum_main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, "--coordinator", "127.0.0.1:1", "--processes",
+         "2", "--process-index", "1", "--out", tmp_path / "run"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: --coordinator is '127.0.0.1:1', where 2 processes did")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -237,4 +268,4 @@ def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
     monkeypatch.setattr(cli, "run", interrupted)
     code, _, errors = command("--recipe", "smoke")
     assert code == 130
-    assert errors.startswith("interrupted: the same command goes on")
+    assert errors == "interrupted: the same command goes on, or begins anew\n"

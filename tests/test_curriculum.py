@@ -25,10 +25,10 @@ from sinlstm_jax import (
     sample_batch,
 )
 from sinlstm_jax.checkpoints import Checkpoints
-from sinlstm_jax.curriculum import run_keys
 from sinlstm_jax.figures import loss_lines
 from sinlstm_jax.model import split_model
 from sinlstm_jax.pictures import draw_waves
+from sinlstm_jax.seeds import run_keys, run_seeds
 
 TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
@@ -85,6 +85,11 @@ def test_bad_seeds_are_named(tmp_path, seed):
     with pytest.raises(InputError, match=f"^seed is {seed!r}"):
         run(TINY, seed, tmp_path / "run", console=quiet())
     assert not (tmp_path / "run").exists()
+
+
+def test_seeds_may_be_any_whole_numbers():
+    assert run_seeds(np.int64(3), np.int8(2)) == [3, 4]
+    assert {type(seed) for seed in run_seeds(np.uint32(3), 2)} == {int}
 
 
 def test_seeds_decide_weights_and_data_apart():

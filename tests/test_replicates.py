@@ -18,6 +18,7 @@ from rich.console import Console
 
 from sinlstm_jax import InputError, Recipe, Stage, cli, load_model, load_models, run
 from sinlstm_jax.closing_tables import closing_table
+from sinlstm_jax.convert import convert
 from sinlstm_jax.figures import loss_lines, median_replicate
 from sinlstm_jax.loading import replicate_seeds
 from sinlstm_jax.model import split_model
@@ -269,6 +270,23 @@ def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
     np.testing.assert_allclose(ours[1], expected[1], rtol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path, index):
+    processes = start_processes(tmp_path / "run")
+    for line in processes[0].stdout:
+        if "step     50" in line:
+            processes[index].send_signal(signal.SIGTERM)
+    results = finish(processes)
+    assert [code for code, *_ in results] == [143, 143]
+    for _, _, errors in results:
+        stopped = re.fullmatch(r"stopped at stage 1, iteration (\d+): the same .*\n", errors)
+    reached = stopped[1]
+    first, second = finish(start_processes(tmp_path / "run"))
+    assert first[::2] == (0, "") and second == (0, "", "")
+    assert f"from stage 1, iteration {reached}\n" in first[1]
+
+
 def test_two_processes_refuse_alike(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("precious")
@@ -291,6 +309,23 @@ def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch):
         jax.tree.map(
             np.testing.assert_array_equal, split_model(models[name])[1], split_model(expected)[1]
         )
+
+
+def test_a_conversion_asks_which_replicate(tmp_path):
+    run(ONE_STAGE, 7, tmp_path / "run", replicates=2, console=quiet())
+    for source in (tmp_path / "run", tmp_path / "run" / "checkpoints" / "20"):
+        with pytest.raises(InputError, match="holds 2 replicates, of seeds 7 to 8: give --repl"):
+            convert(source, tmp_path / "a.safetensors")
+    for replicate in (2, -1):
+        with pytest.raises(InputError, match=f"replicate is {replicate}: .* give 0 to 1"):
+            convert(tmp_path / "run", tmp_path / "a.safetensors", replicate)
+    assert not (tmp_path / "a.safetensors").exists()
+    for replicate in (0, 1):
+        got = convert(tmp_path / "run", tmp_path / f"{replicate}.safetensors", replicate)
+        expected = load_model(tmp_path / "run", replicate)
+        jax.tree.map(np.testing.assert_array_equal, split_model(got)[1], split_model(expected)[1])
+    with pytest.raises(InputError, match=r"replicate is 0: .* holds one model, leave it out"):
+        convert(tmp_path / "0.safetensors", tmp_path / "b.safetensors", 0)
 
 
 def test_the_closing_table_of_replicates_fits_a_terminal_and_names_those_that_failed():

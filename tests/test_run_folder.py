@@ -1,12 +1,20 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from sinlstm_jax import InputError, implementation
-from sinlstm_jax.run_folder import MetricsLog, open_run
+from sinlstm_jax import InputError, implementation, run_folder
+from sinlstm_jax.run_folder import MetricsLog
 
 IDENTITY = {"recipe": "smoke", "seed": 1, "hidden_size": 4}
+
+
+def open_run(*arguments):
+    """Open a run and leave it at once: its description."""
+    with run_folder.open_run(*arguments) as description:
+        return description
 
 
 def test_a_new_run_describes_itself_and_the_same_run_is_found_again(tmp_path):
@@ -66,6 +74,45 @@ def test_a_damaged_description_is_named(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(InputError, match=r"run\.json that is damaged"):
         open_run(tmp_path, IDENTITY, "cpu", "scan")
+
+
+def test_a_second_run_is_refused_while_the_first_lives(tmp_path):
+    with run_folder.open_run(tmp_path / "run", IDENTITY, "cpu", "scan"):
+        before = (tmp_path / "run" / "run.json").read_bytes()
+        with pytest.raises(InputError, match="run is where another run is at work: wait for it"):
+            open_run(tmp_path / "run", IDENTITY, "cpu", "scan")
+        assert (tmp_path / "run" / "run.json").read_bytes() == before
+        open_run(tmp_path / "other", IDENTITY, "cpu", "scan")
+    open_run(tmp_path / "run", IDENTITY, "cpu", "scan")
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from sinlstm_jax.run_folder import open_run
+with open_run(Path(sys.argv[1]), {"hidden_size": 4}, "cpu", "scan"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    command = [sys.executable, "-c", HOLDING, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "held\n"
+            with pytest.raises(InputError, match="another run is at work"):
+                open_run(tmp_path, {"hidden_size": 4}, "cpu", "scan")
+        finally:
+            process.kill()
+    open_run(tmp_path, {"hidden_size": 4}, "cpu", "scan")
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
+    open_run(tmp_path, IDENTITY, "cpu", "scan")
+    (tmp_path / ".long-term.png.123.tmp").write_text("half")
+    open_run(tmp_path, IDENTITY, "cpu", "scan")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_metrics_are_cut_back_and_go_on(tmp_path):

@@ -338,3 +338,30 @@ def test_another_filter_trains_the_input_bias_too(model):
     np.testing.assert_allclose(moved, other, atol=2e-7)
     trained = nnx.merge(fixed["structure"], state.weights, state.frozen)
     np.testing.assert_array_equal(trained.cell.input_bias[...], state.weights["cell"]["input_bias"])
+
+
+@pytest.mark.parametrize("period", [0, -1, 1.5, True])
+def test_a_period_that_is_none_is_named(period):
+    stages = train_stage(
+        None, jax.random.key(0), pause_every=(10, period), structure=None, optimizer=None
+    )
+    with pytest.raises(InputError, match=f"pause_every is {period!r}: give a whole number"):
+        next(stages)
+
+
+def test_chunks_are_as_long_as_asked_for_and_change_no_number():
+    model, optimizer = SineLSTM(3, rngs=nnx.Rngs(0)), adam(0.01, 1e-3)
+    fixed = {"structure": nnx.graphdef(model), "optimizer": optimizer, "pause_every": (10,)}
+    fixed |= {"batch_size": 2, "past": 5, "horizon": 3}
+
+    def train(**options):
+        start = init_state(model, optimizer, 25)
+        stage = train_stage(start, jax.random.key(0), **fixed, **options)
+        return zip(*((int(s.iteration), np.array(s.losses)) for s in stage), strict=True)
+
+    lengths = iter([1, 2, 100, 4, 100, 5])
+    ends, losses = train(pause_after=lambda: next(lengths))
+    assert ends == (1, 3, 10, 14, 20, 25)
+    expected_ends, expected = train()
+    assert expected_ends == (10, 20, 25)
+    np.testing.assert_array_equal(losses[-1], expected[-1])

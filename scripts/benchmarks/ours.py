@@ -9,7 +9,6 @@ import optax
 from flax import nnx
 
 from sinlstm_jax import NO_INPUT, SineLSTM, adam, draw_waves, forecast, init_state, train_chunk
-from sinlstm_jax.curriculum import LOOK_EVERY
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
 from sinlstm_jax.native import fused_lstm
@@ -20,6 +19,7 @@ from sinlstm_jax.training import AHEAD, draw_ahead, train_on_waves
 from .sides import Setting
 from .timing import Work
 
+LOOK_EVERY = 100  # iterations; a run looks at least at its display_every, or every second
 LOSSES = 20_000  # length of the loss history, as in the longest stage
 PREDICTIONS = 2_000_000  # of a rollout, in one call at most: 8 MB
 

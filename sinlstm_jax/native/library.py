@@ -112,7 +112,12 @@ def _accepts(compiler: str, flag: str) -> bool:
 def _run(command: list[str]) -> str:
     try:
         result = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=COMPILE_TIMEOUT
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMPILE_TIMEOUT,
+            process_group=0,  # Ctrl-C is for us: no kernel is another matter
         )
     except subprocess.TimeoutExpired:
         raise NativeUnavailable(f"{command[0]} took over {COMPILE_TIMEOUT} seconds") from None
