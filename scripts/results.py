@@ -18,8 +18,13 @@ from sinlstm_jax.cli import SHIPPED, EvaluateOptions, tidy_exit
 from sinlstm_jax.curriculum import run
 from sinlstm_jax.evaluation_report import error
 from sinlstm_jax.loading import load_model, save_pretrained
+from sinlstm_jax.model import SineLSTM
+from sinlstm_jax.pictures import LONG_TEST_STEPS
 from sinlstm_jax.playground import run_data, write_page
+from sinlstm_jax.plots import Forecast, plot_forecasts
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES
+from sinlstm_jax.rollout import rollout
+from sinlstm_jax.signals import generate_sample
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -63,9 +68,30 @@ def main(options: Options) -> None:
         "stage-4-horizon-400-loss.png",
     ):
         shutil.copy(folders[0] / name, IMAGES / name)
+    tuned = options.runs / f"tuned-{options.seeds[0]}"
+    run(RECIPES["tuned"], options.seeds[0], tuned)
+    plot_held_phase(IMAGES / "continued.png", load_model(folders[0]), load_model(tuned))
     save_pretrained(load_model(folders[0]), ROOT / "sinlstm_jax" / "pretrained.npz")
     write_page(run_data(folders[0]), ROOT / "docs" / "playground.html")
     publish_evaluation(options.runs)
+
+
+def plot_held_phase(path: Path, curriculum: SineLSTM, tuned: SineLSTM) -> None:
+    """Draw how one wave goes on after each of two recipes, for the README."""
+    frequency, past = 2.1337, RECIPE.past
+    _, observed, _, after = generate_sample(
+        frequency, predict=LONG_TEST_STEPS, samples=past, rng=np.random.default_rng(DEFAULT_SEED)
+    )
+    truth = np.concatenate([observed[0], after[0]])
+    forecasts = [
+        Forecast(title, truth, np.asarray(rollout(model, observed[0], LONG_TEST_STEPS))[:, 0, 0])
+        for title, model in (
+            ("trained by the tutorial's curriculum", curriculum),
+            ("trained by `tuned`, the same network for as many steps", tuned),
+        )
+    ]
+    title = f"{frequency} Hz, observed for one second, then continued for 15 without any input"
+    plot_forecasts(path, forecasts, past, title)
 
 
 def publish_evaluation(runs: Path) -> None:

@@ -1,5 +1,6 @@
 """What scripts/study.py publishes: docs/study.json, and tables and pictures made of it alone."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def publish(root: Path, results: dict[str, dict]) -> None:
     replace_between(page, "study", table(study, recipes))
     replace_between(page, "bars", bars(study))
     replace_between(root / "README.md", "bars", bars(study))
+    replace_between(root / "README.md", "summary", summary(study, original(root)))
     plot_losses(images / "study-losses.png", study)
     plot_seeds(images / "study-errors.png", study, recipes, INTERVALS)
     if ablations:
@@ -81,6 +83,33 @@ def table(study: dict, names) -> str:
             rate(errors[:, 0] < FOLLOWS),
             rate((errors[:, :3] < FOLLOWS).all(axis=1)),
         ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def original(root: Path) -> np.ndarray:
+    """Return the rollout errors of the original's runs, of their last stage: [seed, interval]."""
+    with (root / "docs" / "torch_runs.csv").open() as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    columns = [f"mse_{interval.replace(' to ', '_')}" for interval in INTERVALS[:3]]
+    return np.array([[row[c] for c in columns] for row in rows if row["stage"] == "3"], float)
+
+
+def summary(study: dict, original: np.ndarray) -> str:
+    """Lay out the original beside its port and the better recipes, in few lines."""
+    names = [name for name in ("curriculum", "tuned", "fast") if name in study]
+    sides = [original, *(_array(study[name]["errors"]) for name in names)]
+    million = [f"{study[name]['iteration_steps'] / 1e6:.1f}" for name in names]
+    rows = [
+        ["", "PyTorch original", *(f"`{name}`" for name in names)],
+        ["---"] * (len(names) + 2),
+        ["seeds", *(str(len(errors)) for errors in sides)],
+        ["time steps trained on, millions", "15.1", *million],
+    ]
+    for number, interval in enumerate(INTERVALS[:3]):
+        errors = [f"{np.median(errors[:, number]):.2g}" for errors in sides]
+        rows.append([f"median error, forecast steps {interval}", *errors])
+    follow = [int((errors[:, :3] < FOLLOWS).all(axis=1).sum()) for errors in sides]
+    rows.append(["seeds that follow the wave to step 1500", *map(str, follow)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

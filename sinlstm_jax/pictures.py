@@ -83,5 +83,6 @@ def _predict(model: SineLSTM, inputs) -> jax.Array:
 
 
 def _forecasts(waves, predictions) -> list[Forecast]:
-    columns = zip(TEST_FREQUENCIES, waves.T, np.asarray(predictions)[:, :, 0].T, strict=True)
+    titles = [f"{frequency:g} Hz" for frequency in TEST_FREQUENCIES]
+    columns = zip(titles, waves.T, np.asarray(predictions)[:, :, 0].T, strict=True)
     return [Forecast(*column) for column in columns]

@@ -15,7 +15,7 @@ MOST_DRAWN = 8  # streams in one picture
 class Forecast(NamedTuple):
     """One wave, and what a model made of it; each array `[past + future]`."""
 
-    frequency: float  # Hz
+    title: str
     truth: np.ndarray
     prediction: np.ndarray
 
@@ -78,7 +78,7 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
             label="prediction",
         )
         axes.set(ylabel="signal", ylim=(-1.3, 1.3), yticks=(-1, 0, 1), xlim=(0, time[-1]))
-        axes.set_title(f"{forecast.frequency:g} Hz", loc="left", fontsize="medium", y=1)
+        axes.set_title(forecast.title, loc="left", fontsize="medium", y=1)
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)

@@ -46,7 +46,7 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
         inputs = np.concatenate([waves[:100], np.full((future, 3), NO_INPUT)])[:, :, None]
         expected = reference_lstm.forward(reference, inputs)[:, :, 0]
         forecasts = drawn.pop(name)
-        assert [forecast.frequency for forecast in forecasts] == [1.1337, 2.1337, 3.1337]
+        assert [forecast.title for forecast in forecasts] == ["1.1337 Hz", "2.1337 Hz", "3.1337 Hz"]
         for i, forecast in enumerate(forecasts):
             np.testing.assert_array_equal(forecast.truth, waves[:, i])
             np.testing.assert_allclose(forecast.prediction, expected[:, i], atol=1e-6)

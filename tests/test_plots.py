@@ -18,7 +18,7 @@ def waves(frequencies, past=100, future=200):
     time = np.arange(past + future) / 100
     truths = [np.sin(2 * np.pi * frequency * time) for frequency in frequencies]
     return [
-        Forecast(frequency, truth, 0.5 * truth)
+        Forecast(f"{frequency:g} Hz", truth, 0.5 * truth)
         for frequency, truth in zip(frequencies, truths, strict=True)
     ]
 

@@ -1,5 +1,7 @@
 """The bookkeeping of scripts/study.py; what it trains, it trains with the package's own parts."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import study
@@ -61,3 +63,16 @@ def test_bars_are_judged_by_the_worst_seed():
     tuned["errors"][2] = [0, 0.02, None, 0.04]
     lines = study_report.bars({"tuned": tuned, "fast": fast}).splitlines()[2:]
     assert "missed" in lines[1] and "missed" in lines[2] and "met" in lines[3]
+
+
+def test_the_summary_counts_who_follows():
+    errors = [[0.001, 0.01, 0.04, 1], [0.002, 0.03, 0.06, 1], [0.003, 0.05, None, 1]]
+    results = {"tuned": {"iteration_steps": 15e6, "errors": errors}}
+    original = study_report.original(Path(study.__file__).parents[1])
+    assert original.shape == (6, 3)
+    lines = study_report.summary(results, original).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[2] == ["seeds", "6", "3"]
+    assert [row[2] for row in cells[4:7]] == ["0.002", "0.03", "0.06"]
+    assert float(cells[5][1]) == pytest.approx(np.median(original[:, 1]), rel=0.05)
+    assert cells[7][1:] == ["0", "1"]
