@@ -1,6 +1,7 @@
 """The command line: the `sinlstm` subcommands, which the scripts also run."""
 
 import contextlib
+import io
 import logging
 import sys
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from .evaluation import BASELINES, checked_horizon, forecaster, report
 from .evaluation_plots import plot_evaluation
 from .evaluation_report import tables, write_csv
 from .export import export
-from .files import cache_folder
+from .files import as_path, cache_folder
 from .interruption import Interruption
 from .loading import CHECKPOINTS, load_model, load_models, load_pretrained, replicate_seeds
 from .model import SineLSTM
@@ -282,7 +283,7 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
         raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
     folders = {}
     for given in runs:
-        path = Path(given).absolute()
+        path = as_path(given).absolute()
         name, folder = path.name, path / "evaluation"
         if path.parent.name == CHECKPOINTS:
             name = f"{path.parent.parent.name}-{path.name}"
@@ -348,15 +349,17 @@ def print_recipes(console: Console) -> None:
 def main() -> None:
     """Run the subcommand that the command line names."""
     with tidy_exit():
-        tyro.extras.subcommand_cli_from_dict(
-            {
-                "curriculum": CurriculumOptions,
-                "evaluate": EvaluateOptions,
-                "convert": ConvertOptions,
-                "playground": PlaygroundOptions,
-                "forecast": ForecastOptions,
-                "export": ExportOptions,
-            },
+        subcommands = {
+            "curriculum": CurriculumOptions,
+            "evaluate": EvaluateOptions,
+            "convert": ConvertOptions,
+            "playground": PlaygroundOptions,
+            "forecast": ForecastOptions,
+            "export": ExportOptions,
+        }
+        parsed(
+            tyro.extras.subcommand_cli_from_dict,
+            subcommands,
             prog="sinlstm",
             description=sinlstm_jax.__doc__,
         ).execute()
@@ -365,37 +368,61 @@ def main() -> None:
 def curriculum_main() -> None:
     """Run `sinlstm curriculum` without naming it."""
     with tidy_exit():
-        tyro.cli(CurriculumOptions).execute()
+        parsed(tyro.cli, CurriculumOptions).execute()
 
 
 def evaluate_main() -> None:
     """Run `sinlstm evaluate` without naming it."""
     with tidy_exit():
-        tyro.cli(EvaluateOptions).execute()
+        parsed(tyro.cli, EvaluateOptions).execute()
 
 
 def convert_main() -> None:
     """Run `sinlstm convert` without naming it."""
     with tidy_exit():
-        tyro.cli(ConvertOptions).execute()
+        parsed(tyro.cli, ConvertOptions).execute()
+
+
+def parsed(parse, *arguments, **keywords):
+    """Return what tyro parses, its boxes of several lines turned into one InputError."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return parse(*arguments, **keywords)
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        raise InputError(_first_words(said.getvalue())) from None
+
+
+def _first_words(box: str) -> str:
+    """Return what a box of tyro's says between its title and the first rule, on one line."""
+    words = []
+    for line in box.splitlines()[1:]:
+        text = line.strip("│ ")
+        if text.strip("─-╰╯"):
+            words.append(text)
+        elif words:
+            break
+    return f"{' '.join(words).rstrip('.')}: --help shows what can be given"
 
 
 def playground_main() -> None:
     """Run `sinlstm playground` without naming it."""
     with tidy_exit():
-        tyro.cli(PlaygroundOptions).execute()
+        parsed(tyro.cli, PlaygroundOptions).execute()
 
 
 def forecast_main() -> None:
     """Run `sinlstm forecast` without naming it."""
     with tidy_exit():
-        tyro.cli(ForecastOptions).execute()
+        parsed(tyro.cli, ForecastOptions).execute()
 
 
 def export_main() -> None:
     """Run `sinlstm export` without naming it."""
     with tidy_exit():
-        tyro.cli(ExportOptions).execute()
+        parsed(tyro.cli, ExportOptions).execute()
 
 
 def keep_compiled_programs() -> None:

@@ -5,7 +5,7 @@ import logging
 
 import jax
 
-from .errors import InputError
+from .errors import InputError, shown
 from .native import MAX_HIDDEN_SIZE, NativeUnavailable, load
 
 IMPLEMENTATIONS = ("auto", "scan", "fused")
@@ -19,8 +19,10 @@ def choose_implementation(wanted: str, hidden_size: int) -> str:
     Raises:
       InputError: `wanted` is none of IMPLEMENTATIONS, or is "fused" and cannot be had.
     """
-    if wanted not in IMPLEMENTATIONS:
-        raise InputError(f"implementation is {wanted!r}: give one of {', '.join(IMPLEMENTATIONS)}")
+    if not isinstance(wanted, str) or wanted not in IMPLEMENTATIONS:
+        raise InputError(
+            f"implementation is {shown(wanted)}: give one of {', '.join(IMPLEMENTATIONS)}"
+        )
     if wanted == "scan":
         return "scan"
     obstacle = _obstacle(hidden_size)

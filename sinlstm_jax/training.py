@@ -11,7 +11,14 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 
-from .errors import InputError, positive_integer
+from .errors import (
+    InputError,
+    finite_number,
+    integer_from,
+    positive_integer,
+    positive_number,
+    shown,
+)
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
 
@@ -38,7 +45,6 @@ class TrainState(NamedTuple):
     failure: Failure
 
 
-@cache
 def adam(
     learning_rate: float,
     epsilon: float,
@@ -65,7 +71,41 @@ def adam(
       warmup: iterations in which the learning rate rises from 0 to its peak, linearly.
       final_fraction: of the peak, reached after `iterations` along a cosine; 1 stays there.
       iterations: of the whole stage; needed for the last two.
+
+    Raises:
+      InputError: a rate, an epsilon or a norm is not above 0, a decay not from 0 up to 1, a
+        fraction not above 0 and at most 1, or the warmup not shorter than the iterations.
     """
+    learning_rate = positive_number("learning_rate", learning_rate)
+    epsilon = positive_number("epsilon", epsilon)
+    b1, b2 = _decay("b1", b1), _decay("b2", b2)
+    if clip_norm is not None:
+        clip_norm = positive_number("clip_norm", clip_norm)
+    if iterations is not None:
+        iterations = positive_integer("iterations", iterations)
+    warmup = integer_from(0, "warmup", warmup)
+    if iterations is not None and warmup >= iterations:
+        raise InputError(f"warmup is {warmup}: give fewer than the {iterations} iterations")
+    if positive_number("final_fraction", final_fraction) > 1:
+        raise InputError(f"final_fraction is {final_fraction!r}: give above 0, at most 1")
+    if iterations is None and (warmup or final_fraction != 1):
+        raise InputError("iterations is None: give those over which the rate changes")
+    if not isinstance(nesterov, bool):
+        raise InputError(f"nesterov is {shown(nesterov)}: give True or False")
+    settings = (learning_rate, epsilon, b1, b2, nesterov, clip_norm, warmup)
+    return _adam(*settings, float(final_fraction), iterations)
+
+
+def _decay(name: str, decay) -> float:
+    if not 0 <= finite_number(name, decay) < 1:
+        raise InputError(f"{name} is {decay!r}: give a number from 0 up to 1, 1 left out")
+    return float(decay)
+
+
+@cache
+def _adam(
+    learning_rate, epsilon, b1, b2, nesterov, clip_norm, warmup, final_fraction, iterations
+) -> optax.GradientTransformation:
     rate = learning_rate
     if warmup or final_fraction != 1:
         rate = optax.warmup_cosine_decay_schedule(
@@ -86,7 +126,11 @@ def init_state(
     """Start a stage of so many iterations: the model's weights, a fresh optimizer state.
 
     `trainable` is the filter of what the stage will train, as in `split_model`.
+
+    Raises:
+      InputError: the model is none, or iterations not a whole number of at least 1.
     """
+    iterations = positive_integer("iterations", iterations)
     _, weights, frozen = split_model(model, trainable)
     return _init_state(weights, frozen, optimizer=optimizer, iterations=iterations)
 
@@ -123,7 +167,11 @@ def train_step(
 
     Where the loss, the gradient or a new weight is not finite, the weights and the optimizer keep
     what they had, then and in all iterations after, and `failure` tells of the first.
+
+    Raises:
+      InputError: the batch is not of that form.
     """
+    _check_batch(batch)
     loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
         structure, state.weights, state.frozen, batch
     )
@@ -147,6 +195,20 @@ def train_step(
     )
 
 
+def _check_batch(batch) -> None:
+    """Raise InputError unless it is two arrays of numbers of one shape, `[time, batch, 1]`."""
+    pair = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (None, None)
+    shapes = [x.shape for x in pair if isinstance(x, jax.Array | np.ndarray)]
+    if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 3:
+        floating = all(jnp.issubdtype(x.dtype, jnp.floating) for x in pair)
+        if floating and shapes[0][2] == 1 and 0 not in shapes[0]:
+            return
+    raise InputError(
+        f"a batch has shapes {shown(shapes)}: give (inputs, targets), arrays of the model's dtype "
+        "and one shape, [time, batch, 1]"
+    )
+
+
 def train_chunk(
     state: TrainState,
     key: jax.Array,
@@ -167,7 +229,11 @@ def train_chunk(
     `key` may be an array of keys, `[replicate]`. Then every array of the state has that axis in
     front, the iteration being the same for all, and each replicate trains as it would alone; with
     a mesh of the one axis REPLICATE, each device trains its share of them.
+
+    Raises:
+      InputError: a size is not a whole number of at least 1.
     """
+    past, horizon = positive_integer("past", past), positive_integer("horizon", horizon)
     start = iterations_done(state)
     for first in range(start, max(end, start + 1), AHEAD):
         waves = draw_ahead(key, np.int32(first), batch_size=batch_size)
@@ -296,9 +362,11 @@ def train_stage(
       kept.
 
     Raises:
-      InputError: a period is no whole number of at least 1, or the iterator has no batch left
-        before the stage is at its end.
+      InputError: a period is not a whole number of at least 1, or the iterator has no batch left
+        before the stage is at its end, or one of another form.
     """
+    if not isinstance(pause_every, tuple) or not pause_every:
+        raise InputError(f"pause_every is {shown(pause_every)}: give a tuple of periods")
     pause_every = tuple(positive_integer("pause_every", period) for period in pause_every)
     fixed = {"structure": structure, "optimizer": optimizer}
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
@@ -317,5 +385,6 @@ def train_stage(
                     raise InputError(
                         f"the batches end after iteration {done}: give {iterations} of them"
                     )
+                _check_batch(batch)
                 state = _train_step(state, batch, **fixed)
         yield state

@@ -91,6 +91,11 @@ def test_list_recipes_shows_all(command, tmp_path):
         ([*DISTRIBUTED, "--process-index", "2"], "--process-index is 2: give a number from 0 to 1"),
         (["--device", "gpu"], "--device is 'gpu', but JAX finds only 'cpu' here"),
         (["--out", "file/run"], "file/run cannot be written (Not a directory)"),
+        (["--out", "x" * 5000], "is no path that can be used (File name too long)"),
+        (["--seed", "x"], "error: Error parsing --seed: invalid literal for int()"),
+        (["--sed", "1"], "error: Unrecognized options: --sed, 1: --help shows what can be given"),
+        (["--device", "abacus"], "error: invalid choice 'abacus' for argument '--device'"),
+        (["--out"], "error: Missing value for argument '--out'"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, complaint):
