@@ -33,7 +33,7 @@ def join(coordinator: str | None, processes: int | None, index: int | None) -> N
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == len(given):
         return
-    if missing:
+    if coordinator is None or processes is None or index is None:
         raise InputError(f"{' and '.join(missing)} not given: give all of {', '.join(given)}")
     host, _, port = coordinator.rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 2**16):

@@ -65,9 +65,14 @@ def adam(
       warmup: iterations in which the learning rate rises from 0 to its peak, linearly.
       final_fraction: of the peak, reached after `iterations` along a cosine; 1 stays there.
       iterations: of the whole stage; needed for the last two.
+
+    Raises:
+      InputError: the learning rate is to change, and `iterations` is not given.
     """
     rate = learning_rate
     if warmup or final_fraction != 1:
+        if iterations is None:
+            raise InputError("iterations is None: a learning rate that changes needs the stage's")
         rate = optax.warmup_cosine_decay_schedule(
             0.0, learning_rate, warmup, iterations, learning_rate * final_fraction
         )
@@ -224,9 +229,11 @@ def train_on_waves(
     axis = waves[0].ndim - 2  # of the iterations, behind that of replicates
 
     def window(waves):
-        return batch_of_waves(*waves, past, horizon)
+        return batch_of_waves(*waves, past=past, future=horizon)
 
-    step = partial(train_step, structure, optimizer)
+    def step(state, batch):
+        return train_step(structure, optimizer, state, batch)
+
     if axis:
         window, step = jax.vmap(window), jax.vmap(step)
 
