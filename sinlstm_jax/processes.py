@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -81,10 +82,10 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def from_first(decide: Callable[[], dict]) -> dict:
+def from_first(decide: Callable[[], Any]) -> Any:
     """Return in every process what `decide` returns, or raise what it raises, in the first one.
 
-    That is a dict, JSON-ready, or an InputError.
+    That is something JSON-ready, or an InputError.
     """
     if jax.process_count() == 1:
         return decide()

@@ -307,7 +307,6 @@ def train_stage(
         before the stage is at its end.
     """
     pause_every = tuple(positive_integer("pause_every", period) for period in pause_every)
-    fixed = {"structure": structure, "optimizer": optimizer}
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
         start = iteration
@@ -316,7 +315,15 @@ def train_stage(
         if pause_after is not None:
             iteration = min(iteration, start + pause_after())
         if isinstance(source, jax.Array):
-            state = train_chunk(state, source, iteration, **fixed, mesh=mesh, **sizes)
+            state = train_chunk(
+                state,
+                source,
+                iteration,
+                structure=structure,
+                optimizer=optimizer,
+                mesh=mesh,
+                **sizes,
+            )
         else:
             for done in range(start, iteration):
                 batch = next(source, None)
@@ -324,5 +331,5 @@ def train_stage(
                     raise InputError(
                         f"the batches end after iteration {done}: give {iterations} of them"
                     )
-                state = _train_step(state, batch, **fixed)
+                state = _train_step(state, batch, structure=structure, optimizer=optimizer)
         yield state
