@@ -113,7 +113,9 @@ class Checkpoints:
         if not is_first():
             return
         trees = jax.tree.map(np.array, trees)
-        items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+        items: dict[str, ocp.args.CheckpointArgs] = {
+            name: ocp.args.StandardSave(tree) for name, tree in trees.items()
+        }
         items[META] = ocp.args.JsonSave(meta)
         self.wait()
         if step in self.steps():

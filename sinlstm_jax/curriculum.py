@@ -162,6 +162,7 @@ def run(
                         note=_picture_note(seeds, shown),
                     )
         if is_first():
+            shown = median_replicate(description["figures"][-1])
             background.start(
                 draw_long_term,
                 out,

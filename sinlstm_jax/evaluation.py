@@ -46,8 +46,8 @@ class Waves(NamedTuple):
     frequency: np.ndarray  # [wave], Hz
     offset: np.ndarray  # [wave], t0 in seconds
 
-    def angle(self, step: int) -> np.ndarray:
-        """Return the argument of the sine at a step, radians, `[wave]`."""
+    def angle(self, step: int | np.ndarray) -> np.ndarray:
+        """Return the argument of the sine in radians at a step, `[wave]`; steps are `[..., 1]`."""
         return 2 * np.pi * self.frequency * (step / SAMPLING_RATE + self.offset)
 
     def values(self, first: int, last: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def _obstacle(hidden_size: int) -> str | None:
 
 def default_platform() -> str:
     """Return the platform that JAX computes on by default."""
-    device = jax.config.jax_default_device
+    device = jax.config.jax_default_device  # pyright: ignore  (options are made at run time)
     if device is None:
         return jax.default_backend()
     return device if isinstance(device, str) else device.platform

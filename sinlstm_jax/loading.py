@@ -121,7 +121,7 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
 
 def load_pretrained() -> SineLSTM:
     """Load the model that ships with the package: `curriculum` recipe, default seed."""
-    with resources.files(__package__).joinpath(PRETRAINED).open("rb") as file:
+    with resources.files("sinlstm_jax").joinpath(PRETRAINED).open("rb") as file:
         arrays = dict(np.load(file))
     hidden_size = arrays["weights/cell/hidden_kernel"].shape[0]
     structure, weights, frozen = _abstract_model(hidden_size)
@@ -135,7 +135,8 @@ def save_pretrained(model: SineLSTM, path: str | Path) -> None:
     """Write a model's arrays to an .npz file, under names such as `weights/cell/hidden_bias`."""
     _, weights, frozen = split_model(model)
     leaves, _ = jax.tree.flatten_with_path({"weights": weights, "frozen": frozen})
-    np.savez(path, **{_name(path): np.asarray(leaf) for path, leaf in leaves})
+    arrays = {_name(path): np.asarray(leaf) for path, leaf in leaves}
+    np.savez(path, **arrays)  # pyright: ignore  (it fears an array called allow_pickle)
 
 
 def _name(path) -> str:

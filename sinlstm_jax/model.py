@@ -129,6 +129,7 @@ class SineLSTM(nnx.Module):
         `[steps, batch, 1]`. One call for n and one for m steps give the bits of one for n + m.
         """
         if self.implementation == "fused":
+            assert self.output.bias is not None  # as it may be in a Linear
             kernel, bias = self.output.kernel[...], self.output.bias[...]
             return fused_predict(self.cell.weights, kernel, bias, carry, inputs, steps)
         # The output layer is applied inside the step: after the scan, on all steps at once, it

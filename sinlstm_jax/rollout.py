@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
@@ -114,7 +115,8 @@ def _as_carry(model: SineLSTM, carry) -> LSTMCarry:
 def _as_inputs(model: SineLSTM, history) -> jax.Array:
     """Return a history as `[past, batch, 1]` in the model's dtype, or raise InputError."""
     dtype = model.output.kernel[...].dtype
-    if not isinstance(history, jax.core.Tracer):
+    given = history
+    if not isinstance(history, Tracer):
         try:
             if np.iscomplexobj(given := np.asarray(history)):
                 raise TypeError("but of complex ones")
@@ -130,7 +132,7 @@ def _as_inputs(model: SineLSTM, history) -> jax.Array:
         )
     if history.size == 0:
         raise InputError(f"history has shape {shape}, without a value: give at least one step")
-    if not isinstance(history, jax.core.Tracer) and not np.isfinite(history).all():
+    if not isinstance(history, Tracer) and not np.isfinite(history).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(history))[0])
         raise InputError(
             f"history holds {given[bad]} at {list(bad)}: give values that are finite in {dtype}, "

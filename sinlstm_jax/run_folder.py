@@ -63,7 +63,7 @@ def open_run(path: Path, identity: dict, device: str, implementation: str) -> It
                 description["figures"] = found["figures"]
                 if implementation == "auto":
                     description["implementation"] = choose_implementation(
-                        found.get("implementation"), identity["hidden_size"]
+                        found.get("implementation", "unknown"), identity["hidden_size"]
                     )
             elif any(path.iterdir()):
                 raise InputError(

@@ -7,6 +7,7 @@ seconds. Random waves draw f from U[0.5, 4) Hz and t0 from U[0, 2 pi) s.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .errors import InputError, finite_number, positive_integer, positive_number, shown
 
@@ -17,7 +18,15 @@ HIGHEST = 256  # Hz, the frequency from which `sine` could not count its cycles 
 NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
 
 
-def generate_sample(f=1.0, t0=None, batch_size=1, predict=50, samples=100, *, rng=None):
+def generate_sample(
+    f: float | None = 1.0,
+    t0: float | None = None,
+    batch_size: int = 1,
+    predict: int = 50,
+    samples: int = 100,
+    *,
+    rng: np.random.Generator | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Sample sine waves in NumPy: what was observed and how it goes on.
 
     Args:
@@ -171,6 +180,6 @@ def sample_batches(rng, batch_size: int, past: int, future: int, dtype=np.float3
 
 def _require(name: str, values: jax.Array, fits: jax.Array, expected: str) -> None:
     """Raise InputError unless all values fit; those that are traced are not known yet."""
-    if not isinstance(fits, jax.core.Tracer) and not fits.all():
+    if not isinstance(fits, Tracer) and not fits.all():
         bad = int(jnp.argmin(fits))
         raise InputError(f"{name} holds {values[bad]} at [{bad}]: give values that are {expected}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -73,13 +74,12 @@ class Forecaster:
         dtype = model.output.kernel[...].dtype
         arrays = _checked_state(state, model.hidden_size, dtype)
         batch_size = None if arrays["hidden"].ndim == 1 else arrays["hidden"].shape[0]
-        window = arrays["window"][()] if "window" in arrays else None
+        window: Any = arrays["window"][()] if "window" in arrays else None  # checked as any other
         stream = cls(model, batch_size, window)
         if window is not None:
-            stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-stream.window :]
-        stream._carry = LSTMCarry(
-            *(arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields)
-        )
+            stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-int(window) :]
+        carry = (arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields)
+        stream._carry = LSTMCarry(*carry)  # pyright: ignore  (still on the host)
         return stream
 
     def reset(self) -> None:

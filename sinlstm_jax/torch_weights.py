@@ -126,7 +126,7 @@ def _problems(arrays: dict[str, np.ndarray]) -> list[str]:
     dtypes = sorted(map(str, set(floats)))
     if len(dtypes) > 1:
         problems.append(f"entries are of {' and '.join(dtypes)}: give one dtype")
-    elif dtypes == ["float64"] and not jax.config.jax_enable_x64:
+    elif dtypes == ["float64"] and jax.dtypes.canonicalize_dtype("float64") != "float64":
         problems.append("entries are float64: set jax_enable_x64, or give float32")
     return problems
 

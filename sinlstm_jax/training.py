@@ -290,9 +290,11 @@ def train_on_waves(
     axis = waves[0].ndim - 2  # of the iterations, behind that of replicates
 
     def window(waves):
-        return batch_of_waves(*waves, past, horizon)
+        return batch_of_waves(*waves, past=past, future=horizon)
 
-    step = partial(train_step, structure, optimizer)
+    def step(state, batch):
+        return train_step(structure, optimizer, state, batch)
+
     if axis:
         window, step = jax.vmap(window), jax.vmap(step)
 
@@ -368,7 +370,6 @@ def train_stage(
     if not isinstance(pause_every, tuple) or not pause_every:
         raise InputError(f"pause_every is {shown(pause_every)}: give a tuple of periods")
     pause_every = tuple(positive_integer("pause_every", period) for period in pause_every)
-    fixed = {"structure": structure, "optimizer": optimizer}
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
         start = iteration
@@ -377,7 +378,15 @@ def train_stage(
         if pause_after is not None:
             iteration = min(iteration, start + pause_after())
         if isinstance(source, jax.Array):
-            state = train_chunk(state, source, iteration, **fixed, mesh=mesh, **sizes)
+            state = train_chunk(
+                state,
+                source,
+                iteration,
+                structure=structure,
+                optimizer=optimizer,
+                mesh=mesh,
+                **sizes,
+            )
         else:
             for done in range(start, iteration):
                 batch = next(source, None)
@@ -386,5 +395,5 @@ def train_stage(
                         f"the batches end after iteration {done}: give {iterations} of them"
                     )
                 _check_batch(batch)
-                state = _train_step(state, batch, **fixed)
+                state = _train_step(state, batch, structure=structure, optimizer=optimizer)
         yield state
