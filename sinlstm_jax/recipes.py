@@ -7,7 +7,7 @@ import numpy as np
 import optax
 
 from .errors import InputError, positive_integer, positive_number, shown
-from .training import adam
+from .optimizer import adam
 
 DEFAULT_SEED = 0x1010  # the tutorial's
 

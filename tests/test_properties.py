@@ -31,6 +31,7 @@ from sinlstm_jax import (
     Waves,
     adam,
     cli,
+    commands,
     curriculum,
     draw_waves,
     evaluate,
@@ -620,7 +621,7 @@ EVALUATE = {"--out": ["a"], "--horizon": ["400", "399"], "--device": ["cpu"]}
 )
 def test_the_evaluate_command(tmp_path_factory, runs, options):
     assert_one_line_or_accepted(
-        tmp_path_factory, cli.evaluate_main, [*runs, *options], cli, "make_folder"
+        tmp_path_factory, cli.evaluate_main, [*runs, *options], commands.evaluate, "make_folder"
     )
 
 
@@ -630,11 +631,50 @@ def test_the_evaluate_command(tmp_path_factory, runs, options):
 )
 def test_the_convert_command(tmp_path_factory, files, options):
     assert_one_line_or_accepted(
-        tmp_path_factory, cli.convert_main, [*files, *options], cli, "SHIPPED"
+        tmp_path_factory, cli.convert_main, [*files, *options], commands.shared, "SHIPPED"
     )
 
 
-@given(st.sampled_from(["curriculum", "evaluate", "convert"]) | words, st.lists(words, max_size=2))
+FORECAST = {
+    "--model": ["pretrained", "nowhere"],
+    "--steps": ["1", "400"],
+    "--every": ["50"],
+    "--window": ["100"],
+    "--out": ["a.csv"],
+    "--picture": ["a.png"],
+    "--device": ["cpu"],
+}
+
+
+@given(command_lines(FORECAST))
+def test_the_forecast_command(tmp_path_factory, arguments):
+    assert_one_line_or_accepted(
+        tmp_path_factory, cli.forecast_main, arguments, commands.forecast, "opened"
+    )
+
+
+@given(st.lists(st.sampled_from(["pretrained", "nowhere", "a"]) | words, max_size=3))
+def test_the_export_command(tmp_path_factory, arguments):
+    assert_one_line_or_accepted(
+        tmp_path_factory, cli.export_main, arguments, commands.export, "export"
+    )
+
+
+@given(
+    st.lists(st.sampled_from(["pretrained", "nowhere"]) | words, max_size=2),
+    command_lines({"--out": ["a.html", "a"]}),
+)
+def test_the_playground_command(tmp_path_factory, runs, options):
+    assert_one_line_or_accepted(
+        tmp_path_factory, cli.playground_main, [*runs, *options], commands.playground, "write_page"
+    )
+
+
+@given(
+    st.sampled_from(["curriculum", "evaluate", "convert", "forecast", "export", "playground"])
+    | words,
+    st.lists(words, max_size=2),
+)
 def test_the_installed_command(tmp_path_factory, subcommand, arguments):
     assert_one_line_or_accepted(
         tmp_path_factory, cli.main, [subcommand, *arguments], curriculum, "initial_model"
