@@ -1,7 +1,7 @@
 """An LSTM that continues sine waves: the PyTorch tutorial, in JAX and Flax."""
 
 from .curriculum import run
-from .errors import Diverged, InputError
+from .errors import Diverged, InputError, Interrupted, SaveFailed
 from .evaluation import Waves, evaluate, forecaster, held_out_waves, rollout_errors
 from .loading import load_model, load_models, load_pretrained, save_model
 from .lstm import LSTMCarry
@@ -22,9 +22,11 @@ __all__ = [
     "Forecaster",
     "FrozenBias",
     "InputError",
+    "Interrupted",
     "LSTMCarry",
     "LSTMCell",
     "Recipe",
+    "SaveFailed",
     "SineLSTM",
     "Stage",
     "TrainState",

@@ -134,8 +134,8 @@ TRIED = set(
 )
 # Values, errors, and plain containers that take what they are given.
 NOTHING_TO_TRY = {
-    *("NO_INPUT", "RECIPES", "Diverged", "InputError", "FrozenBias"),
-    *("Failure", "LSTMCarry", "TrainState", "Waves"),
+    *("NO_INPUT", "RECIPES", "Diverged", "InputError", "Interrupted", "SaveFailed"),
+    *("FrozenBias", "Failure", "LSTMCarry", "TrainState", "Waves"),
 }
 
 
