@@ -86,7 +86,8 @@ def _observe(structure, state, inputs):
 
 @partial(jax.jit, static_argnums=(0, 3))
 def _forecast(structure, state, carry, steps):
-    nothing = jnp.full((1, carry.hidden.shape[0], 1), NO_INPUT, carry.hidden.dtype)
+    like = jax.tree.leaves(carry)[0]  # of whatever cell
+    nothing = jnp.full((1, like.shape[0], 1), NO_INPUT, like.dtype)
     return nnx.merge(structure, state).predict(carry, nothing, steps)
 
 
