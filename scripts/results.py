@@ -14,7 +14,9 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from sinlstm_jax.cli import SHIPPED, EvaluateOptions, tidy_exit
+from sinlstm_jax.cli import tidy_exit
+from sinlstm_jax.commands import EvaluateOptions
+from sinlstm_jax.commands.shared import SHIPPED
 from sinlstm_jax.curriculum import run
 from sinlstm_jax.evaluation_report import error
 from sinlstm_jax.loading import load_model, save_pretrained

@@ -1,17 +1,18 @@
 """An LSTM that continues sine waves: the PyTorch tutorial, in JAX and Flax."""
 
 from .curriculum import run
-from .errors import Diverged, InputError
+from .errors import Diverged, InputError, Interrupted, SaveFailed
 from .evaluation import Waves, evaluate, forecaster, held_out_waves, rollout_errors
 from .loading import load_model, load_models, load_pretrained, save_model
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
+from .optimizer import adam
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
 from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
 from .streaming import Forecaster
 from .torch_weights import params_from_torch, params_to_torch
-from .training import Failure, TrainState, adam, init_state, train_chunk, train_stage, train_step
+from .training import Failure, TrainState, init_state, train_chunk, train_stage, train_step
 
 __all__ = [
     "NO_INPUT",
@@ -21,9 +22,11 @@ __all__ = [
     "Forecaster",
     "FrozenBias",
     "InputError",
+    "Interrupted",
     "LSTMCarry",
     "LSTMCell",
     "Recipe",
+    "SaveFailed",
     "SineLSTM",
     "Stage",
     "TrainState",

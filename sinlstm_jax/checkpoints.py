@@ -20,6 +20,7 @@ import orbax.checkpoint as ocp
 
 from .errors import InputError, SaveFailed
 from .processes import is_first
+from .strangers import check_checkpoint, read_json, reading
 
 META = "meta"
 MANIFEST = "manifest.json"
@@ -81,10 +82,10 @@ class Checkpoints:
         """
         folder = self._folder / str(step)
         try:
-            manifest = json.loads((folder / MANIFEST).read_text())
+            if not (folder / MANIFEST).exists():
+                return f"it has no {MANIFEST}, like those of older versions of this package"
+            manifest = read_json(folder / MANIFEST)
             form, hashes = manifest["format"], dict(manifest["files"])
-        except FileNotFoundError:
-            return f"it has no {MANIFEST}, like those of older versions of this package"
         except (OSError, ValueError, KeyError, TypeError):
             return f"{MANIFEST} cannot be read"
         if form != FORMAT:
@@ -94,10 +95,14 @@ class Checkpoints:
             )
         for name, expected in hashes.items():
             try:
+                # A stranger's manifest could name files of ours, or devices that have no end.
+                if not (folder / name).resolve().is_relative_to(folder.resolve()):
+                    return f"{name} is not in it"
                 if _sha256(folder / name) != expected:
                     return f"{name} has changed"
-            except OSError as problem:
-                return f"{name} cannot be read: {problem.strerror}"
+            except (OSError, ValueError) as problem:
+                reason = getattr(problem, "strerror", problem)
+                return f"{name} cannot be read: {reason}"
         return None
 
     def save(self, step: int, meta: dict, **trees) -> None:
@@ -108,7 +113,9 @@ class Checkpoints:
         if not is_first():
             return
         trees = jax.tree.map(np.array, trees)
-        items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+        items: dict[str, ocp.args.CheckpointArgs] = {
+            name: ocp.args.StandardSave(tree) for name, tree in trees.items()
+        }
         items[META] = ocp.args.JsonSave(meta)
         self.wait()
         if step in self.steps():
@@ -123,23 +130,26 @@ class Checkpoints:
             saving.result()
 
     def meta(self, step: int) -> dict:
-        """Return the JSON that was saved at a step."""
-        return self._restore(step, META, ocp.args.JsonRestore())
+        """Return the JSON that was saved at a step, or raise InputError if it cannot be read."""
+        return read_json(self._folder / str(step) / META / "metadata")
 
     def restore(self, step: int, name: str, like):
-        """Return one named pytree, with the structure, shapes and dtypes of `like`."""
+        """Return one named pytree, with the structure, shapes and dtypes of `like`.
+
+        Raises:
+          InputError: what is there is something else, or cannot be read.
+        """
         abstract = jax.tree.map(ocp.tree.to_shape_dtype_struct, like)
-        return self._restore(step, name, ocp.args.StandardRestore(abstract))
+        folder = self._folder / str(step)
+        check_checkpoint(folder / name, abstract)
+        args = ocp.args.Composite(**{name: ocp.args.StandardRestore(abstract)})
+        with reading(folder, "checkpoint of ours"):
+            return self._orbax.restore(folder, args=args)[name]
 
     def set_aside(self, steps: Iterable[int]) -> None:
         """Move steps into a folder where they are in no one's way, and none is lost."""
         for step in steps:
             _move(self._folder / str(step), self._folder / DAMAGED)
-
-    def _restore(self, step: int, name: str, how):
-        return self._orbax.restore(
-            self._folder / str(step), args=ocp.args.Composite(**{name: how})
-        )[name]
 
     def _write(self, step: int, items: ocp.args.Composite, size: int) -> None:
         aside = self._folder / SAVING / str(step)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import safetensors
 import safetensors.numpy
 
-from .errors import InputError
-from .files import replacing
+from .errors import InputError, shown
+from .files import as_path, replacing
 from .loading import load_model, replicate_seeds, save_model
 from .model import SineLSTM
+from .strangers import check_torch_file, reading
 from .torch_weights import params_from_torch, params_to_torch
 
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -32,7 +32,7 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
       InputError: the source cannot be read or does not fit, or it is not said which replicate; the
         target exists or cannot be written, or torch is needed and not there.
     """
-    source, target = Path(source), Path(target)
+    source, target = as_path(source), as_path(target)
     if target.exists():
         raise InputError(f"{target} exists: give a name that does not")
     if _suffix(target) in TORCH_SUFFIXES:
@@ -53,20 +53,17 @@ def _read(path: Path, replicate: int | None) -> SineLSTM:
             )
         return load_model(path, replicate or 0)
     if replicate is not None:
-        raise InputError(f"replicate is {replicate!r}: {path} holds one model, leave it out")
+        raise InputError(f"replicate is {shown(replicate)}: {path} holds one model, leave it out")
     if not path.is_file():
         raise InputError(f"{path} is no file: give one that is there")
     if _suffix(path) == SAFETENSORS_SUFFIX:
-        try:
-            return params_from_torch(safetensors.numpy.load_file(path))
-        except safetensors.SafetensorError as error:
-            raise InputError(f"{path} is no safetensors file ({error})") from None
+        with reading(path, "safetensors file"):
+            arrays = safetensors.numpy.load_file(path)
+        return params_from_torch(arrays)
     torch = _torch(path)
-    try:
+    check_torch_file(path)
+    with reading(path, "PyTorch file of weights alone"):
         state_dict = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its unpickler and zip reader do
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} is no PyTorch file of weights alone ({reason})") from None
     if not isinstance(state_dict, dict):
         raise InputError(f"{path} holds a {type(state_dict).__name__}: save model.state_dict()")
     return params_from_torch(state_dict)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from .background import Background
 from .checkpoints import Checkpoints
-from .errors import Diverged, Interrupted, positive_integer
+from .errors import Diverged, InputError, Interrupted, positive_integer
 from .figures import (
     how_it_diverged,
     loss_lines,
@@ -23,7 +23,7 @@ from .figures import (
     stage_figures,
     where_it_starts,
 )
-from .files import writing_to
+from .files import as_path, writing_to
 from .loading import CHECKPOINTS
 from .model import SineLSTM, initial_model, split_model
 from .pace import Pace
@@ -99,7 +99,9 @@ def run(
     seeds = run_seeds(seed, replicates)
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
-    out, mesh = Path(out), replicate_mesh(len(seeds))
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
+    out, mesh = as_path(out), replicate_mesh(len(seeds))
     with contextlib.ExitStack() as files:
         identity, device = _identity(recipe, seeds), _device_name(mesh)
         description = from_first(
@@ -160,6 +162,7 @@ def run(
                         note=_picture_note(seeds, shown),
                     )
         if is_first():
+            shown = median_replicate(description["figures"][-1])
             background.start(
                 draw_long_term,
                 out,

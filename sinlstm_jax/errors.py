@@ -4,9 +4,14 @@ import math
 import numbers
 import operator
 
+LARGEST_INTEGER = 2**31 - 1  # JAX counts in int32
+
 
 class InputError(ValueError):
-    """What was given cannot be used; the message names the value and the way out."""
+    """What was given cannot be used; the message names the value and the way out, on one line."""
+
+    def __init__(self, message: str):
+        super().__init__(message.replace("\n", "\\n"))  # a file's name may hold anything
 
 
 class Diverged(ArithmeticError):
@@ -26,18 +31,53 @@ class SaveFailed(OSError):
 
 
 def positive_integer(name: str, value) -> int:
-    """Return `value` as an int of at least 1, or raise InputError naming it."""
+    """Return `value` as an int from 1 to LARGEST_INTEGER, or raise InputError naming it."""
+    return integer_from(1, name, value)
+
+
+def integer_from(least: int, name: str, value) -> int:
+    """Return `value` as an int from `least` to LARGEST_INTEGER, or raise InputError naming it."""
     try:
         number = operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool) or number < 1:
-        raise InputError(f"{name} is {value!r}: give a whole number of at least 1")
+    if number is None or isinstance(value, bool) or number < least:
+        raise InputError(f"{name} is {shown(value)}: give a whole number of at least {least}")
+    if number > LARGEST_INTEGER:
+        raise InputError(f"{name} is {shown(value)}: give at most {LARGEST_INTEGER}")
     return number
 
 
 def positive_number(name: str, value) -> float:
     """Return `value` as a finite float above 0, or raise InputError naming it."""
-    if not isinstance(value, numbers.Real) or not math.isfinite(value) or value <= 0:
-        raise InputError(f"{name} is {value!r}: give a finite number above 0")
-    return float(value)
+    number = _finite(value)
+    if number is None or number <= 0:
+        raise InputError(f"{name} is {shown(value)}: give a finite number above 0")
+    return number
+
+
+def finite_number(name: str, value) -> float:
+    """Return `value` as a finite float, or raise InputError naming it."""
+    number = _finite(value)
+    if number is None:
+        raise InputError(f"{name} is {shown(value)}: give a finite number")
+    return number
+
+
+def _finite(value) -> float | None:
+    try:
+        if isinstance(value, numbers.Real) and math.isfinite(value):
+            return float(value)
+    except OverflowError:  # a whole number beyond all floats
+        pass
+    return None
+
+
+def shown(value) -> str:
+    """Return a value as a message names it: on one line, and not at any length."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of more digits than Python likes to print
+        text = "a very large number"
+    text = " ".join(text.split())
+    return text if len(text) <= 200 else f"{text[:150]}..."

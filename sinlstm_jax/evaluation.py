@@ -7,8 +7,8 @@ import numpy as np
 
 from .baselines import last_value, sine_fit, zero
 from .demodulation import Track, frequency_error, lost_at, track
-from .errors import InputError, positive_integer
-from .model import SineLSTM
+from .errors import InputError, positive_integer, shown
+from .model import SineLSTM, checked_model
 from .rollout import forecast, observe
 from .signals import FREQUENCY_RANGE, NO_INPUT, OFFSET_RANGE, SAMPLING_RATE
 
@@ -27,6 +27,7 @@ INTERVALS = (
 CHUNK = 500  # steps forecast at a time
 SLIGHTLY_LOST = 0.1  # rad
 LOST = np.pi  # rad, half a cycle
+LARGEST = 1e6  # Hz and seconds; beyond, float64 begins to lose the phase
 HELD_OUT_SEED = 20180130
 HELD_OUT_WAVES = 1024
 ROBUSTNESS_WAVES = 256
@@ -45,8 +46,8 @@ class Waves(NamedTuple):
     frequency: np.ndarray  # [wave], Hz
     offset: np.ndarray  # [wave], t0 in seconds
 
-    def angle(self, step: int) -> np.ndarray:
-        """Return the argument of the sine at a step, radians, `[wave]`."""
+    def angle(self, step: int | np.ndarray) -> np.ndarray:
+        """Return the argument of the sine in radians at a step, `[wave]`; steps are `[..., 1]`."""
         return 2 * np.pi * self.frequency * (step / SAMPLING_RATE + self.offset)
 
     def values(self, first: int, last: int) -> np.ndarray:
@@ -117,7 +118,10 @@ def spoil(history: np.ndarray, spoiling: Spoiling, rng: np.random.Generator) -> 
 def forecaster(model: SineLSTM) -> Forecaster:
     """Return a model as a function (history, horizon) -> forecast, `[horizon, wave]`."""
 
+    checked_model(model)
+
     def forecast_all(history, horizon):
+        horizon = positive_integer("horizon", horizon)
         return np.concatenate([piece for _, piece in _stream(model, history, horizon)])
 
     return forecast_all
@@ -144,7 +148,7 @@ def rollout_errors(
 
     Raises:
       InputError: frequencies and offsets are not finite and of one length, frequencies not above
-        0, or intervals empty.
+        0, one of them beyond LARGEST, or intervals empty.
     """
     waves, past = _as_waves(frequency, offset), positive_integer("past", past)
     horizon = _last_step(intervals)
@@ -180,12 +184,21 @@ def evaluate(
       past: steps to observe.
 
     Raises:
-      InputError: as `rollout_errors` does.
+      InputError: as `rollout_errors` does, or the forecaster answers with another shape.
     """
+    if not callable(forecaster):
+        raise InputError(f"the forecaster is {shown(forecaster)}: give forecaster(model)")
+    if not isinstance(waves, tuple) or len(waves) != 2:
+        raise InputError(f"the waves are {shown(waves)}: give Waves")
     waves = _as_waves(*waves)
     horizon, past = positive_integer("horizon", horizon), positive_integer("past", past)
     intervals = tuple(i for i in INTERVALS if i[1] <= horizon)
     predicted = forecaster(waves.values(0, past), horizon)
+    if np.shape(predicted) != (horizon, waves.frequency.size):
+        raise InputError(
+            f"the forecaster answered with shape {np.shape(predicted)}: it should be "
+            f"{(horizon, waves.frequency.size)}, [horizon, wave]"
+        )
     squared = np.square(predicted - waves.values(past, past + horizon))
     followed = track(predicted, waves.frequency, waves.angle(past))
     return Evaluation(
@@ -259,7 +272,12 @@ def _interval_means(pieces: Iterable, intervals, waves: int) -> np.ndarray:
 
 
 def _as_waves(frequency, offset) -> Waves:
-    frequency, offset = np.asarray(frequency, np.float64), np.asarray(offset, np.float64)
+    try:
+        frequency, offset = (
+            np.asarray(x).astype(np.float64, casting="same_kind") for x in (frequency, offset)
+        )
+    except (TypeError, ValueError, OverflowError):
+        raise InputError("frequency or offset is no array of numbers: give [wave]") from None
     if frequency.ndim != 1 or frequency.shape != offset.shape or frequency.size == 0:
         raise InputError(
             f"frequency has shape {frequency.shape} and offset {offset.shape}: give one of each "
@@ -267,15 +285,25 @@ def _as_waves(frequency, offset) -> Waves:
         )
     if not (np.isfinite(frequency) & np.isfinite(offset) & (frequency > 0)).all():
         raise InputError("a frequency is not above 0 Hz, or an offset not finite: leave it out")
+    if max(frequency.max(), np.abs(offset).max()) > LARGEST:
+        raise InputError(f"a frequency or an offset is beyond {LARGEST:g}: leave it out")
     return Waves(frequency, offset)
 
 
 def _last_step(intervals) -> int:
     """Return the last step of all intervals, or raise InputError."""
+    if not isinstance(intervals, tuple | list):
+        raise InputError(f"intervals is {shown(intervals)}: give at least one (first, last)")
     for interval in intervals:
-        first, last = interval
+        pair = interval if isinstance(interval, tuple | list) and len(interval) == 2 else (None,)
+        if not all(isinstance(step, int | np.integer) for step in pair):
+            raise InputError(f"interval {shown(interval)} is no pair: give (first, last)")
+        first, last = pair
         if not 0 <= first < last:
-            raise InputError(f"interval {interval} is empty: give (first, last), 0 <= first < last")
+            raise InputError(
+                f"interval {shown(interval)} is empty: give (first, last), 0 <= first < last"
+            )
+        positive_integer("last", last)
     if not intervals:
         raise InputError("intervals is empty: give at least one (first, last)")
     return max(last for _, last in intervals)

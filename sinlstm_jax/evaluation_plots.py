@@ -37,11 +37,15 @@ def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Repo
         if errors.max() < 1e-12:
             axes.plot([], [], "none", label=f"{label}: exact, at most {errors.max():.0e}")
             continue
-        style = {"color": "tab:red"}
-        if label in styles:
-            style = {"color": "0.3", "linestyle": styles[label]}
-        axes.plot(np.arange(1, errors.size + 1), errors, label=label, **style)
-    axes.set(xscale="log", yscale="log", xlim=(1, errors.size), xlabel=STEP_LABEL)
+        axes.plot(
+            np.arange(1, errors.size + 1),
+            errors,
+            label=label,
+            color="0.3" if label in styles else "tab:red",
+            linestyle=styles.get(label, "-"),
+        )
+    steps = report.held_out.error_over_time.size
+    axes.set(xscale="log", yscale="log", xlim=(1, steps), xlabel=STEP_LABEL)
     axes.set_ylabel("mean squared error")
     axes.set_title(f"Error over the forecast, {report.held_out.waves.frequency.size} waves: {name}")
     axes.grid(alpha=0.3)

@@ -106,14 +106,14 @@ def _step(model: SineLSTM, carry: LSTMCarry, inputs: jax.Array):
 def _exported(model: SineLSTM, function: Callable, shape: str) -> jax.export.Exported:
     """Export (hidden, cell, inputs of a symbolic shape) -> (hidden, cell, predictions)."""
     dtype = model.output.kernel[...].dtype
-    shape = jax.export.symbolic_shape(shape)
-    state = jax.ShapeDtypeStruct((shape[-1], model.hidden_size), dtype)
+    sizes = jax.export.symbolic_shape(shape)
+    state = jax.ShapeDtypeStruct((sizes[-1], model.hidden_size), dtype)
 
     @jax.jit
     def of_arrays(hidden, cell, inputs):
         return function(model, LSTMCarry(hidden, cell), inputs)
 
-    inputs = jax.ShapeDtypeStruct(shape, dtype)
+    inputs = jax.ShapeDtypeStruct(sizes, dtype)
     return jax.export.export(of_arrays, platforms=PLATFORMS)(state, state, inputs)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import SaveFailed
+from .errors import InputError, SaveFailed, shown
 
 
 @contextlib.contextmanager
@@ -31,6 +31,18 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def as_path(path: str | Path) -> Path:
+    """Return a path that the file system can be asked about, or raise InputError."""
+    try:
+        path = Path(path)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.lstat()
+    except (TypeError, ValueError, OSError) as error:  # no path, a null in it, too long, no rights
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{shown(path)} is no path that can be used ({reason})") from None
+    return path
 
 
 def clear_leftovers(folder: Path) -> None:

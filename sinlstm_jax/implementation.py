@@ -5,7 +5,7 @@ import logging
 
 import jax
 
-from .errors import InputError
+from .errors import InputError, shown
 from .native import MAX_HIDDEN_SIZE, NativeUnavailable, load
 
 IMPLEMENTATIONS = ("auto", "scan", "fused")
@@ -19,8 +19,10 @@ def choose_implementation(wanted: str, hidden_size: int) -> str:
     Raises:
       InputError: `wanted` is none of IMPLEMENTATIONS, or is "fused" and cannot be had.
     """
-    if wanted not in IMPLEMENTATIONS:
-        raise InputError(f"implementation is {wanted!r}: give one of {', '.join(IMPLEMENTATIONS)}")
+    if not isinstance(wanted, str) or wanted not in IMPLEMENTATIONS:
+        raise InputError(
+            f"implementation is {shown(wanted)}: give one of {', '.join(IMPLEMENTATIONS)}"
+        )
     if wanted == "scan":
         return "scan"
     obstacle = _obstacle(hidden_size)
@@ -50,7 +52,7 @@ def _obstacle(hidden_size: int) -> str | None:
 
 def default_platform() -> str:
     """Return the platform that JAX computes on by default."""
-    device = jax.config.jax_default_device
+    device = jax.config.jax_default_device  # pyright: ignore  (options are made at run time)
     if device is None:
         return jax.default_backend()
     return device if isinstance(device, str) else device.platform

@@ -12,8 +12,9 @@ import numpy as np
 from flax import nnx
 
 from .checkpoints import Checkpoints
-from .errors import InputError
-from .model import SineLSTM, split_model
+from .errors import InputError, positive_integer, shown
+from .files import as_path
+from .model import SineLSTM, checked_model, split_model
 from .replicates import stack, take
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
@@ -34,7 +35,7 @@ def load_model(path: str | Path, replicate: int = 0) -> SineLSTM:
     """
     models = load_models(path)
     if type(replicate) is not int or not 0 <= replicate < len(models):
-        raise InputError(f"replicate is {replicate!r}: {path} holds {_counted(len(models))}")
+        raise InputError(f"replicate is {shown(replicate)}: {path} holds {_counted(len(models))}")
     return models[replicate]
 
 
@@ -42,13 +43,14 @@ def load_models(path: str | Path) -> list[SineLSTM]:
     """Load the models of all replicates of a run or a checkpoint, as `load_model` loads one."""
     with _open_checkpoint(path) as (checkpoints, step):
         meta = checkpoints.meta(step)
-        structure, weights, frozen = _abstract_model(meta["hidden_size"])
+        count = positive_integer(f"replicates in {path}", meta.get("replicates"))
+        structure, weights, frozen = _abstract_model(meta.get("hidden_size"))
         like = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct((meta["replicates"], *x.shape), x.dtype),
+            lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype),
             {"weights": weights, "frozen": frozen},
         )
         item = checkpoints.restore(step, "model", like)
-    replicates = [take(item, k) for k in range(meta["replicates"])]
+    replicates = [take(item, k) for k in range(count)]
     return [nnx.merge(structure, each["weights"], each["frozen"]) for each in replicates]
 
 
@@ -61,7 +63,7 @@ def replicate_seeds(path: str | Path) -> list[int]:
 @contextlib.contextmanager
 def _open_checkpoint(path: str | Path) -> Iterator[tuple[Checkpoints, int]]:
     """Find a checkpoint as `load_model` says: (the checkpoints of the run, its step)."""
-    path = Path(path).absolute()
+    path = as_path(path).absolute()
     folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
     if not path.is_dir():
         what = "is no folder" if path.exists() else "does not exist"
@@ -100,7 +102,7 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
     Raises:
       InputError: the folder exists, cannot be made, or the model is not float32.
     """
-    folder = Path(folder)
+    folder, model = as_path(folder), checked_model(model)
     if folder.exists():
         raise InputError(f"{folder} exists: give a new folder")
     if model.output.kernel[...].dtype != jnp.float32:
@@ -119,7 +121,7 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
 
 def load_pretrained() -> SineLSTM:
     """Load the model that ships with the package: `curriculum` recipe, default seed."""
-    with resources.files(__package__).joinpath(PRETRAINED).open("rb") as file:
+    with resources.files("sinlstm_jax").joinpath(PRETRAINED).open("rb") as file:
         arrays = dict(np.load(file))
     hidden_size = arrays["weights/cell/hidden_kernel"].shape[0]
     structure, weights, frozen = _abstract_model(hidden_size)
@@ -133,7 +135,8 @@ def save_pretrained(model: SineLSTM, path: str | Path) -> None:
     """Write a model's arrays to an .npz file, under names such as `weights/cell/hidden_bias`."""
     _, weights, frozen = split_model(model)
     leaves, _ = jax.tree.flatten_with_path({"weights": weights, "frozen": frozen})
-    np.savez(path, **{_name(path): np.asarray(leaf) for path, leaf in leaves})
+    arrays = {_name(path): np.asarray(leaf) for path, leaf in leaves}
+    np.savez(path, **arrays)  # pyright: ignore  (it fears an array called allow_pickle)
 
 
 def _name(path) -> str:

@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .errors import positive_integer
+from .errors import InputError, positive_integer, shown
 from .implementation import choose_implementation
 from .lstm import PRECISION, LSTMCarry, LSTMWeights, lstm_scan, lstm_step
 from .native import fused_lstm, fused_predict
+
+MAX_HIDDEN_SIZE = 4096  # units; what a file that tells it may make a process allocate
 
 
 class FrozenBias(nnx.Variable):
@@ -23,11 +25,16 @@ class LSTMCell(nnx.RNNCellBase):
     the hidden bias of the forget gate becomes 1, and the input bias becomes 0 and is frozen.
 
     Equations: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+
+    Raises:
+      InputError: a size is not a whole number from 1 to MAX_HIDDEN_SIZE, or rngs none.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs):
-        self.input_size = input_size
-        self.hidden_size = hidden_size
+        self.input_size = input_size = checked_size("input_size", input_size)
+        self.hidden_size = hidden_size = checked_size("hidden_size", hidden_size)
+        if not isinstance(rngs, nnx.Rngs):
+            raise InputError(f"rngs is {shown(rngs)}: give nnx.Rngs(seed)")
         gates = 4 * hidden_size
         uniform = torch_uniform(hidden_size)
         forget = slice(hidden_size, 2 * hidden_size)
@@ -72,8 +79,8 @@ class SineLSTM(nnx.Module):
         model's structure it is static wherever the model is compiled.
 
     Raises:
-      InputError: hidden_size is not a whole number of at least 1, or the implementation is
-        unknown or cannot be had here.
+      InputError: hidden_size is not a whole number from 1 to MAX_HIDDEN_SIZE, or the
+        implementation is unknown or cannot be had here.
     """
 
     def __init__(
@@ -83,7 +90,7 @@ class SineLSTM(nnx.Module):
         rngs: nnx.Rngs | None = None,
         implementation: str = "auto",
     ):
-        self.hidden_size = positive_integer("hidden_size", hidden_size)
+        self.hidden_size = checked_size("hidden_size", hidden_size)
         self.implementation = choose_implementation(implementation, self.hidden_size)
         rngs = nnx.Rngs(0) if rngs is None else rngs
         uniform = torch_uniform(self.hidden_size)
@@ -99,6 +106,7 @@ class SineLSTM(nnx.Module):
 
     def initial_carry(self, batch_size: int) -> LSTMCarry:
         """Return the carry before anything was seen, `[batch, hidden]`."""
+        batch_size = positive_integer("batch_size", batch_size)
         return self.cell.initialize_carry((batch_size, 1))
 
     def step(self, carry: LSTMCarry, inputs: jax.Array) -> tuple[LSTMCarry, jax.Array]:
@@ -121,6 +129,7 @@ class SineLSTM(nnx.Module):
         `[steps, batch, 1]`. One call for n and one for m steps give the bits of one for n + m.
         """
         if self.implementation == "fused":
+            assert self.output.bias is not None  # as it may be in a Linear
             kernel, bias = self.output.kernel[...], self.output.bias[...]
             return fused_predict(self.cell.weights, kernel, bias, carry, inputs, steps)
         # The output layer is applied inside the step: after the scan, on all steps at once, it
@@ -149,8 +158,22 @@ def split_model(
     `nnx.merge(structure, weights, frozen)` puts it together again. Another filter makes other
     weights trainable: `(nnx.Param, FrozenBias)` the input bias too.
     """
-    structure, weights, frozen = nnx.split(model, trainable, ...)
+    structure, weights, frozen = nnx.split(checked_model(model), trainable, ...)
     return structure, nnx.to_pure_dict(weights), nnx.to_pure_dict(frozen)
+
+
+def checked_model(model) -> SineLSTM:
+    """Return a model, or raise InputError if it is none."""
+    if not isinstance(model, SineLSTM):
+        raise InputError(f"the model is {shown(model)}: give a SineLSTM")
+    return model
+
+
+def checked_size(name: str, size) -> int:
+    """Return a size as an int from 1 to MAX_HIDDEN_SIZE, or raise InputError naming it."""
+    if positive_integer(name, size) > MAX_HIDDEN_SIZE:
+        raise InputError(f"{name} is {size}: give at most {MAX_HIDDEN_SIZE}")
+    return int(size)
 
 
 def torch_uniform(hidden_size: int):

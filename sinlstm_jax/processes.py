@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,7 +34,7 @@ def join(coordinator: str | None, processes: int | None, index: int | None) -> N
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == len(given):
         return
-    if missing:
+    if coordinator is None or processes is None or index is None:
         raise InputError(f"{' and '.join(missing)} not given: give all of {', '.join(given)}")
     host, _, port = coordinator.rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 2**16):
@@ -81,10 +82,10 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def from_first(decide: Callable[[], dict]) -> dict:
+def from_first(decide: Callable[[], Any]) -> Any:
     """Return in every process what `decide` returns, or raise what it raises, in the first one.
 
-    That is a dict, JSON-ready, or an InputError.
+    That is something JSON-ready, or an InputError.
     """
     if jax.process_count() == 1:
         return decide()

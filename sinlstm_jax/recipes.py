@@ -6,8 +6,8 @@ from itertools import accumulate
 import numpy as np
 import optax
 
-from .errors import InputError, positive_integer, positive_number
-from .training import adam
+from .errors import InputError, positive_integer, positive_number, shown
+from .optimizer import adam
 
 DEFAULT_SEED = 0x1010  # the tutorial's
 
@@ -31,22 +31,9 @@ class Stage:
     def __post_init__(self):
         positive_integer("horizon", self.horizon)
         positive_integer("iterations", self.iterations)
-        positive_number("learning_rate", self.learning_rate)
-        positive_number("epsilon", self.epsilon)
-        for name in ("b1", "b2"):
-            decay = getattr(self, name)
-            if not 0 <= decay < 1:
-                raise InputError(f"{name} is {decay!r}: give a number from 0 up to 1, 1 left out")
-        if self.clip_norm is not None:
-            positive_number("clip_norm", self.clip_norm)
-        if not 0 <= self.warmup < self.iterations:
-            raise InputError(
-                f"warmup is {self.warmup!r}: give fewer than the {self.iterations} iterations"
-            )
+        self.optimizer()  # checks what is its own
         if self.undo_above is not None:
             positive_number("undo_above", self.undo_above)
-        if not 0 < self.final_fraction <= 1:
-            raise InputError(f"final_fraction is {self.final_fraction!r}: give above 0, at most 1")
 
     def describe(self) -> str:
         """Return the stage in words: what is not the default, and what the tutorial speaks of."""
@@ -100,8 +87,12 @@ class Recipe:
     def __post_init__(self):
         for name in ("display_every", "past", "batch_size", "hidden_size"):
             positive_integer(name, getattr(self, name))
-        if not self.stages:
-            raise InputError(f"stages is {self.stages!r}: give at least one Stage")
+        if not isinstance(self.name, str) or not isinstance(self.summary, str):
+            raise InputError(f"a recipe is called {shown(self.name)}: give words")
+        stages = self.stages
+        if not (isinstance(stages, tuple) and stages and all(isinstance(s, Stage) for s in stages)):
+            raise InputError(f"stages is {shown(stages)}: give at least one Stage, in a tuple")
+        positive_integer("the iterations of all stages", self.ends[-1])
 
     @property
     def ends(self) -> list[int]:

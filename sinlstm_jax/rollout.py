@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
-from .model import SineLSTM, split_model
+from .model import SineLSTM, checked_model, split_model
 from .signals import NO_INPUT
 
 
@@ -32,7 +33,7 @@ def rollout(model: SineLSTM, history, horizon: int) -> jax.Array:
       InputError: the history is empty, not finite or of another rank, or horizon is not positive.
     """
     horizon = positive_integer("horizon", horizon)
-    return _rollout(*nnx.split(model), _as_inputs(model, history), horizon)
+    return _rollout(*nnx.split(checked_model(model)), _as_inputs(model, history), horizon)
 
 
 def observe(model: SineLSTM, history) -> tuple[LSTMCarry, jax.Array]:
@@ -40,7 +41,7 @@ def observe(model: SineLSTM, history) -> tuple[LSTMCarry, jax.Array]:
 
     Takes and raises what `rollout` does.
     """
-    return _observe(*nnx.split(model), _as_inputs(model, history))
+    return _observe(*nnx.split(checked_model(model)), _as_inputs(model, history))
 
 
 def forecast(model: SineLSTM, carry: LSTMCarry, steps: int) -> tuple[LSTMCarry, jax.Array]:
@@ -50,9 +51,10 @@ def forecast(model: SineLSTM, carry: LSTMCarry, steps: int) -> tuple[LSTMCarry, 
     the bits of `forecast(n + m)`. Memory beyond the predictions does not depend on `steps`.
 
     Raises:
-      InputError: steps is not a whole number of at least 1.
+      InputError: steps is not a whole number of at least 1, or the carry is none of this model.
     """
-    return _forecast(*nnx.split(model), carry, positive_integer("steps", steps))
+    steps, state = positive_integer("steps", steps), nnx.split(checked_model(model))
+    return _forecast(*state, _as_carry(model, carry), steps)
 
 
 def stepper(model: SineLSTM) -> Callable[[LSTMCarry, jax.Array], tuple[LSTMCarry, jax.Array]]:
@@ -84,7 +86,8 @@ def _observe(structure, state, inputs):
 
 @partial(jax.jit, static_argnums=(0, 3))
 def _forecast(structure, state, carry, steps):
-    nothing = jnp.full((1, carry.hidden.shape[0], 1), NO_INPUT, carry.hidden.dtype)
+    like = jax.tree.leaves(carry)[0]  # of whatever cell
+    nothing = jnp.full((1, like.shape[0], 1), NO_INPUT, like.dtype)
     return nnx.merge(structure, state).predict(carry, nothing, steps)
 
 
@@ -95,17 +98,34 @@ def _rollout(structure, state, inputs, horizon):
     return jnp.concatenate([observed, forecasted])
 
 
+def _as_carry(model: SineLSTM, carry) -> LSTMCarry:
+    """Return a carry, or raise InputError; values are not looked at, that would wait for them."""
+    expected, size = model.output.kernel[...].dtype, model.hidden_size
+    arrays = carry if isinstance(carry, tuple | list) else ()
+    found = [(np.shape(x), x.dtype) for x in arrays if isinstance(x, jax.Array | np.ndarray)]
+    if not len(arrays) == len(found) == 2 or found[0] != found[1]:
+        raise InputError("the carry is no pair of alike arrays: give what observe returned")
+    shape, dtype = found[0]
+    if len(shape) != 2 or shape[0] == 0 or shape[1] != size or dtype != expected:
+        raise InputError(
+            f"the carry has shape {shape} and dtype {dtype}: give [batch, {size}] in {expected}"
+        )
+    return LSTMCarry(*arrays)
+
+
 def _as_inputs(model: SineLSTM, history) -> jax.Array:
     """Return a history as `[past, batch, 1]` in the model's dtype, or raise InputError."""
     dtype = model.output.kernel[...].dtype
-    if not isinstance(history, jax.core.Tracer):
+    given = history
+    if not isinstance(history, Tracer):
         try:
             if np.iscomplexobj(given := np.asarray(history)):
                 raise TypeError("but of complex ones")
             with np.errstate(over="ignore"):  # what is too large is named below
                 history = given.astype(dtype)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"history is no array of numbers ({error}): give [past]") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"history is no array of numbers ({reason}): give [past]") from None
     shape = history.shape
     if history.ndim not in (1, 2, 3) or (history.ndim == 3 and shape[2] != 1):
         raise InputError(
@@ -113,7 +133,7 @@ def _as_inputs(model: SineLSTM, history) -> jax.Array:
         )
     if history.size == 0:
         raise InputError(f"history has shape {shape}, without a value: give at least one step")
-    if not isinstance(history, jax.core.Tracer) and not np.isfinite(history).all():
+    if not isinstance(history, Tracer) and not np.isfinite(history).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(history))[0])
         raise InputError(
             f"history holds {given[bad]} at {list(bad)}: give values that are finite in {dtype}, "

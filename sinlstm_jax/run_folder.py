@@ -14,6 +14,7 @@ import numpy as np
 from .errors import InputError
 from .files import clear_leftovers, replacing
 from .implementation import choose_implementation
+from .strangers import read_json
 
 DESCRIPTION = "run.json"
 METRICS = "metrics.csv"
@@ -62,7 +63,7 @@ def open_run(path: Path, identity: dict, device: str, implementation: str) -> It
                 description["figures"] = found["figures"]
                 if implementation == "auto":
                     description["implementation"] = choose_implementation(
-                        found.get("implementation"), identity["hidden_size"]
+                        found.get("implementation", "unknown"), identity["hidden_size"]
                     )
             elif any(path.iterdir()):
                 raise InputError(
@@ -95,10 +96,10 @@ def _locked(path: Path) -> Iterator[None]:
 def read_description(path: Path) -> dict:
     """Return what run.json of a run's folder holds, or raise InputError if it is damaged."""
     try:
-        found = json.loads((path / DESCRIPTION).read_text())
-        if not isinstance(found, dict) or not isinstance(found.get("figures"), list):
-            raise ValueError("it describes no run")
-    except ValueError as error:  # of the JSON, or of its encoding
+        found = read_json(path / DESCRIPTION)
+        if not isinstance(found.get("figures"), list):
+            raise InputError("it describes no run")
+    except InputError as error:
         raise InputError(
             f"{path} holds a {DESCRIPTION} that is damaged ({error}): give another folder"
         ) from None

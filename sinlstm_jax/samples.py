@@ -107,13 +107,15 @@ def _steps(rows, source: str, header: list[str], time: int | None, warn: Warn) -
             raise InputError(
                 f"{where} has {len(fields)} fields: give {len(header)}, for {', '.join(header)}"
             )
-        numbers = [_as_number(field) for field in fields]
-        for name, field, value in zip(header, fields, numbers, strict=True):
+        numbers = []
+        for name, field in zip(header, fields, strict=True):
+            value = _as_number(field)
             if value is None or math.isinf(value):
                 raise InputError(
                     f"{where}: {name} is {field.strip()!r}: give a finite number, or leave the "
                     "field empty where a sample is missing"
                 )
+            numbers.append(value)
         now = step / SAMPLING_RATE
         if time is not None:
             now = numbers.pop(time)

@@ -5,7 +5,7 @@ import operator
 import jax
 import numpy as np
 
-from .errors import InputError, positive_integer
+from .errors import InputError, positive_integer, shown
 
 
 def run_seeds(seed: int, replicates: int) -> list[int]:
@@ -20,7 +20,7 @@ def run_seeds(seed: int, replicates: int) -> list[int]:
     except TypeError:
         first = -1
     if isinstance(seed, bool) or not 0 <= first < 2**32:
-        raise InputError(f"seed is {seed!r}: give a whole number from 0 to {2**32 - 1}")
+        raise InputError(f"seed is {shown(seed)}: give a whole number from 0 to {2**32 - 1}")
     if first + replicates > 2**32:
         raise InputError(
             f"seed is {first} and replicates {replicates}: give a seed of at most "

@@ -4,22 +4,29 @@ A wave is sin(2 pi f (t + t0)), sampled at 100 Hz, with a frequency f in Hz and 
 seconds. Random waves draw f from U[0.5, 4) Hz and t0 from U[0, 2 pi) s.
 """
 
-import math
-import numbers
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from .errors import InputError, positive_integer, positive_number
+from .errors import InputError, finite_number, positive_integer, positive_number, shown
 
 SAMPLING_RATE = 100  # Hz
 FREQUENCY_RANGE = (0.5, 4.0)  # Hz, upper end excluded
 OFFSET_RANGE = (0.0, 2 * np.pi)  # s, upper end excluded
+HIGHEST = 256  # Hz, the frequency from which `sine` could not count its cycles in 32 bits
 NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
 
 
-def generate_sample(f=1.0, t0=None, batch_size=1, predict=50, samples=100, *, rng=None):
+def generate_sample(
+    f: float | None = 1.0,
+    t0: float | None = None,
+    batch_size: int = 1,
+    predict: int = 50,
+    samples: int = 100,
+    *,
+    rng: np.random.Generator | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Sample sine waves in NumPy: what was observed and how it goes on.
 
     Args:
@@ -45,9 +52,11 @@ def generate_sample(f=1.0, t0=None, batch_size=1, predict=50, samples=100, *, rn
     samples = positive_integer("samples", samples)
     if f is not None:
         f = positive_number("f", f)
-    if t0 is not None and not (isinstance(t0, numbers.Real) and math.isfinite(t0)):
-        raise InputError(f"t0 is {t0!r}: give a finite offset in seconds, or None to draw one")
+    if t0 is not None:
+        t0 = finite_number("t0", t0)
     rng = np.random.default_rng() if rng is None else rng
+    if not isinstance(rng, np.random.RandomState | np.random.Generator):
+        raise InputError(f"rng is {shown(rng)}: give a RandomState, a Generator or None")
 
     frequency = np.empty((batch_size, 1))
     offset = np.empty((batch_size, 1))
@@ -55,7 +64,10 @@ def generate_sample(f=1.0, t0=None, batch_size=1, predict=50, samples=100, *, rn
         offset[series] = rng.uniform(*OFFSET_RANGE) if t0 is None else t0 + series / batch_size
         frequency[series] = rng.uniform(*FREQUENCY_RANGE) if f is None else f
     times = np.tile(np.arange(samples + predict) / SAMPLING_RATE, (batch_size, 1))
-    values = np.sin(2 * np.pi * frequency * (times + offset))
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.sin(2 * np.pi * frequency * (times + offset))
+    if not np.isfinite(values).all():
+        raise InputError(f"f is {f} and t0 {t0}: give values whose product is finite")
     return times[:, :samples], values[:, :samples], times[:, samples:], values[:, samples:]
 
 
@@ -63,9 +75,12 @@ def draw_waves(key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
     """Draw random waves: (frequency in Hz, offset in seconds), each `[batch]`, float32.
 
     Raises:
-      InputError: batch_size is not a whole number of at least 1.
+      InputError: the key is none, or batch_size not a whole number of at least 1.
     """
     batch_size = positive_integer("batch_size", batch_size)
+    is_key = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not is_key or key.ndim:
+        raise InputError(f"key is {shown(key)}: give jax.random.key(seed)")
     frequency_key, offset_key = jax.random.split(key)
     low, high = FREQUENCY_RANGE
     frequency = jax.random.uniform(frequency_key, (batch_size,), jnp.float32, low, high)
@@ -85,17 +100,18 @@ def sine(frequency: jax.Array, offset: jax.Array, steps: int) -> jax.Array:
 
     Raises:
       InputError: steps is not positive, the two arrays are not both `[batch]`, or (where it is
-        known, outside of jit) a frequency is not positive or a value not finite.
+        known, outside of jit) a frequency is not between 0 and HIGHEST, or an offset not finite.
     """
     steps = positive_integer("steps", steps)
-    frequency, offset = (jnp.asarray(array, jnp.float32) for array in (frequency, offset))
-    if frequency.ndim != 1 or frequency.shape != offset.shape:
+    frequency, offset = _as_float32("frequency", frequency), _as_float32("offset", offset)
+    if frequency.ndim != 1 or frequency.shape != offset.shape or frequency.size == 0:
         raise InputError(
             f"frequency has shape {frequency.shape} and offset {offset.shape}: give [batch] twice"
         )
-    _require("frequency", frequency, jnp.isfinite(frequency) & (frequency > 0), "finite, above 0")
-    _require("offset", offset, jnp.isfinite(offset), "finite")
-    unit = 1 << 24
+    in_range = (frequency > 0) & (frequency < HIGHEST)
+    _require("frequency", frequency, in_range, f"above 0, below {HIGHEST} Hz")
+    _require("offset", offset, jnp.isfinite(HIGHEST * offset), "finite")
+    unit = (1 << 32) // HIGHEST
     step = jnp.arange(steps, dtype=jnp.uint32)[:, None]
     frequency, offset = frequency[None, :], offset[None, :]
     second, rest = jnp.divmod(step, jnp.uint32(SAMPLING_RATE))
@@ -104,6 +120,17 @@ def sine(frequency: jax.Array, offset: jax.Array, steps: int) -> jax.Array:
     cycles += _fraction(frequency * rest.astype(jnp.float32) / SAMPLING_RATE)
     cycles += _fraction(frequency * offset)
     return jnp.sin(2 * np.pi * _fraction(cycles))
+
+
+def _as_float32(name: str, values) -> jax.Array:
+    """Return values as an array of float32, or raise InputError."""
+    try:
+        if isinstance(values, jax.Array) and not jnp.iscomplexobj(values):
+            return values.astype(jnp.float32)
+        with np.errstate(over="ignore"):  # what is too large is named later
+            return jnp.asarray(np.asarray(values).astype(np.float32, casting="same_kind"))
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name} is {shown(values)}: give an array of numbers, [batch]") from None
 
 
 def _fraction(cycles: jax.Array) -> jax.Array:
@@ -120,7 +147,7 @@ def sample_batch(
     throughout. float32.
 
     Raises:
-      InputError: a size is not a whole number of at least 1.
+      InputError: the key is none, or a size not a whole number of at least 1.
     """
     past, future = positive_integer("past", past), positive_integer("future", future)
     return batch_of_waves(*draw_waves(key, batch_size), past, future)
@@ -153,6 +180,6 @@ def sample_batches(rng, batch_size: int, past: int, future: int, dtype=np.float3
 
 def _require(name: str, values: jax.Array, fits: jax.Array, expected: str) -> None:
     """Raise InputError unless all values fit; those that are traced are not known yet."""
-    if not isinstance(fits, jax.core.Tracer) and not fits.all():
+    if not isinstance(fits, Tracer) and not fits.all():
         bad = int(jnp.argmin(fits))
         raise InputError(f"{name} holds {values[bad]} at [{bad}]: give values that are {expected}")

@@ -32,7 +32,7 @@ class Standing(NamedTuple):
     @property
     def losses(self) -> np.ndarray:
         """Losses so far, `[replicate, iterations done]`."""
-        return self.state.losses[:, : self.iteration]
+        return np.asarray(self.state.losses)[:, : self.iteration]
 
 
 def fresh_standing(
@@ -46,7 +46,7 @@ def fresh_standing(
     state = stack([init_state(model, optimizer, stage.iterations) for model in models])
     if before is not None:
         iteration, loss, norm = before.state.failure
-        state = state._replace(failure=Failure(np.minimum(iteration, 0), loss, norm))
+        state = state._replace(failure=Failure(iteration.clip(max=0), loss, norm))
     return Standing(state, 0.0, implementation)
 
 
@@ -55,7 +55,7 @@ def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
 
     `weights` are what the stage started from, `[replicate, ...]`.
     """
-    wrong = stage.went_wrong(state.losses)
+    wrong = stage.went_wrong(np.asarray(state.losses))
     back = jax.tree.map(
         lambda old, new: np.where(wrong.reshape(-1, *[1] * (new.ndim - 1)), old, new),
         weights,

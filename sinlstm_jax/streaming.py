@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
 
-from .errors import InputError, positive_integer
+from .errors import InputError, positive_integer, shown
 from .loading import load_model
 from .lstm import LSTMCarry
 from .model import SineLSTM, split_model
@@ -73,13 +74,12 @@ class Forecaster:
         dtype = model.output.kernel[...].dtype
         arrays = _checked_state(state, model.hidden_size, dtype)
         batch_size = None if arrays["hidden"].ndim == 1 else arrays["hidden"].shape[0]
-        window = arrays["window"][()] if "window" in arrays else None
+        window: Any = arrays["window"][()] if "window" in arrays else None  # checked as any other
         stream = cls(model, batch_size, window)
         if window is not None:
-            stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-stream.window :]
-        stream._carry = LSTMCarry(
-            *(arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields)
-        )
+            stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-int(window) :]
+        carry = (arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields)
+        stream._carry = LSTMCarry(*carry)  # pyright: ignore  (still on the host)
         return stream
 
     def reset(self) -> None:
@@ -163,7 +163,7 @@ class Forecaster:
             if given.dtype.kind not in "iufO":
                 raise TypeError(f"they are {given.dtype}")
             given = given.astype(np.float64)  # which makes NaN of None
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"samples are no numbers ({error}): give numbers, and None or NaN where one is "
                 "missing"
@@ -199,17 +199,18 @@ def _compiled_advance(structure):
 def _checked_state(state: Mapping, hidden_size: int, dtype) -> dict[str, np.ndarray]:
     """Return a state's entries as NumPy arrays, floats in `dtype`, or raise InputError."""
     names = {"hidden", "cell"}
+    if not isinstance(state, Mapping):
+        raise InputError(f"the state is {shown(state)}: give what Forecaster.state returned")
     if "window" in state:
         names |= {"window", "recent"}
     if set(state) != names:
-        raise InputError(
-            f"the state has the entries {sorted(state)}: give what Forecaster.state returned"
-        )
+        found = shown(sorted(map(str, state)))
+        raise InputError(f"the state has the entries {found}: give what Forecaster.state returned")
     arrays = {}
     for name, value in state.items():
         try:
             arrays[name] = np.asarray(value, None if name == "window" else dtype)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{name} of the state is no array of numbers ({error})") from None
         if name != "window" and not np.isfinite(arrays[name]).all():
             raise InputError(f"{name} of the state holds values that are not finite")

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from .errors import InputError
-from .model import SineLSTM, split_model
+from .errors import InputError, shown
+from .model import MAX_HIDDEN_SIZE, SineLSTM, split_model
 
 # PyTorch's name: shape in terms of the hidden size.
 SHAPES = {
@@ -44,6 +44,8 @@ def params_from_torch(state_dict: Mapping) -> SineLSTM:
       InputError: entries are missing, unknown, of a wrong shape or dtype, or not finite; the one
         message lists every problem.
     """
+    if not isinstance(state_dict, Mapping):
+        raise InputError(f"the state dict is {shown(state_dict)}: give names and arrays")
     arrays = {name: _as_array(value) for name, value in state_dict.items()}
     problems = _problems(arrays)
     if problems:
@@ -106,6 +108,7 @@ def _problems(arrays: dict[str, np.ndarray]) -> list[str]:
         if array.dtype == object:
             problems.append(f"{name} is {array}: give float32 or float64")
             continue
+        fits = hidden_size <= MAX_HIDDEN_SIZE and array.shape == SHAPES[name](hidden_size)
         if hidden_size and array.shape != SHAPES[name](hidden_size):
             expected = SHAPES[name](hidden_size)
             problems.append(
@@ -113,15 +116,17 @@ def _problems(arrays: dict[str, np.ndarray]) -> list[str]:
             )
         if array.dtype not in FLOATS:
             problems.append(f"{name} is {array.dtype}: give float32 or float64")
-        elif not np.isfinite(array).all():
+        elif fits and not np.isfinite(array).all():  # of the announced shape, it may be too large
             problems.append(f"{name} holds values that are not finite")
+    if hidden_size > MAX_HIDDEN_SIZE:
+        problems.append(f"the hidden size is {hidden_size}: at most {MAX_HIDDEN_SIZE} is taken")
     if present and not hidden_size:
         problems.append("no entry has a shape that tells the hidden size")
     floats = [array.dtype for array in present.values() if array.dtype in FLOATS]
     dtypes = sorted(map(str, set(floats)))
     if len(dtypes) > 1:
         problems.append(f"entries are of {' and '.join(dtypes)}: give one dtype")
-    elif dtypes == ["float64"] and not jax.config.jax_enable_x64:
+    elif dtypes == ["float64"] and jax.dtypes.canonicalize_dtype("float64") != "float64":
         problems.append("entries are float64: set jax_enable_x64, or give float32")
     return problems
 

@@ -1,7 +1,7 @@
-"""Optimizer, training state, train step, and the loop that trains one stage."""
+"""Training state, train step, and the loop that trains one stage."""
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -11,7 +11,11 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 
-from .errors import InputError, positive_integer
+from .errors import (
+    InputError,
+    positive_integer,
+    shown,
+)
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
 
@@ -38,45 +42,6 @@ class TrainState(NamedTuple):
     failure: Failure
 
 
-@cache
-def adam(
-    learning_rate: float,
-    epsilon: float,
-    *,
-    b1: float = 0.9,
-    b2: float = 0.999,
-    nesterov: bool = False,
-    clip_norm: float | None = None,
-    warmup: int = 0,
-    final_fraction: float = 1.0,
-    iterations: int | None = None,
-) -> optax.GradientTransformation:
-    """Return PyTorch's Adam (epsilon outside the root), one object per setting.
-
-    Formula: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
-
-    Args:
-      learning_rate: at its peak.
-      epsilon: added to the root of the second moment.
-      b1: decay of the first moment.
-      b2: decay of the second moment.
-      nesterov: look one step ahead with the first moment (NAdam, Dozat 2016).
-      clip_norm: the global norm that gradients are scaled down to before all else.
-      warmup: iterations in which the learning rate rises from 0 to its peak, linearly.
-      final_fraction: of the peak, reached after `iterations` along a cosine; 1 stays there.
-      iterations: of the whole stage; needed for the last two.
-    """
-    rate = learning_rate
-    if warmup or final_fraction != 1:
-        rate = optax.warmup_cosine_decay_schedule(
-            0.0, learning_rate, warmup, iterations, learning_rate * final_fraction
-        )
-    optimizer = optax.adam(rate, b1=b1, b2=b2, eps=epsilon, eps_root=0.0, nesterov=nesterov)
-    if clip_norm is not None:
-        optimizer = optax.chain(optax.clip_by_global_norm(clip_norm), optimizer)
-    return optimizer
-
-
 def init_state(
     model: SineLSTM,
     optimizer: optax.GradientTransformation,
@@ -86,7 +51,11 @@ def init_state(
     """Start a stage of so many iterations: the model's weights, a fresh optimizer state.
 
     `trainable` is the filter of what the stage will train, as in `split_model`.
+
+    Raises:
+      InputError: the model is none, or iterations not a whole number of at least 1.
     """
+    iterations = positive_integer("iterations", iterations)
     _, weights, frozen = split_model(model, trainable)
     return _init_state(weights, frozen, optimizer=optimizer, iterations=iterations)
 
@@ -123,7 +92,11 @@ def train_step(
 
     Where the loss, the gradient or a new weight is not finite, the weights and the optimizer keep
     what they had, then and in all iterations after, and `failure` tells of the first.
+
+    Raises:
+      InputError: the batch is not of that form.
     """
+    _check_batch(batch)
     loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
         structure, state.weights, state.frozen, batch
     )
@@ -147,6 +120,20 @@ def train_step(
     )
 
 
+def _check_batch(batch) -> None:
+    """Raise InputError unless it is two arrays of numbers of one shape, `[time, batch, 1]`."""
+    pair = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (None, None)
+    shapes = [x.shape for x in pair if isinstance(x, jax.Array | np.ndarray)]
+    if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 3:
+        floating = all(jnp.issubdtype(x.dtype, jnp.floating) for x in pair)
+        if floating and shapes[0][2] == 1 and 0 not in shapes[0]:
+            return
+    raise InputError(
+        f"a batch has shapes {shown(shapes)}: give (inputs, targets), arrays of the model's dtype "
+        "and one shape, [time, batch, 1]"
+    )
+
+
 def train_chunk(
     state: TrainState,
     key: jax.Array,
@@ -167,7 +154,11 @@ def train_chunk(
     `key` may be an array of keys, `[replicate]`. Then every array of the state has that axis in
     front, the iteration being the same for all, and each replicate trains as it would alone; with
     a mesh of the one axis REPLICATE, each device trains its share of them.
+
+    Raises:
+      InputError: a size is not a whole number of at least 1.
     """
+    past, horizon = positive_integer("past", past), positive_integer("horizon", horizon)
     start = iterations_done(state)
     for first in range(start, max(end, start + 1), AHEAD):
         waves = draw_ahead(key, np.int32(first), batch_size=batch_size)
@@ -224,9 +215,11 @@ def train_on_waves(
     axis = waves[0].ndim - 2  # of the iterations, behind that of replicates
 
     def window(waves):
-        return batch_of_waves(*waves, past, horizon)
+        return batch_of_waves(*waves, past=past, future=horizon)
 
-    step = partial(train_step, structure, optimizer)
+    def step(state, batch):
+        return train_step(structure, optimizer, state, batch)
+
     if axis:
         window, step = jax.vmap(window), jax.vmap(step)
 
@@ -296,11 +289,12 @@ def train_stage(
       kept.
 
     Raises:
-      InputError: a period is no whole number of at least 1, or the iterator has no batch left
-        before the stage is at its end.
+      InputError: a period is not a whole number of at least 1, or the iterator has no batch left
+        before the stage is at its end, or one of another form.
     """
+    if not isinstance(pause_every, tuple) or not pause_every:
+        raise InputError(f"pause_every is {shown(pause_every)}: give a tuple of periods")
     pause_every = tuple(positive_integer("pause_every", period) for period in pause_every)
-    fixed = {"structure": structure, "optimizer": optimizer}
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
         start = iteration
@@ -309,7 +303,15 @@ def train_stage(
         if pause_after is not None:
             iteration = min(iteration, start + pause_after())
         if isinstance(source, jax.Array):
-            state = train_chunk(state, source, iteration, **fixed, mesh=mesh, **sizes)
+            state = train_chunk(
+                state,
+                source,
+                iteration,
+                structure=structure,
+                optimizer=optimizer,
+                mesh=mesh,
+                **sizes,
+            )
         else:
             for done in range(start, iteration):
                 batch = next(source, None)
@@ -317,5 +319,6 @@ def train_stage(
                     raise InputError(
                         f"the batches end after iteration {done}: give {iterations} of them"
                     )
-                state = _train_step(state, batch, **fixed)
+                _check_batch(batch)
+                state = _train_step(state, batch, structure=structure, optimizer=optimizer)
         yield state

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from rich.console import Console
 
-from sinlstm_jax import SineLSTM, cli, load_pretrained, save_model
+from sinlstm_jax import SineLSTM, cli, commands, load_pretrained, save_model
 from sinlstm_jax.closing_tables import closing_table, losses_table
 from sinlstm_jax.errors import Interrupted, SaveFailed
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
@@ -91,6 +91,11 @@ def test_list_recipes_shows_all(command, tmp_path):
         ([*DISTRIBUTED, "--process-index", "2"], "--process-index is 2: give a number from 0 to 1"),
         (["--device", "gpu"], "--device is 'gpu', but JAX finds only 'cpu' here"),
         (["--out", "file/run"], "file/run cannot be written (Not a directory)"),
+        (["--out", "x" * 5000], "is no path that can be used (File name too long)"),
+        (["--seed", "x"], "error: Error parsing --seed: invalid literal for int()"),
+        (["--sed", "1"], "error: Unrecognized options: --sed, 1: --help shows what can be given"),
+        (["--device", "abacus"], "error: invalid choice 'abacus' for argument '--device'"),
+        (["--out"], "error: Missing value for argument '--out'"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, complaint):
@@ -242,7 +247,7 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
     ],
 )
 def test_exit_codes_tell_why_a_run_ended(command, monkeypatch, error, expected):
-    monkeypatch.setattr(cli, "run", Mock(side_effect=error))
+    monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=error))
     assert command("--recipe", "smoke") == expected
 
 
@@ -265,7 +270,7 @@ def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run", interrupted)
+    monkeypatch.setattr(commands.curriculum, "run", interrupted)
     code, _, errors = command("--recipe", "smoke")
     assert code == 130
     assert errors == "interrupted: the same command goes on, or begins anew\n"

@@ -39,7 +39,8 @@ def weights(path):
 
 
 def readme_commands():
-    return re.findall(r"```bash\n(.*?)\n```", README, re.DOTALL)
+    blocks = re.findall(r"```bash\n(.*?)\n```", README, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
 
 
 def test_a_run_killed_in_mid_stage_goes_on_to_the_same_bits(tmp_path):
@@ -72,7 +73,7 @@ def test_ci_runs_the_readmes_two_commands():
 def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 8
     assert len([line for line in blocks[0].splitlines() if line]) <= 5
     namespace = {}
     for block in blocks:
@@ -84,11 +85,16 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     assert namespace["errors"][0].mean() < 0.2
     assert len(list((tmp_path / "runs" / "mine-1").glob("*.png"))) == 7
     assert "150" in capsys.readouterr().out
+    # What was observed sample by sample goes on as the rollout does.
+    expected = namespace["rollout"](load_pretrained(), namespace["history"], 100)[100:, 0, 0]
+    np.testing.assert_allclose(namespace["next_second"], expected, atol=1e-5)
+    assert namespace["continued"].shape == (500, 1, 1)
+    assert np.isfinite(namespace["continued"]).all()
 
 
 def test_the_readmes_commands_work(tmp_path):
     commands = [c for c in readme_commands() if c.startswith(".venv/bin/sinlstm ")]
-    assert len(commands) == 5
+    assert len(commands) == 7
     for command in commands:
         sinlstm = Path(sys.executable).with_name("sinlstm")
         arguments = shlex.split(command)[1:]
@@ -97,6 +103,8 @@ def test_the_readmes_commands_work(tmp_path):
     assert len(load_models(tmp_path / "runs" / "smoke-3")) == 3
     assert (tmp_path / "runs" / "smoke" / "evaluation" / "errors.csv").exists()
     assert (tmp_path / "runs" / "smoke.safetensors").exists()
+    assert (tmp_path / "runs" / "smoke" / "playground.html").exists()
+    assert (tmp_path / "runs" / "exported" / "rollout.bin").exists()
 
 
 def test_the_readme_points_at_what_is_there():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import reference_lstm
 
-from sinlstm_jax import NO_INPUT, SineLSTM, cli, load_pretrained, save_model
+from sinlstm_jax import NO_INPUT, SineLSTM, cli, commands, load_pretrained, save_model
 from sinlstm_jax.model import split_model
 
 ROOT = Path(__file__).parents[1]
@@ -172,7 +172,7 @@ def test_ctrl_c_ends_a_stream_quietly(command, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "read_samples", interrupted)
+    monkeypatch.setattr(commands.forecast, "read_samples", interrupted)
     assert command("forecast") == (130, "", "interrupted\n")
 
 

@@ -9,11 +9,11 @@ import sinlstm_jax
 
 PACKAGE = Path(sinlstm_jax.__file__).parent
 ORDER = (
-    "errors files interruption processes pace background seeds signals baselines demodulation lstm "
-    "native implementation model rollout evaluation training replicates torch_weights checkpoints "
-    "loading streaming samples continuing plots evaluation_plots pictures evaluation_report "
-    "progress run_folder recipes standing figures closing_tables curriculum convert export "
-    "playground command_files cli"
+    "errors files strangers interruption processes pace background seeds signals baselines "
+    "demodulation lstm native implementation model rollout evaluation optimizer training "
+    "replicates torch_weights checkpoints loading streaming samples continuing plots "
+    "evaluation_plots pictures evaluation_report progress run_folder recipes standing figures "
+    "closing_tables curriculum convert export playground command_files commands cli"
 ).split()
 
 

@@ -212,3 +212,11 @@ def test_flags_that_the_compiler_does_not_know_are_left_out(tmp_path, compiler, 
         library._built()
     assert library.TUNING[0] not in used[-1]
     assert library.TUNING[1] in used[-1]
+
+
+def test_the_compiler_may_come_with_arguments(monkeypatch):
+    name = next(name for name in library.COMPILERS if shutil.which(name))
+    monkeypatch.setenv("CXX", f"{name} -DA='b c'")
+    assert library._compiler() == [shutil.which(name), "-DA=b c"]
+    monkeypatch.setenv("CXX", "")
+    assert library._compiler()[1:] == []

@@ -18,10 +18,12 @@ from rich.console import Console
 
 from sinlstm_jax import InputError, Recipe, Stage, cli, load_model, load_models, run
 from sinlstm_jax.closing_tables import closing_table
+from sinlstm_jax.commands.evaluate import evaluated_models, evaluation_folders
 from sinlstm_jax.convert import convert
 from sinlstm_jax.figures import loss_lines, median_replicate
 from sinlstm_jax.loading import replicate_seeds
 from sinlstm_jax.model import split_model
+from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
 from sinlstm_jax.replicates import fetch, place, replicate_mesh
 
 ROOT = Path(__file__).parents[1]
@@ -263,8 +265,8 @@ def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
     assert_same_arrays(tmp_path / "run", tmp_path / "whole", 3)
 
     alone = tmp_path / "alone"
-    recipe = replace(cli.RECIPES["smoke"], hidden_size=3, batch_size=2)
-    run(recipe, cli.DEFAULT_SEED, alone, replicates=3, console=quiet())
+    recipe = replace(RECIPES["smoke"], hidden_size=3, batch_size=2)
+    run(recipe, DEFAULT_SEED, alone, replicates=3, console=quiet())
     ours, expected = read_losses(tmp_path / "run"), read_losses(alone)
     assert ours[0] == expected[0] == [4112, 4113, 4114]
     np.testing.assert_allclose(ours[1], expected[1], rtol=1e-4)
@@ -301,7 +303,7 @@ def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch):
     run(TINY, 7, "tiny", replicates=2, console=quiet())
     run(TINY, 7, "one", console=quiet())
     runs = ("tiny", "one", "pretrained", "tiny/checkpoints/20")
-    models, folders = cli.evaluated_models(runs, cli.evaluation_folders(runs, tmp_path / "out"))
+    models, folders = evaluated_models(runs, evaluation_folders(runs, tmp_path / "out"))
     names = ["tiny-7", "tiny-8", "one", "pretrained", "tiny-20-7", "tiny-20-8"]
     assert list(models) == list(folders) == names
     assert folders["tiny-8"] == tmp_path / "out" / "tiny" / "8"

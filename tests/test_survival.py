@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sinlstm_jax import InputError, Recipe, Stage, cli, curriculum, load_model, pace, run
+from sinlstm_jax import InputError, Recipe, Stage, cli, commands, curriculum, load_model, pace, run
 from sinlstm_jax.errors import Interrupted, SaveFailed
 from sinlstm_jax.loading import replicate_seeds
 from sinlstm_jax.model import split_model
@@ -236,8 +236,10 @@ def test_a_full_disk_ends_the_command_with_one_line(
     small_disk, whole, monkeypatch, tmp_path, capsys
 ):
     out = small_disk / "run"
-    monkeypatch.setattr(cli, "find_recipe", lambda name: TINY)
-    monkeypatch.setattr(cli, "Interruption", lambda: Looks(12, lambda: fill(small_disk, 25)))
+    monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: TINY)
+    monkeypatch.setattr(
+        commands.curriculum, "Interruption", lambda: Looks(12, lambda: fill(small_disk, 25))
+    )
     arguments = ["--seed", 7, "--checkpoint-every", 5, "--hidden-size", 4, "--batch-size", 2]
     monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments), "--out", str(out)])
     with pytest.raises(SystemExit) as exit:

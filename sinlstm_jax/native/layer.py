@@ -34,8 +34,8 @@ def fused_lstm(
     operands = (inputs, *weights, *carry)
     if not _fits(operands):
         return lstm_scan(weights, carry, inputs)
-    hidden, *carry = _fused(*operands)
-    return LSTMCarry(*carry), hidden
+    hidden, *last = _fused(*operands)
+    return LSTMCarry(*last), hidden
 
 
 def fused_predict(
@@ -63,11 +63,11 @@ def fused_predict(
     _check_shape("bias of the readout", bias, (1,))
     operands = (inputs, *weights, kernel[:, 0], bias[0], *carry)
     if _fits(operands):
-        predictions, *carry = _predict(steps, *operands)
+        predictions, *last = _predict(steps, *operands)  # pyright: ignore  (custom_vjp: object)
     else:
         results = _predict_by_scan(*(x[None] for x in operands), steps=steps)
-        predictions, *carry = (x[0] for x in results)
-    return LSTMCarry(*carry), predictions[..., None]
+        predictions, *last = (x[0] for x in results)
+    return LSTMCarry(*last), predictions[..., None]
 
 
 def _alike(tree):
@@ -92,9 +92,9 @@ def _check_shapes(weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array) -> 
         raise InputError(f"inputs have shape {inputs.shape}: give [time, batch, inputs]")
     _, batch, size = inputs.shape
     (units,) = weights.hidden_kernel.shape[:1] or (1,)
-    shapes = LSTMWeights((size, 4 * units), (units, 4 * units), (4 * units,))
-    for name in LSTMWeights._fields:
-        _check_shape(name, getattr(weights, name), getattr(shapes, name))
+    shapes = ((size, 4 * units), (units, 4 * units), (4 * units,))
+    for name, shape in zip(LSTMWeights._fields, shapes, strict=True):
+        _check_shape(name, getattr(weights, name), shape)
     for name in LSTMCarry._fields:
         _check_shape(f"{name} of the carry", getattr(carry, name), (batch, units))
 

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -78,7 +79,7 @@ def _built() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
             target = Path(building) / "lstm.so"
-            _run([compiler, *flags, f"-I{jax.ffi.include_dir()}", str(SOURCE), "-o", str(target)])
+            _run([*compiler, *flags, f"-I{jax.ffi.include_dir()}", str(SOURCE), "-o", str(target)])
             path = folder / _name(key, target)
             os.replace(target, path)
     except OSError as error:
@@ -96,16 +97,17 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:20]
 
 
-def _compiler() -> str:
-    for name in (os.environ.get("CXX"), *COMPILERS):
-        found = name and shutil.which(name)
-        if found:
-            return found
+def _compiler() -> list[str]:
+    """Return the command that compiles; $CXX may come with arguments, as in make."""
+    for command in (os.environ.get("CXX", ""), *COMPILERS):
+        name, *arguments = shlex.split(command) or [""]
+        if found := shutil.which(name):
+            return [found, *arguments]
     raise NativeUnavailable(f"there is no C++ compiler ($CXX, {', '.join(COMPILERS)})")
 
 
-def _accepts(compiler: str, flag: str) -> bool:
-    command = [compiler, flag, "-x", "c++", "-fsyntax-only", os.devnull]
+def _accepts(compiler: list[str], flag: str) -> bool:
+    command = [*compiler, flag, "-x", "c++", "-fsyntax-only", os.devnull]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -127,11 +129,11 @@ def _run(command: list[str]) -> str:
     return result.stdout
 
 
-def _key(compiler: str, flags: tuple[str, ...]) -> str:
+def _key(compiler: list[str], flags: tuple[str, ...]) -> str:
     parts = (
         SOURCE.read_text(),
-        compiler,
-        _run([compiler, "--version"]),
+        *compiler,
+        _run([*compiler, "--version"]),
         " ".join(flags),
         _cpu(),
         jax.__version__,

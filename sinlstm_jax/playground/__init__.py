@@ -121,11 +121,11 @@ def _stage(model: SineLSTM, horizon: int | None) -> dict:
 
 def _decimals(array: jax.Array) -> list:
     """Return an array as nested lists of the shortest decimals that read back as its float32s."""
-    array = np.asarray(array, np.float32)
-    if not np.isfinite(array).all():
+    values = np.asarray(array, np.float32)
+    if not np.isfinite(values).all():
         raise InputError("the model holds weights that are not finite: give another")
-    return np.vectorize(lambda value: float(str(value)), otypes=[float])(array).tolist()
+    return np.vectorize(lambda value: float(str(value)), otypes=[float])(values).tolist()
 
 
 def _source(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files("sinlstm_jax.playground").joinpath(name).read_text(encoding="utf-8")

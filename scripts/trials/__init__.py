@@ -1,0 +1,1 @@
+"""What scripts/reliability.py tries to break, one kind of trial a module."""

@@ -1,0 +1,149 @@
+"""Kills of the command as a user starts it, at moments spread over all that it does."""
+
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sinlstm_jax.recipes import RECIPES, Recipe
+
+from .sessions import Command, Look, Stop, differences, finish, outcome, rows_in, session
+
+SEED = 4112
+CHECKPOINT_EVERY = 20  # iterations
+KILLS_PER_RUN = 8
+COLD_EVERY = 5  # of so many run-throughs, one starts with nothing compiled
+UNFINISHED_CHECKPOINT = "checkpoints/saving/*"
+SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143)}
+
+
+class Moment(NamedTuple):
+    """Something that can be waited for, and how long after it the kill may fall."""
+
+    when: Callable[[Look], bool]
+    spread: float  # s
+
+
+def moments(recipe: Recipe, rng: np.random.Generator, cold: bool) -> dict[str, Moment]:
+    """Return what a kill may wait for."""
+    written, end = rng.integers(recipe.ends[-1]), rng.choice(recipe.ends)
+    return {
+        "start": Moment(lambda look: True, 15.0 if cold else 3.0),
+        "compile": Moment(lambda look: look.trains, 4.0 if cold else 0.5),
+        "training": Moment(lambda look: look.trains and look.rows > written, 0.2),
+        "checkpoint": Moment(
+            lambda look: look.rows >= written and look.unfinished(UNFINISHED_CHECKPOINT), 0.02
+        ),
+        "stage": Moment(lambda look: look.trains and look.rows >= end, 0.3),
+        "picture": Moment(lambda look: look.unfinished("*.png"), 1.0),
+        "picture half written": Moment(lambda look: look.unfinished(".*.png.*.tmp"), 0.01),
+    }
+
+
+def phase(recipe: Recipe, stop: Stop, rows_before: int) -> str:
+    """Tell from what it left what a killed session was at."""
+    look, rows = stop.look, stop.look.rows
+    if look.unfinished(UNFINISHED_CHECKPOINT):
+        return "writing a checkpoint"
+    if look.unfinished(".*.png.*.tmp") or (rows == recipe.ends[-1] and look.unfinished("*.png")):
+        return "drawing"
+    if not look.trains:
+        return "drawing" if rows == recipe.ends[-1] and look.lines else "starting"
+    if rows in recipe.ends:
+        return "between stages"
+    return "compiling" if rows == rows_before else "training"
+
+
+def kills(count: int, folder: Path, say: Callable[[str], None]) -> dict:
+    """Kill runs of the smoke recipe `count` times; each ends as the one that was never killed."""
+    recipe, rng = RECIPES["smoke"], np.random.default_rng(SEED)
+    shared = folder / "cache"
+    command = Command(recipe, SEED, CHECKPOINT_EVERY, folder / "whole", shared)
+    finish(command)
+    expected = outcome(recipe, SEED, command.out)
+    phases, different, run = Counter(), [], 0
+    while phases.total() < count:
+        run += 1
+        cold = run % COLD_EVERY == 1
+        cache = folder / f"cache-{run}" if cold else shared
+        command = command._replace(out=folder / f"run-{run}", cache=cache)
+        for _ in range(min(KILLS_PER_RUN, count - phases.total())):
+            choice = moments(recipe, rng, cold)
+            moment = choice[rng.choice(list(choice))]
+            rows = rows_in(command.out)
+            stop = session(command, signal.SIGKILL, moment.when, rng.uniform(0, moment.spread))
+            if not stop.signalled:
+                _must_be(0, stop)
+                break
+            phases[phase(recipe, stop, rows)] += 1
+        finish(command)
+        unlike = differences(expected, outcome(recipe, SEED, command.out))
+        different += [f"run {run}: {name}" for name in unlike]
+        say(f"{phases.total()}/{count} kills, {run} runs, {len(different)} differences {unlike}")
+        shutil.rmtree(command.out)
+        shutil.rmtree(folder / f"cache-{run}", ignore_errors=True)
+    return {
+        "kills": phases.total(),
+        "runs": run,
+        "phases": dict(sorted(phases.items())),
+        "different": different,
+    }
+
+
+def signals(count: int, folder: Path, say: Callable[[str], None]) -> dict:
+    """Send SIGINT and SIGTERM, `count` each, in mid-training; exit codes and seconds to the end."""
+    recipe, rng = RECIPES["smoke"], np.random.default_rng(SEED)
+    cache = folder / "cache"
+    # No checkpoint falls due before the signal does: what is there after was saved because of it.
+    whole = Command(recipe, SEED, 1000, folder / "whole", cache)
+    finish(whole)
+    expected, results = outcome(recipe, SEED, whole.out), {}
+    for name, (number, code) in SIGNALS.items():
+        stops, different = [], []
+        while len(stops) < count:
+            command = whole._replace(out=folder / f"{name}-{len(stops)}")
+            written = rng.integers(recipe.ends[0])
+            stop = session(
+                command, number, lambda look, least=written: look.trains and look.rows > least, 0.0
+            )
+            finish(command)
+            different += differences(expected, outcome(recipe, SEED, command.out))
+            shutil.rmtree(command.out)
+            if stop.signalled:
+                stops.append(stop)
+                say(f"{name}: exit code {stop.code} after {stop.seconds:.1f} s")
+        results[name] = {
+            "count": count,
+            "expected_code": code,
+            "codes": sorted({stop.code for stop in stops}),
+            "slowest_seconds": max(stop.seconds for stop in stops),
+            "one_line": all(sum("same command" in x for x in s.look.lines) == 1 for s in stops),
+            "different": different,
+        }
+    return results
+
+
+def whole_curriculum(folder: Path, say: Callable[[str], None]) -> dict:
+    """Kill the whole curriculum after every 5 to 10 seconds of training, until it is at its end."""
+    recipe, rng = RECIPES["curriculum"], np.random.default_rng(SEED)
+    whole = Command(recipe, SEED, 500, folder / "whole", folder / "cache")
+    finish(whole)
+    killed, count = whole._replace(out=folder / "killed"), 0
+    while True:
+        stop = session(killed, signal.SIGKILL, lambda look: look.trains, rng.uniform(5, 10))
+        if not stop.signalled:
+            _must_be(0, stop)
+            break
+        count += 1
+        say(f"{count} kills, {stop.look.rows}/{recipe.ends[-1]} iterations")
+    left = [outcome(recipe, SEED, command.out) for command in (whole, killed)]
+    return {"kills": count, "different": differences(*left)}
+
+
+def _must_be(code: int, stop: Stop) -> None:
+    if stop.code != code:
+        raise RuntimeError(f"exit code {stop.code}: {''.join(stop.look.lines)}")

@@ -1,0 +1,172 @@
+"""The curriculum command as a user starts it, stopped by a signal, and what a run left on disk."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from sinlstm_jax.checkpoints import Checkpoints
+from sinlstm_jax.loading import CHECKPOINTS
+from sinlstm_jax.model import initial_model
+from sinlstm_jax.recipes import Recipe
+from sinlstm_jax.run_folder import DESCRIPTION, METRICS
+from sinlstm_jax.seeds import run_keys
+from sinlstm_jax.standing import restore_standings, whole_steps
+
+SCRIPT = Path(__file__).parents[1] / "curriculum.py"
+POLL = 0.001  # s
+PATIENCE = 900  # s that a session may take, or a moment be waited for
+
+
+class Command(NamedTuple):
+    """`python scripts/curriculum.py` for one run."""
+
+    recipe: Recipe
+    seed: int
+    checkpoint_every: int
+    out: Path
+    cache: Path  # of compiled programs
+
+    def start(self) -> subprocess.Popen:
+        """Start it, with its output and errors in one pipe."""
+        arguments = {
+            "--recipe": self.recipe.name,
+            "--seed": self.seed,
+            "--checkpoint-every": self.checkpoint_every,
+            "--out": self.out,
+        }
+        words = [str(word) for pair in arguments.items() for word in pair]
+        return subprocess.Popen(
+            [sys.executable, "-u", "-W", "error", str(SCRIPT), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "XDG_CACHE_HOME": str(self.cache)},
+        )
+
+
+class Look(NamedTuple):
+    """What can be seen of a session from outside."""
+
+    lines: list[str]  # printed so far
+    out: Path
+    before: frozenset[Path]  # what was in the folder when the session started
+
+    @property
+    def rows(self) -> int:
+        """Iterations in metrics.csv."""
+        return rows_in(self.out)
+
+    @property
+    def trains(self) -> bool:
+        """Whether a stage has begun."""
+        return any(line.startswith("stage ") for line in self.lines)
+
+    def unfinished(self, pattern: str) -> bool:
+        """Tell whether this session has begun to write a file or folder, and not ended."""
+        return any(path not in self.before for path in self.out.glob(pattern))
+
+
+class Stop(NamedTuple):
+    """How a session ended."""
+
+    code: int  # of the process
+    seconds: float  # from the signal to the end; 0 if it came to its end by itself
+    look: Look
+    signalled: bool
+
+
+def rows_in(out: Path) -> int:
+    """Return how many iterations the metrics.csv of a run has."""
+    try:
+        return max(0, (out / METRICS).read_bytes().count(b"\n") - 1)
+    except OSError:
+        return 0
+
+
+def session(
+    command: Command,
+    number: signal.Signals | None = None,
+    when: Callable[[Look], bool] = lambda look: False,
+    wait: float = 0.0,
+) -> Stop:
+    """Start the command and send it a signal, `wait` seconds after `when` holds; or let it end."""
+    before = frozenset(command.out.rglob("*") if command.out.exists() else ())
+    look = Look([], command.out, before)
+    process = command.start()
+    reader = threading.Thread(target=lambda: look.lines.extend(process.stdout), daemon=True)
+    reader.start()
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and not (number and when(look)):
+        if time.monotonic() > deadline:
+            process.kill()
+            raise TimeoutError(f"{command.out}: no end after {PATIENCE} s: {look.lines[-5:]}")
+        time.sleep(POLL)
+    seconds, signalled = 0.0, False
+    if process.poll() is None:
+        time.sleep(wait)
+        if process.poll() is None:
+            process.send_signal(number)
+            signalled, started = True, time.monotonic()
+            process.wait(timeout=PATIENCE)
+            seconds = time.monotonic() - started
+    reader.join()
+    return Stop(process.returncode, seconds, look, signalled)
+
+
+def finish(command: Command) -> list[str]:
+    """Run the command to its end and return what it printed, or raise if it fails."""
+    stop = session(command)
+    if stop.code != 0:
+        raise RuntimeError(f"exit code {stop.code}: {''.join(stop.look.lines)}")
+    return stop.look.lines
+
+
+def outcome(recipe: Recipe, seed: int, out: Path) -> dict:
+    """Return all that a complete run leaves, times apart: by name, bytes or arrays.
+
+    Every file outside of the checkpoints; of every stage's end the weights, the optimizer's
+    moments and the losses; and which checkpoints there are.
+    """
+    left = {}
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out)
+        if path.is_file() and name.parts[0] != CHECKPOINTS:
+            left[str(name)] = path.read_bytes()
+    left[DESCRIPTION] = json.dumps(_without_times(json.loads(left[DESCRIPTION]))).encode()
+    models = [initial_model(recipe.hidden_size, run_keys(seed)[0])]
+    with Checkpoints(out / CHECKPOINTS, create=False) as checkpoints:
+        whole, wrong = whole_steps(recipe, checkpoints)
+        standings = restore_standings(recipe, models, checkpoints, whole)
+        if wrong or len(standings) < len(recipe.stages):
+            raise RuntimeError(f"{out} is not complete: {wrong}")
+        left["steps"] = np.array(checkpoints.steps())
+    for number, standing in enumerate(standings, 1):
+        leaves, _ = jax.tree.flatten_with_path(standing.state)
+        left |= {f"stage {number}{jax.tree_util.keystr(k)}": np.asarray(v) for k, v in leaves}
+    return left
+
+
+def _without_times(tree):
+    if isinstance(tree, dict):
+        return {name: _without_times(value) for name, value in tree.items() if name != "seconds"}
+    return [_without_times(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def differences(left: dict, right: dict) -> list[str]:
+    """Return the names of what is not the same, bit for bit."""
+    names = left.keys() | right.keys()
+    return sorted(n for n in names if _bits(left.get(n)) != _bits(right.get(n)))
+
+
+def _bits(value):
+    return value if value is None or isinstance(value, bytes) else (value.dtype, value.tobytes())

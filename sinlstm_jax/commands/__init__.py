@@ -1,0 +1,17 @@
+"""The `sinlstm` subcommands, a module each: their options, and what they do."""
+
+from .convert import ConvertOptions
+from .curriculum import CurriculumOptions
+from .evaluate import EvaluateOptions
+from .export import ExportOptions
+from .forecast import ForecastOptions
+from .playground import PlaygroundOptions
+
+__all__ = [
+    "ConvertOptions",
+    "CurriculumOptions",
+    "EvaluateOptions",
+    "ExportOptions",
+    "ForecastOptions",
+    "PlaygroundOptions",
+]

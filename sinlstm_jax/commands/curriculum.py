@@ -1,0 +1,91 @@
+"""`sinlstm curriculum`: train a recipe."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+
+from ..closing_tables import closing_table
+from ..curriculum import run
+from ..interruption import Interruption
+from ..processes import join
+from ..recipes import DEFAULT_SEED, RECIPES, find_recipe
+from .shared import computing_on, printing_console
+
+
+@dataclass(frozen=True)
+class CurriculumOptions:
+    """Train a recipe stage by stage, keep its checkpoints, and draw what it learnt.
+
+    The same command on the same --out goes on where it stopped, Ctrl-C or SIGTERM save it first.
+    """
+
+    recipe: str = "curriculum"
+    """What to train; --list-recipes shows what there is."""
+    seed: int = DEFAULT_SEED
+    """Decides initial weights, training data and the waves of the pictures."""
+    replicates: int = 1
+    """How many seeds to train at once, counted up from SEED, on all devices there are."""
+    out: Path | None = None
+    """Folder of the run. Default: runs/RECIPE-SEED."""
+    checkpoint_every: int = 2500
+    """Iterations between checkpoints within a stage."""
+    display_every: int | None = None
+    """Iterations between printed losses, and what averages are over. Default: the recipe's."""
+    hidden_size: int = 15
+    """Units of the LSTM."""
+    batch_size: int = 20
+    """Waves per iteration."""
+    device: Literal["cpu", "gpu", "tpu"] | None = None
+    """Where to compute. Default: what JAX prefers."""
+    implementation: Literal["auto", "scan", "fused"] = "auto"
+    """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
+    coordinator: str | None = None
+    """HOST:PORT of the first of several processes that share the replicates."""
+    processes: int | None = None
+    """How many processes there are; each is given the same command but for its index."""
+    process_index: int | None = None
+    """Which of them this one is, from 0 on."""
+    list_recipes: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the recipes and stop."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        if self.list_recipes:
+            print_recipes(printing_console())
+            return
+        with Interruption() as interruption:
+            self._train(interruption)
+
+    def _train(self, interruption: Interruption) -> None:
+        join(self.coordinator, self.processes, self.process_index)
+        console = printing_console()
+        recipe = replace(
+            find_recipe(self.recipe), hidden_size=self.hidden_size, batch_size=self.batch_size
+        )
+        if self.display_every is not None:
+            recipe = replace(recipe, display_every=self.display_every)
+        out = self.out or Path("runs") / f"{recipe.name}-{self.seed}"
+        with computing_on(self.device):
+            description = run(
+                recipe,
+                self.seed,
+                out,
+                replicates=self.replicates,
+                checkpoint_every=self.checkpoint_every,
+                implementation=self.implementation,
+                console=console,
+                stop_signal=interruption,
+            )
+        console.print(closing_table(description))
+        console.print(f"Checkpoints, pictures, metrics.csv and run.json are in {out}")
+
+
+def print_recipes(console: Console) -> None:
+    """Print the named recipes and their stages."""
+    for recipe in RECIPES.values():
+        console.print(f"{recipe.name}: {recipe.summary}")
+        for stage in recipe.stages:
+            console.print(f"  {stage.describe()}")

@@ -1,0 +1,103 @@
+"""`sinlstm evaluate`: how well models continue waves."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from ..command_files import make_folder
+from ..errors import InputError
+from ..evaluation import BASELINES, checked_horizon, forecaster, report
+from ..evaluation_plots import plot_evaluation
+from ..evaluation_report import tables, write_csv
+from ..files import as_path
+from ..loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
+from ..model import SineLSTM
+from .shared import SHIPPED, computing_on, printing_console
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Measure how well trained models continue waves, beside baselines that need no training.
+
+    Prints tables, and leaves CSV files and pictures in RUN/evaluation (for one checkpoint of a
+    run, RUN/evaluation-STEP), or in OUT/NAME for each.
+    """
+
+    runs: tyro.conf.Positional[tuple[str, ...]]
+    """Folders of runs or checkpoints, or `pretrained` for the model that ships."""
+    out: Path | None = None
+    """Where to leave files instead; needed for `pretrained`."""
+    horizon: int = 5000
+    """Steps to forecast, 400 at least; 10000 adds one more interval."""
+    device: Literal["cpu", "gpu", "tpu"] | None = None
+    """Where to compute. Default: what JAX prefers."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        console = printing_console()
+        folders = evaluation_folders(self.runs, self.out)
+        horizon = checked_horizon(self.horizon)
+        with computing_on(self.device):
+            models, folders = evaluated_models(self.runs, folders)
+            for folder in folders.values():
+                make_folder(folder)
+            forecasters = {name: forecaster(model) for name, model in models.items()} | BASELINES
+            reports = {}
+            for name, each in forecasters.items():
+                with console.status(f"{len(reports) + 1}/{len(forecasters)}: {name}"):
+                    reports[name] = report(each, horizon)
+        baselines = {name: reports[name] for name in BASELINES}
+        for name, folder in folders.items():
+            write_csv(folder, name, reports[name], baselines)
+            plot_evaluation(folder, name, reports[name], baselines)
+        for table in tables(reports):
+            console.print(table, "")
+        for folder in folders.values():
+            console.print(f"CSV files and pictures are in {folder}")
+
+
+def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Path]:
+    """Return where to leave the evaluation of each run, by the run's name.
+
+    A run is called by its folder, a checkpoint by its run's and its step.
+
+    Raises:
+      InputError: there is no run, two have the same name, or the shipped model has no folder.
+    """
+    if not runs:
+        raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
+    folders = {}
+    for given in runs:
+        path = as_path(given).absolute()
+        name, folder = path.name, path / "evaluation"
+        if path.parent.name == CHECKPOINTS:
+            name = f"{path.parent.parent.name}-{path.name}"
+            folder = path.parent.parent / f"evaluation-{path.name}"
+        if given == SHIPPED and out is None:
+            raise InputError(f"{SHIPPED} has no folder of its own: give --out")
+        if name in folders or name in BASELINES:
+            raise InputError(
+                f"{given} would be called {name}, like another: rename or leave out one"
+            )
+        folders[name] = folder if out is None else out / name
+    return folders
+
+
+def evaluated_models(
+    runs: tuple[str, ...], folders: dict[str, Path]
+) -> tuple[dict[str, SineLSTM], dict[str, Path]]:
+    """Return (models, folders) of all replicates of runs, by names that end with their seeds.
+
+    A run that has only one is called as in `folders`.
+    """
+    models, theirs = {}, {}
+    for given, (name, folder) in zip(runs, folders.items(), strict=True):
+        found = [load_pretrained()] if given == SHIPPED else load_models(given)
+        if len(found) == 1:
+            models[name], theirs[name] = found[0], folder
+            continue
+        for seed, model in zip(replicate_seeds(given), found, strict=True):
+            models[f"{name}-{seed}"], theirs[f"{name}-{seed}"] = model, folder / str(seed)
+    return models, theirs

@@ -1,0 +1,29 @@
+"""`sinlstm export`: models for other programs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from ..export import export
+from .shared import named_model
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Export a model for programs without this package or Flax, on CPU, CUDA and TPU.
+
+    The new folder holds the rollout and the single step as jax.export artifacts for any batch and
+    length, the weights as safetensors, a description, and an example of how to use them.
+    """
+
+    model: tyro.conf.Positional[str]
+    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    out: tyro.conf.Positional[Path]
+    """Folder to make; one that exists is left alone."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        model = named_model(self.model)
+        export(model, self.out)
+        print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")

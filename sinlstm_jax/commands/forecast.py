@@ -1,0 +1,66 @@
+"""`sinlstm forecast`: continue samples in CSV."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from ..command_files import make_way_for, opened, warn, written
+from ..continuing import continue_samples
+from ..errors import positive_integer
+from ..plots import plot_continuations
+from ..samples import TRAINED_SAMPLES, read_samples
+from ..signals import SAMPLING_RATE
+from .shared import SHIPPED, computing_on, named_model
+
+
+@dataclass(frozen=True)
+class ForecastOptions:
+    """Continue samples that are read from standard input or from a CSV file.
+
+    A column per stream, a line per step at 100 Hz, of waves of amplitude 1 around 0. A first line
+    of names is a header; a column called `time`, in seconds, is checked. An empty field or `nan` is
+    a missing sample. Forecasts are CSV, too: after how many samples, when, and the values.
+    """
+
+    samples: tyro.conf.Positional[Path | None] = None
+    """File to read. Default: standard input, line by line as it comes."""
+    model: str = SHIPPED
+    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    steps: int = 400
+    """Steps to forecast, 100 a second."""
+    every: int | None = None
+    """Forecast after every so many samples, too, and not at the end alone."""
+    window: int = TRAINED_SAMPLES
+    """How many of the latest samples to forecast from; networks do best with what they were trained
+    to observe."""
+    out: Path | None = None
+    """File to write forecasts to. Default: standard output."""
+    picture: Path | None = None
+    """PNG file for a picture of the last forecast."""
+    device: Literal["cpu", "gpu", "tpu"] | None = None
+    """Where to compute. Default: what JAX prefers."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        steps = positive_integer("--steps", self.steps)
+        every = None if self.every is None else positive_integer("--every", self.every)
+        window = positive_integer("--window", self.window)
+        for path in (self.out, self.picture):
+            if path is not None:
+                make_way_for(path)
+        source = "standard input" if self.samples is None else str(self.samples)
+        try:
+            with computing_on(self.device), opened(self.samples) as lines:
+                model = named_model(self.model)
+                samples = read_samples(lines, source, warn)
+                with written(self.out) as file:
+                    found = continue_samples(model, samples, steps, every, window, file, warn)
+        except KeyboardInterrupt:  # one way to end a stream; there is nothing to go on with
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
+        if self.picture is not None:
+            title = f"The next {steps / SAMPLING_RATE:g} s, by {self.model}"
+            plot_continuations(self.picture, *found, title)

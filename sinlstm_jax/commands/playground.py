@@ -1,0 +1,40 @@
+"""`sinlstm playground`: a page to play with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from ..errors import InputError
+from ..loading import CHECKPOINTS
+from ..playground import pretrained_data, run_data, write_page
+from .shared import SHIPPED
+
+
+@dataclass(frozen=True)
+class PlaygroundOptions:
+    """Write a page to play with: one HTML file that runs a run's stages in the browser."""
+
+    run: tyro.conf.Positional[str]
+    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    out: Path | None = None
+    """The .html file to write; needed for `pretrained`. Default: RUN/playground.html."""
+
+    def execute(self) -> None:
+        """Do what was asked for."""
+        out = self.out or default_page(self.run)
+        data = pretrained_data() if self.run == SHIPPED else run_data(self.run)
+        write_page(data, out)
+        stages = len(data["stages"])
+        size = out.stat().st_size // 1024
+        print(f"{out}: {stages} stage{'s' * (stages > 1)}, {size} KiB; open it in a browser")
+
+
+def default_page(run: str) -> Path:
+    """Return where the page of a run goes, or of a checkpoint, or raise InputError."""
+    if run == SHIPPED:
+        raise InputError(f"{SHIPPED} has no folder of its own: give --out")
+    path = Path(run)
+    if path.absolute().parent.name == CHECKPOINTS:
+        return path.absolute().parent.parent / f"playground-{path.name}.html"
+    return path / "playground.html"

@@ -1,0 +1,40 @@
+"""What several subcommands need: a model by name, a device, a console."""
+
+import contextlib
+
+import jax
+from rich.console import Console
+
+from ..errors import InputError
+from ..loading import load_model, load_pretrained
+from ..model import SineLSTM
+from ..processes import is_first
+
+SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
+
+
+def named_model(name: str) -> SineLSTM:
+    """Load the model of a run's or checkpoint's folder, or the one that ships."""
+    return load_pretrained() if name == SHIPPED else load_model(name)
+
+
+@contextlib.contextmanager
+def computing_on(platform: str | None):
+    """Make a platform JAX's default, or raise InputError if it is not there."""
+    if platform is None:
+        yield
+        return
+    try:
+        device = jax.local_devices(backend=platform)[0]
+    except RuntimeError:
+        raise InputError(
+            f"--device is {platform!r}, but JAX finds only {jax.default_backend()!r} here: "
+            "leave --device out, or install JAX for it"
+        ) from None
+    with jax.default_device(device):
+        yield
+
+
+def printing_console() -> Console:
+    """Return the console of a process that prints, or a silent one for the others."""
+    return Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())

@@ -1,0 +1,29 @@
+"""What is said of the package in more than one place is the same in each."""
+
+import re
+import tomllib
+from importlib import metadata, resources
+from pathlib import Path
+
+import check_wheel
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_version_and_license_are_the_same_everywhere():
+    citation = (ROOT / "CITATION.cff").read_text()
+    version = re.search(r"^version: (.*)$", citation, re.MULTILINE)[1]
+    released = re.findall(r"^## \[(\d.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert PROJECT["version"] == version == released[0] == metadata.version("sinlstm-jax")
+    assert re.search(r"^license: (.*)$", citation, re.MULTILINE)[1] == PROJECT["license"]
+
+
+def test_the_wheel_is_checked_on_every_python_that_is_promised():
+    first, last = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PROJECT["requires-python"]).groups()
+    promised = tuple(f"3.{minor}" for minor in range(int(first), int(last)))
+    assert check_wheel.Options().pythons == promised
+
+
+def test_the_package_says_that_it_is_typed():
+    assert resources.files("sinlstm_jax").joinpath("py.typed").is_file()
