@@ -36,7 +36,7 @@ GRID_FREQUENCIES = np.arange(0.25, 5.01, 0.125)  # Hz; trained are 0.5 to 4
 GRID_PHASES = np.arange(4) / 4  # cycles
 
 # Takes a history, [past, wave], and a horizon; returns [horizon, wave].
-Forecaster = Callable[[np.ndarray, int], np.ndarray]
+ForecastFunction = Callable[[np.ndarray, int], np.ndarray]
 BASELINES = {"zero": zero, "last value": last_value, "sine fit": sine_fit}
 
 
@@ -115,7 +115,7 @@ def spoil(history: np.ndarray, spoiling: Spoiling, rng: np.random.Generator) -> 
     return np.where(rng.random(history.shape) < spoiling.missing, NO_INPUT, noisy)
 
 
-def forecaster(model: SineLSTM) -> Forecaster:
+def forecaster(model: SineLSTM) -> ForecastFunction:
     """Return a model as a function (history, horizon) -> forecast, `[horizon, wave]`."""
 
     checked_model(model)
@@ -168,7 +168,7 @@ def rollout_errors(
 
 
 def evaluate(
-    forecaster: Forecaster,
+    forecaster: ForecastFunction,
     waves: Waves,
     horizon: int,
     past: int = 100,
@@ -213,7 +213,7 @@ def evaluate(
     )
 
 
-def robustness(forecaster: Forecaster, past: int = 100) -> np.ndarray:
+def robustness(forecaster: ForecastFunction, past: int = 100) -> np.ndarray:
     """Return the mean squared error over FIRST_400 after each of SPOILINGS.
 
     Noise and gaps are in the history alone, the same for every forecaster; errors are taken
@@ -236,7 +236,7 @@ def checked_horizon(horizon: int) -> int:
     return horizon
 
 
-def report(forecaster: Forecaster, horizon: int, past: int = 100) -> Report:
+def report(forecaster: ForecastFunction, horizon: int, past: int = 100) -> Report:
     """Measure everything of one forecaster; `horizon` is that of the clean waves.
 
     Raises:
