@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sinlstm_jax import InputError, Recipe, Stage, cli, load_model, load_models, run
+from sinlstm_jax import InputError, Recipe, Stage, cli, commands, load_model, load_models, run
 from sinlstm_jax.closing_tables import closing_table
 from sinlstm_jax.commands.evaluate import evaluated_models, evaluation_folders
 from sinlstm_jax.convert import convert
@@ -151,7 +151,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
 ):
     stages = (Stage(3, 20), Stage(5, 30, learning_rate=1e30))
     recipe = Recipe("lost", "for tests", stages, 10, past=5, batch_size=2, hidden_size=4)
-    monkeypatch.setattr(cli, "find_recipe", lambda name: recipe)
+    monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: recipe)
     arguments = ["--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
     arguments += ["--seed", 7, "--replicates", replicates]
     monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments)])
