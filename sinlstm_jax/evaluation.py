@@ -295,10 +295,10 @@ def _last_step(intervals) -> int:
     if not isinstance(intervals, tuple | list):
         raise InputError(f"intervals is {shown(intervals)}: give at least one (first, last)")
     for interval in intervals:
-        pair = interval if isinstance(interval, tuple | list) and len(interval) == 2 else (None,)
-        if not all(isinstance(step, int | np.integer) for step in pair):
+        pair = isinstance(interval, tuple | list) and len(interval) == 2
+        first, last = interval if pair else (None, None)
+        if not (isinstance(first, int | np.integer) and isinstance(last, int | np.integer)):
             raise InputError(f"interval {shown(interval)} is no pair: give (first, last)")
-        first, last = pair
         if not 0 <= first < last:
             raise InputError(
                 f"interval {shown(interval)} is empty: give (first, last), 0 <= first < last"

@@ -44,7 +44,8 @@ def load_models(path: str | Path) -> list[SineLSTM]:
     with _open_checkpoint(path) as (checkpoints, step):
         meta = checkpoints.meta(step)
         count = positive_integer(f"replicates in {path}", meta.get("replicates"))
-        structure, weights, frozen = _abstract_model(meta.get("hidden_size"))
+        hidden_size = positive_integer(f"hidden_size in {path}", meta.get("hidden_size"))
+        structure, weights, frozen = _abstract_model(hidden_size)
         like = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype),
             {"weights": weights, "frozen": frozen},

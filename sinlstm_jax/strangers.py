@@ -60,7 +60,8 @@ def check_checkpoint(folder: Path, like) -> None:
     with reading(folder, "checkpoint of this model"):
         for path in folder.glob("_*METADATA"):
             read_json(path)
-        announced = _by_name(ocp.PyTreeCheckpointHandler().metadata(folder).tree)
+        metadata = ocp.PyTreeCheckpointHandler().metadata(folder)  # pyright: ignore  (any path does)
+        announced = _by_name(metadata.tree)
         for name, array in _by_name(like).items():
             _check_array(name, array, announced.get(name))
 

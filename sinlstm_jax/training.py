@@ -123,9 +123,10 @@ def train_step(
 def _check_batch(batch) -> None:
     """Raise InputError unless it is two arrays of numbers of one shape, `[time, batch, 1]`."""
     pair = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (None, None)
-    shapes = [x.shape for x in pair if isinstance(x, jax.Array | np.ndarray)]
+    arrays = [x for x in pair if isinstance(x, jax.Array | np.ndarray)]
+    shapes = [x.shape for x in arrays]
     if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 3:
-        floating = all(jnp.issubdtype(x.dtype, jnp.floating) for x in pair)
+        floating = all(jnp.issubdtype(x.dtype, jnp.floating) for x in arrays)
         if floating and shapes[0][2] == 1 and 0 not in shapes[0]:
             return
     raise InputError(
