@@ -1,6 +1,7 @@
 """What training need not wait for: work done in turn on another thread."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 
 class Background:
@@ -25,3 +26,10 @@ class Background:
     def start(self, function, *arguments, **keywords) -> None:
         """Do it when all that was started before is done."""
         self._started.append(self._thread.submit(function, *arguments, **keywords))
+
+    def finish(self, stop_signal: Callable[[], int]) -> int:
+        """Wait for all that was started, or for a signal: return its number, or 0."""
+        while wait(self._started, timeout=0.1).not_done:
+            if signal := stop_signal():
+                return signal
+        return 0

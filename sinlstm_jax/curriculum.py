@@ -171,6 +171,8 @@ def run(
                 seed=seed,
                 note=_picture_note(seeds, shown),
             )
+        if signal := background.finish(stop_signal):
+            raise Interrupted("stopped with all trained: the same command draws pictures", signal)
     return description
 
 

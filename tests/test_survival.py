@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -123,6 +124,24 @@ def test_a_run_that_is_stopped_again_and_again_ends_the_same_and_no_larger(tmp_p
         else:
             break
     assert_same_run(out, whole)
+
+
+def test_a_signal_while_pictures_are_drawn_does_not_wait_for_them(tmp_path, whole, monkeypatch):
+    drawing, asked = threading.Event(), threading.Event()
+
+    def draw(*_, **__):
+        drawing.set()
+        assert asked.wait(60)
+
+    def stop():
+        if drawing.is_set():
+            asked.set()
+        return signal.SIGTERM if drawing.is_set() else 0
+
+    monkeypatch.setattr(curriculum, "draw_long_term", draw)
+    with pytest.raises(Interrupted, match="all trained: the same command draws pictures"):
+        train(tmp_path / "run", stop_signal=stop)
+    assert_same_run(tmp_path / "run", whole)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
