@@ -306,7 +306,7 @@ def test_kernels_for_other_cpus_are_correct(flags, feature, request):
 def test_no_memory_is_touched_that_is_not_the_kernels(flags, tmp_path):
     program = tmp_path / "program"
     subprocess.run(
-        [library._compiler(), "-std=c++17", "-O1", "-g", "-w", *flags,
+        [*library._compiler(), "-std=c++17", "-O1", "-g", "-w", *flags,
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
          f"-I{jax.ffi.include_dir()}", f"-I{library.SOURCE.parent}",
          TESTS / "sanitized_lstm.cc", "-o", program],
