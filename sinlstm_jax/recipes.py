@@ -159,9 +159,9 @@ RECIPES = {
             "tuned",
             "holds its phase; no more steps than the tutorial's curriculum",
             (
-                _tuned_stage(50, 16000, 0.06, 0.95, warmup=1000),
-                _tuned_stage(100, 5000, 0.03, 0.99),
-                _tuned_stage(400, 6000, 0.01, 0.99, warmup=500),
+                _tuned_stage(50, 16000, 0.04, 0.95, warmup=1000),
+                _tuned_stage(100, 5000, 0.01, 0.99, warmup=500, undo_above=0.01),
+                _tuned_stage(400, 6000, 0.01, 0.99, warmup=500, undo_above=0.01),
                 _tuned_stage(800, 2000, 0.005, 0.99, undo_above=0.05),
                 _tuned_stage(1500, 1700, 0.003, 0.99, undo_above=0.05),
                 _tuned_stage(2500, 1500, 0.002, 0.99, undo_above=0.05),
