@@ -7,6 +7,7 @@ can be repeated alone: its figures replace the ones that are there.
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -77,6 +78,8 @@ def sections(options: Options) -> dict[str, Callable[[Path, Callable[[str], None
 def main(options: Options) -> None:
     """Do the sections in turn, and keep the figures of each at once."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
+    # A shell has SIGINT ignored by what it starts in the background, and so by all commands here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     target = options.json or ROOT / "docs" / "reliability.json"
     broken = []
     for name, do in sections(options).items():
