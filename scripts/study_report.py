@@ -26,7 +26,6 @@ def publish(root: Path, results: dict[str, dict]) -> None:
         temporary.write_text(json.dumps(study) + "\n")
     study = json.loads((root / "docs" / "study.json").read_text())
     page, images = root / "docs" / "results.md", root / "docs" / "images"
-    ablations = [name for name in study if ", " in name]
     recipes = [name for name in RECIPES if name in study]
     replace_between(page, "study", table(study, recipes))
     replace_between(page, "bars", bars(study))
@@ -34,10 +33,9 @@ def publish(root: Path, results: dict[str, dict]) -> None:
     replace_between(root / "README.md", "summary", summary(study, original(root)))
     plot_losses(images / "study-losses.png", study)
     plot_seeds(images / "study-errors.png", study, recipes, INTERVALS)
-    if ablations:
-        replace_between(page, "ablations", table(study, _with_bases(ablations)))
-        names = _with_bases(ablations)
-        plot_seeds(images / "study-ablations.png", study, names, INTERVALS[:1])
+    if ablations := beside_bases(study):
+        replace_between(page, "ablations", table(ablations, ablations))
+        plot_seeds(images / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
 
 
 def _condensed(result: dict) -> dict:
@@ -57,13 +55,19 @@ def _rounded(tree):
     return float(f"{tree:.4g}") if np.isfinite(tree) else None
 
 
-def _with_bases(ablations: list[str]) -> list[str]:
-    """Return the names with that of the recipe which was changed before each group."""
-    names = []
-    for name in ablations:
+def beside_bases(study: dict) -> dict:
+    """Return the ablations, before each group the recipe that was changed, over the same seeds."""
+    found = {}
+    for name in (name for name in study if ", " in name):
         base = name.split(", ")[0]
-        names += [name] if base in names else [base, name]
-    return names
+        if base not in found:
+            rows = [study[base]["seeds"].index(seed) for seed in study[name]["seeds"]]
+            same = {
+                k: [study[base][k][i] for i in rows] for k in ("seeds", "errors", "average_loss")
+            }
+            found[base] = study[base] | same
+        found[name] = study[name]
+    return found
 
 
 def table(study: dict, names) -> str:

@@ -76,3 +76,18 @@ def test_the_summary_counts_who_follows():
     assert [row[2] for row in cells[4:7]] == ["0.002", "0.03", "0.06"]
     assert float(cells[5][1]) == pytest.approx(np.median(original[:, 1]), rel=0.05)
     assert cells[7][1:] == ["0", "1"]
+
+
+def test_ablations_stand_beside_their_recipe_with_the_same_seeds():
+    def result(seeds):
+        return {
+            "seeds": seeds,
+            "errors": [[s] for s in seeds],
+            "average_loss": [[s] for s in seeds],
+        }
+
+    results = {"fast": result([1, 2, 3]), "tuned": result([9]), "fast, not clipped": result([3, 1])}
+    assert study_report.beside_bases(results) == {
+        "fast": result([3, 1]),
+        "fast, not clipped": result([3, 1]),
+    }
