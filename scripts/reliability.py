@@ -95,10 +95,10 @@ def main(options: Options) -> None:
         say(f"done: {figures}")
         if options.json or not options.quick:
             keep(target, name, figures)
+        if not options.json and not options.quick:
+            publish(ROOT)
         if not whole(name, figures):
             broken.append(name)
-    if not options.json and not options.quick:
-        publish(ROOT)
     if broken:
         console.print(f"broken: {', '.join(broken)}")
         sys.exit(1)
