@@ -676,6 +676,7 @@ def test_the_playground_command(tmp_path_factory, runs, options):
     st.lists(words, max_size=2),
 )
 def test_the_installed_command(tmp_path_factory, subcommand, arguments):
-    assert_one_line_or_accepted(
-        tmp_path_factory, cli.main, [subcommand, *arguments], curriculum, "initial_model"
-    )
+    module, name = curriculum, "initial_model"
+    if subcommand == "forecast":  # without arguments it would read standard input
+        module, name = commands.forecast, "opened"
+    assert_one_line_or_accepted(tmp_path_factory, cli.main, [subcommand, *arguments], module, name)

@@ -6,6 +6,7 @@ from pathlib import Path
 import tyro
 
 from ..errors import InputError
+from ..files import as_path
 from ..loading import CHECKPOINTS
 from ..playground import pretrained_data, run_data, write_page
 from .shared import SHIPPED
@@ -22,8 +23,8 @@ class PlaygroundOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
-        out = self.out or default_page(self.run)
-        data = pretrained_data() if self.run == SHIPPED else run_data(self.run)
+        out = default_page(self.run) if self.out is None else as_path(self.out)
+        data = pretrained_data() if self.run == SHIPPED else run_data(as_path(self.run))
         write_page(data, out)
         stages = len(data["stages"])
         size = out.stat().st_size // 1024
@@ -34,7 +35,7 @@ def default_page(run: str) -> Path:
     """Return where the page of a run goes, or of a checkpoint, or raise InputError."""
     if run == SHIPPED:
         raise InputError(f"{SHIPPED} has no folder of its own: give --out")
-    path = Path(run)
+    path = as_path(run)
     if path.absolute().parent.name == CHECKPOINTS:
         return path.absolute().parent.parent / f"playground-{path.name}.html"
     return path / "playground.html"
