@@ -17,7 +17,13 @@ def properties(profile: str, folder: Path, say: Callable[[str], None]) -> dict:
     command += ["--hypothesis-show-statistics", f"--hypothesis-profile={profile}"]
     environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)}
     result = subprocess.run(
-        command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
     counts = [tuple(map(int, found)) for found in COUNTED.findall(result.stdout)]
     inputs, failing = (sum(column) for column in zip(*counts, strict=True))
