@@ -9,7 +9,7 @@ import safetensors.numpy
 
 from .errors import InputError, shown
 from .files import as_path, replacing
-from .loading import load_model, replicate_seeds, save_model
+from .loading import load_model, save_model
 from .model import SineLSTM
 from .strangers import check_torch_file, reading
 from .torch_weights import params_from_torch, params_to_torch
@@ -45,13 +45,7 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
 
 def _read(path: Path, replicate: int | None) -> SineLSTM:
     if _suffix(path) not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
-        seeds = replicate_seeds(path)
-        if replicate is None and len(seeds) > 1:
-            raise InputError(
-                f"{path} holds {len(seeds)} replicates, of seeds {seeds[0]} to {seeds[-1]}: give "
-                f"--replicate, 0 to {len(seeds) - 1}"
-            )
-        return load_model(path, replicate or 0)
+        return load_model(path, replicate)
     if replicate is not None:
         raise InputError(f"replicate is {shown(replicate)}: {path} holds one model, leave it out")
     if not path.is_file():

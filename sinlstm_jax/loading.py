@@ -22,18 +22,25 @@ PRETRAINED = "pretrained.npz"  # shipped inside the package
 _LOG = logging.getLogger("sinlstm_jax")
 
 
-def load_model(path: str | Path, replicate: int = 0) -> SineLSTM:
+def load_model(path: str | Path, replicate: int | None = None) -> SineLSTM:
     """Load the model of a run's folder (its latest checkpoint) or of one checkpoint in it.
 
     Args:
       path: a run's folder, such as `runs/curriculum-4112`, or a checkpoint, such as
         `runs/curriculum-4112/checkpoints/10000`.
-      replicate: which of the run's replicates, from 0 on.
+      replicate: which of the run's replicates, from 0 on; needed where there are several.
 
     Raises:
-      InputError: there is no checkpoint that is whole, or no such replicate.
+      InputError: there is no checkpoint that is whole, no such replicate, or it is not said which.
     """
     models = load_models(path)
+    if replicate is None and len(models) > 1:
+        seeds = replicate_seeds(path)
+        raise InputError(
+            f"{path} holds {len(models)} replicates, of seeds {seeds[0]} to {seeds[-1]}: give "
+            f"replicate, 0 to {len(models) - 1}"
+        )
+    replicate = 0 if replicate is None else replicate
     if type(replicate) is not int or not 0 <= replicate < len(models):
         raise InputError(f"replicate is {shown(replicate)}: {path} holds {_counted(len(models))}")
     return models[replicate]

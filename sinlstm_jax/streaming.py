@@ -58,7 +58,7 @@ class Forecaster:
         batch_size: int | None = None,
         window: int | None = None,
         *,
-        replicate: int = 0,
+        replicate: int | None = None,
     ) -> "Forecaster":
         """Start a stream with the model of a run's folder; raises what `load_model` does."""
         return cls(load_model(path, replicate), batch_size, window)

@@ -16,13 +16,25 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sinlstm_jax import InputError, Recipe, Stage, cli, commands, load_model, load_models, run
+from sinlstm_jax import (
+    Forecaster,
+    InputError,
+    Recipe,
+    Stage,
+    cli,
+    commands,
+    load_model,
+    load_models,
+    run,
+)
 from sinlstm_jax.closing_tables import closing_table
+from sinlstm_jax.commands import ExportOptions, ForecastOptions, PlaygroundOptions
 from sinlstm_jax.commands.evaluate import evaluated_models, evaluation_folders
 from sinlstm_jax.convert import convert
 from sinlstm_jax.figures import loss_lines, median_replicate
 from sinlstm_jax.loading import replicate_seeds
 from sinlstm_jax.model import split_model
+from sinlstm_jax.playground import run_data
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
 from sinlstm_jax.replicates import fetch, place, replicate_mesh
 
@@ -313,21 +325,36 @@ def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch):
         )
 
 
-def test_a_conversion_asks_which_replicate(tmp_path):
+def test_whoever_takes_one_model_asks_which_replicate(tmp_path):
     run(ONE_STAGE, 7, tmp_path / "run", replicates=2, console=quiet())
-    for source in (tmp_path / "run", tmp_path / "run" / "checkpoints" / "20"):
-        with pytest.raises(InputError, match="holds 2 replicates, of seeds 7 to 8: give --repl"):
-            convert(source, tmp_path / "a.safetensors")
+    takers = (
+        load_model,
+        Forecaster.load,
+        run_data,
+        lambda path: convert(path, tmp_path / "a.safetensors"),
+        lambda path: ExportOptions(str(path), tmp_path / "exported").execute(),
+        lambda path: ForecastOptions(tmp_path / "samples.csv", str(path)).execute(),
+        lambda path: PlaygroundOptions(str(path), tmp_path / "page.html").execute(),
+    )
+    (tmp_path / "samples.csv").write_text("1\n0\n")
+    for take in takers:
+        for source in (tmp_path / "run", tmp_path / "run" / "checkpoints" / "20"):
+            with pytest.raises(InputError, match="holds 2 replicates, of seeds 7 to 8: give repl"):
+                take(source)
     for replicate in (2, -1):
         with pytest.raises(InputError, match=f"replicate is {replicate}: .* give 0 to 1"):
             convert(tmp_path / "run", tmp_path / "a.safetensors", replicate)
-    assert not (tmp_path / "a.safetensors").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "samples.csv"]
     for replicate in (0, 1):
+        PlaygroundOptions(str(tmp_path / "run"), tmp_path / "page.html", replicate).execute()
+        assert f'"seed":{7 + replicate},' in (tmp_path / "page.html").read_text()
         got = convert(tmp_path / "run", tmp_path / f"{replicate}.safetensors", replicate)
         expected = load_model(tmp_path / "run", replicate)
         jax.tree.map(np.testing.assert_array_equal, split_model(got)[1], split_model(expected)[1])
     with pytest.raises(InputError, match=r"replicate is 0: .* holds one model, leave it out"):
         convert(tmp_path / "0.safetensors", tmp_path / "b.safetensors", 0)
+    with pytest.raises(InputError, match=r"replicate is 1: pretrained holds one model, leave it"):
+        ExportOptions("pretrained", tmp_path / "exported", 1).execute()
 
 
 def test_the_closing_table_of_replicates_fits_a_terminal_and_names_those_that_failed():

@@ -21,9 +21,11 @@ class ExportOptions:
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
     out: tyro.conf.Positional[Path]
     """Folder to make; one that exists is left alone."""
+    replicate: int | None = None
+    """Which of a run's replicates, from 0 on; needed where there are several."""
 
     def execute(self) -> None:
         """Do what was asked for."""
-        model = named_model(self.model)
+        model = named_model(self.model, self.replicate)
         export(model, self.out)
         print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")

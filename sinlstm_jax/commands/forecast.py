@@ -29,6 +29,8 @@ class ForecastOptions:
     """File to read. Default: standard input, line by line as it comes."""
     model: str = SHIPPED
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    replicate: int | None = None
+    """Which of a run's replicates, from 0 on; needed where there are several."""
     steps: int = 400
     """Steps to forecast, 100 a second."""
     every: int | None = None
@@ -54,7 +56,7 @@ class ForecastOptions:
         source = "standard input" if self.samples is None else str(self.samples)
         try:
             with computing_on(self.device), opened(self.samples) as lines:
-                model = named_model(self.model)
+                model = named_model(self.model, self.replicate)
                 samples = read_samples(lines, source, warn)
                 with written(self.out) as file:
                     found = continue_samples(model, samples, steps, every, window, file, warn)

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..files import as_path
 from ..loading import CHECKPOINTS
 from ..playground import pretrained_data, run_data, write_page
-from .shared import SHIPPED
+from .shared import SHIPPED, only_model
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,17 @@ class PlaygroundOptions:
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
     out: Path | None = None
     """The .html file to write; needed for `pretrained`. Default: RUN/playground.html."""
+    replicate: int | None = None
+    """Which of a run's replicates, from 0 on; needed where there are several."""
 
     def execute(self) -> None:
         """Do what was asked for."""
         out = default_page(self.run) if self.out is None else as_path(self.out)
-        data = pretrained_data() if self.run == SHIPPED else run_data(as_path(self.run))
+        if self.run == SHIPPED:
+            only_model(self.run, self.replicate)
+            data = pretrained_data()
+        else:
+            data = run_data(as_path(self.run), self.replicate)
         write_page(data, out)
         stages = len(data["stages"])
         size = out.stat().st_size // 1024

@@ -13,9 +13,18 @@ from ..processes import is_first
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 
 
-def named_model(name: str) -> SineLSTM:
-    """Load the model of a run's or checkpoint's folder, or the one that ships."""
-    return load_pretrained() if name == SHIPPED else load_model(name)
+def named_model(name: str, replicate: int | None) -> SineLSTM:
+    """Load the model of a run's or checkpoint's folder as `load_model` does, or what ships."""
+    if name != SHIPPED:
+        return load_model(name, replicate)
+    only_model(name, replicate)
+    return load_pretrained()
+
+
+def only_model(name: str, replicate: int | None) -> None:
+    """Raise InputError where a replicate is asked for of what holds one model."""
+    if replicate is not None:
+        raise InputError(f"replicate is {replicate}: {name} holds one model, leave it out")
 
 
 @contextlib.contextmanager

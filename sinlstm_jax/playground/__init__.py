@@ -54,27 +54,25 @@ def page(data: dict) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _source("page.html"))
 
 
-def run_data(path: str | Path) -> dict:
+def run_data(path: str | Path, replicate: int | None = None) -> dict:
     """Return what the page knows of a run: each stage that is complete, and its weights.
 
-    Of several replicates it shows the first. A folder without a run's description, or one
-    checkpoint, is a single stage.
+    A folder without a run's description, or one checkpoint, is a single stage.
 
     Raises:
-      InputError: there is no model, or its weights are not finite.
+      InputError: as `load_model` does, or the weights are not finite.
     """
     path = Path(path)
-    if not (path / DESCRIPTION).is_file():
-        return model_data(path.absolute().name, load_model(path))
-    run = read_description(path)
-    if not run["figures"]:
-        return model_data(path.absolute().name, load_model(path)) | _origin(path, run)
+    run = read_description(path) if (path / DESCRIPTION).is_file() else None
+    if run is None or not run["figures"]:
+        data = model_data(path.absolute().name, load_model(path, replicate))
+        return data if run is None else data | _origin(path, run, replicate)
     try:
         stages = [
-            _stage(load_model(path / figures["checkpoint"]), figures["horizon"])
+            _stage(load_model(path / figures["checkpoint"], replicate), figures["horizon"])
             for figures in run["figures"]
         ]
-        return _data(path.absolute().name, stages) | _origin(path, run)
+        return _data(path.absolute().name, stages) | _origin(path, run, replicate)
     except KeyError:
         raise InputError(f"{path} is of an older version of this package: train it anew") from None
 
@@ -105,9 +103,10 @@ def _data(name: str, stages: list[dict]) -> dict:
     }
 
 
-def _origin(path: Path, run: dict) -> dict:
+def _origin(path: Path, run: dict, replicate: int | None) -> dict:
     try:
-        return {"recipe": run["recipe"], "seed": run["seeds"][0], "past": run["past"]}
+        seed = run["seeds"][replicate or 0]
+        return {"recipe": run["recipe"], "seed": seed, "past": run["past"]}
     except KeyError:
         raise InputError(f"{path} is of an older version of this package: train it anew") from None
 
