@@ -1,4 +1,4 @@
-"""The comparison that the tutorial never made: recipes and single tricks, over many seeds.
+"""The comparison that the tutorial never made: recipes, single tricks, budgets, over many seeds.
 
 What is done is kept under --runs and not computed again: stop it whenever you like. It writes
 docs/study.json and, from that, the tables and pictures of docs/results.md.
@@ -33,6 +33,7 @@ from sinlstm_jax.standing import undo_where_wrong
 ROOT = Path(__file__).parents[1]
 INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
 CURVE_POINTS = 200  # of a loss curve over a whole recipe
+SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of the iterations of `fast`, to see what it needs
 GROUP = 2  # seeds that are trained at once, and kept when done; more overflow the caches
 
 
@@ -57,7 +58,7 @@ class Variant(NamedTuple):
 
 
 def variants() -> list[Variant]:
-    """Return all that is compared: recipes first, then one change at a time to two of them."""
+    """Return all that is compared: recipes, one change at a time to two of them, budgets."""
     many, some, few = range(1, 33), range(1, 17), range(1, 9)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
@@ -78,7 +79,17 @@ def variants() -> list[Variant]:
             found.append(
                 base._replace(name=f"{name}, {words}", recipe=replace(recipe, stages=stages))
             )
-    return found
+    fast = RECIPES["fast"]
+    return found + [Variant(f"fast x {share}", _shortened(fast, share), many) for share in SHARES]
+
+
+def _shortened(recipe: Recipe, share: float) -> Recipe:
+    """Return the recipe with a share of the iterations of every stage, and of its warm-up."""
+    stages = tuple(
+        replace(s, iterations=round(share * s.iterations), warmup=round(share * s.warmup))
+        for s in recipe.stages
+    )
+    return replace(recipe, stages=stages)
 
 
 def _without_curriculum(recipe: Recipe) -> Recipe:

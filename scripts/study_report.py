@@ -33,6 +33,9 @@ def publish(root: Path, results: dict[str, dict]) -> None:
     replace_between(root / "README.md", "summary", summary(study, original(root)))
     plot_losses(images / "study-losses.png", study)
     plot_seeds(images / "study-errors.png", study, recipes, INTERVALS)
+    if budgets := by_budget(study):
+        replace_between(page, "budgets", budget_table(budgets))
+        plot_budgets(images / "study-budgets.png", budgets, study.get("curriculum"))
     if ablations := beside_bases(study):
         replace_between(page, "ablations", table(ablations, ablations))
         plot_seeds(images / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
@@ -70,6 +73,37 @@ def beside_bases(study: dict) -> dict:
     return found
 
 
+def by_budget(study: dict) -> dict:
+    """Return `fast` and its shortened forms, shortest first; none where it was not shortened."""
+    names = [name for name in study if name.startswith("fast x ")]
+    names += ["fast"] * ("fast" in study and bool(names))
+    return {name: study[name] for name in sorted(names, key=lambda name: _steps(study[name]))}
+
+
+def _steps(result: dict) -> int:
+    return result["iteration_steps"]
+
+
+def budget_table(budgets: dict) -> str:
+    """Lay out what `fast` reaches at horizon 400 with fewer iterations."""
+    head = ["", "steps, millions", "median loss", "worst", f"at most {BEST_OF_THE_ORIGINAL}"]
+    rows = [head, ["---"] * len(head)]
+    for name, result in budgets.items():
+        losses = _last_losses(result)
+        rows.append([
+            name,
+            f"{_steps(result) / 1e6:.2f}",
+            f"{np.median(losses):.2g}",
+            f"{losses.max():.2g}",
+            rate(losses <= BEST_OF_THE_ORIGINAL),
+        ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _last_losses(result: dict) -> np.ndarray:
+    return _array(result["average_loss"])[:, -1]
+
+
 def table(study: dict, names) -> str:
     """Lay out variants: what they cost, how they end, and how many of their seeds follow."""
     head = ["", "steps, millions", "loss of the last stage", *INTERVALS]
@@ -78,10 +112,10 @@ def table(study: dict, names) -> str:
     for name in names:
         result = study[name]
         errors = _array(result["errors"])
-        losses = _array(result["average_loss"])[:, -1]
+        losses = _last_losses(result)
         rows.append([
             name,
-            f"{result['iteration_steps'] / 1e6:.1f}",
+            f"{_steps(result) / 1e6:.1f}",
             _spread(losses),
             *(_spread(column) for column in errors.T),
             rate(errors[:, 0] < FOLLOWS),
@@ -184,6 +218,32 @@ def plot_losses(path: Path, study: dict) -> None:
     panels[0].set_ylabel("loss (mean squared error over the window)")
     panels[0].legend()
     figure.suptitle("Median and 10 to 90 % of the seeds; every stage starts at a longer horizon")
+    save_figure(figure, path)
+
+
+def plot_budgets(path: Path, budgets: dict, original: dict | None) -> None:
+    """Draw each seed's loss at horizon 400 over the steps trained, beside `curriculum`'s."""
+    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    axes = figure.subplots()
+    sides = [("`fast`, shortened", "o", list(budgets.values()))]
+    if original is not None:
+        sides.append(("`curriculum`", "s", [original]))
+    for number, (label, marker, results) in enumerate(sides):
+        for result in results:
+            losses = np.minimum(_last_losses(result), 10)  # what failed stands at the edge
+            spread = np.linspace(-0.02, 0.02, losses.size)
+            steps = _steps(result) * (1 + spread)
+            axes.plot(steps, losses, marker, color=f"C{number}", markersize=3.5, alpha=0.6)
+            width = _steps(result) * np.array([0.96, 1.04])
+            axes.plot(width, [np.median(losses)] * 2, "k-", linewidth=2)
+        axes.plot([], [], marker, color=f"C{number}", label=label.replace("`", ""))
+    axes.plot([], [], "k-", linewidth=2, label="median")
+    axes.axhline(BEST_OF_THE_ORIGINAL, color="0.4", linestyle="--", label="best of the original")
+    axes.set(xscale="log", yscale="log", xlabel="time steps of the LSTM, all stages")
+    axes.set_ylabel("average loss at horizon 400")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    axes.set_title("How little training suffices: one mark per seed")
     save_figure(figure, path)
 
 

@@ -108,6 +108,27 @@ def keep_compiled_programs() -> None:
 
 
 @contextlib.contextmanager
+def _warnings_on_one_line():
+    """Print what the package logs as it prints errors, without a logger's name."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    logger = logging.getLogger("sinlstm_jax")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether it is Python's or NumPy's error, or of JAX's the one, on CPU or on GPU."""
+    words = str(error)
+    return isinstance(error, MemoryError) or "Out of memory" in words or "EXHAUSTED" in words
+
+
+@contextlib.contextmanager
 def tidy_exit():
     """Turn errors into one line without a traceback.
 
@@ -117,7 +138,8 @@ def tidy_exit():
     keep_compiled_programs()
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs traces of what it raises
     try:
-        yield
+        with _warnings_on_one_line():
+            yield
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -127,6 +149,11 @@ def tidy_exit():
     except SaveFailed as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(4)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print("error: there is not enough memory for this: give smaller sizes", file=sys.stderr)
+        sys.exit(2)
     except Interrupted as error:
         print(error, file=sys.stderr)
         sys.exit(128 + error.signal)

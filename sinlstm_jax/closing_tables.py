@@ -98,9 +98,12 @@ def _failed(figures: dict) -> str:
 
 
 def _tutorial_figures(description: dict) -> tuple:
-    """Return what the tutorial prints for each stage: nothing for a run that it does not have."""
+    """Return what the tutorial prints for each stage: nothing for a run that it does not have.
+
+    Nor for averages over another number of losses.
+    """
     recipe = RECIPES[description["recipe"]]
-    its_own = all(
+    its_own = description["figures"][0]["averaged_over"] == recipe.display_every and all(
         description[size] == getattr(recipe, size) for size in ("hidden_size", "batch_size")
     )
     nothing = ((),) * len(recipe.stages)

@@ -18,6 +18,7 @@ from .checkpoints import Checkpoints
 from .errors import Diverged, InputError, Interrupted, positive_integer
 from .figures import (
     how_it_diverged,
+    last_line,
     loss_lines,
     median_replicate,
     stage_figures,
@@ -37,6 +38,7 @@ from .seeds import run_keys, run_seeds
 from .standing import (
     Standing,
     fresh_standing,
+    is_complete,
     restore_standings,
     save_standing,
     undo_where_wrong,
@@ -104,14 +106,13 @@ def run(
     out, mesh = as_path(out), replicate_mesh(len(seeds))
     with contextlib.ExitStack() as files:
         identity, device = _identity(recipe, seeds), _device_name(mesh)
-        description = from_first(
+        description, now = from_first(
             lambda: files.enter_context(open_run(out, identity, device, implementation))
         )
         files.enter_context(writing_to(out))
         weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
         models = [
-            initial_model(recipe.hidden_size, key, description["implementation"])
-            for key in weights_keys
+            initial_model(recipe.hidden_size, key, now["implementation"]) for key in weights_keys
         ]
         checkpoints = files.enter_context(Checkpoints(out / CHECKPOINTS, keep=recipe.ends))
         background = files.enter_context(Background())
@@ -119,8 +120,10 @@ def run(
         for line in wrong:
             console.print(line)
         standings = restore_standings(recipe, models, checkpoints, steps)
+        if not is_complete(recipe, standings):  # else it stays what it was computed with
+            description |= now
         console.print(where_it_starts(recipe, standings, out))
-        console.print(f"Computing on {description['device']}, LSTM: {models[0].implementation}")
+        console.print(f"Computing on {now['device']}, LSTM: {now['implementation']}")
         work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
         metrics = None
         if is_first():
@@ -133,8 +136,7 @@ def run(
             for number, stage in enumerate(recipe.stages, 1):
                 if number > len(standings):
                     before = standings[-1] if standings else None
-                    implementation = description["implementation"]
-                    standings.append(fresh_standing(stage, models, before, implementation))
+                    standings.append(fresh_standing(stage, models, before, now["implementation"]))
                 if len(recipe.stages) > number >= len(standings):
                     background.start(_compile, recipe, number + 1, models, data_keys, mesh)
                 first = stack([split_model(model)[1] for model in models])
@@ -219,6 +221,8 @@ def _train(
             raise Diverged(how_it_diverged(number, stage, seeds, failure))
         for line in loss_lines(losses, before, recipe.display_every):
             outputs.console.print(line)
+        if done == stage.iterations:
+            outputs.console.print(last_line(losses, recipe.display_every))
         outputs.progress.update(done)
         signal = pace.look(done - before)
         if signal or done % outputs.checkpoint_every == 0 or done == stage.iterations:

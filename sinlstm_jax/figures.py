@@ -9,7 +9,7 @@ from .evaluation import held_out_waves, rollout_errors
 from .loading import CHECKPOINTS
 from .model import SineLSTM
 from .recipes import Recipe, Stage
-from .standing import Standing
+from .standing import Standing, is_complete
 from .training import Failure
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
@@ -24,12 +24,22 @@ def loss_lines(losses: np.ndarray, start: int, every: int) -> list[str]:
     """
     lines = []
     for i in range(-(-start // every) * every, losses.shape[1], every):
-        line = f"  step {i:6d}  loss {_spread(losses[:, i])}"
-        if i:
-            line += f"  avg loss {_spread(losses[:, i - every : i].mean(axis=1))}"
-        failed = np.count_nonzero(np.isnan(losses[:, i]))
-        lines.append(line + (f"  {failed} failed" if failed else ""))
+        before = losses[:, i - every : i] if i else None
+        lines.append(_loss_line(f"step {i:6d}", losses[:, i], before))
     return lines
+
+
+def last_line(losses: np.ndarray, every: int) -> str:
+    """Return the line that ends a stage, given all its losses: the last, and the last average."""
+    return _loss_line(f"done {losses.shape[1]:6d}", losses[:, -1], losses[:, -every:])
+
+
+def _loss_line(where: str, losses: np.ndarray, averaged: np.ndarray | None) -> str:
+    line = f"  {where}  loss {_spread(losses)}"
+    if averaged is not None:
+        line += f"  avg loss {_spread(averaged.mean(axis=1))}"
+    failed = np.count_nonzero(np.isnan(losses))
+    return line + (f"  {failed} failed" if failed else "")
 
 
 def _spread(values: np.ndarray) -> str:
@@ -44,9 +54,9 @@ def where_it_starts(recipe: Recipe, standings: list[Standing], out: Path) -> str
     """Return the line that says what run this is, and from where it goes on."""
     if not standings:
         return f"A new run of {recipe.name} in {out}"
-    number, iteration = len(standings), standings[-1].iteration
-    if number == len(recipe.stages) and iteration == recipe.stages[-1].iterations:
+    if is_complete(recipe, standings):
         return f"The run in {out} is complete: drawing its pictures again"
+    number, iteration = len(standings), standings[-1].iteration
     return f"Going on with the run in {out}, from stage {number}, iteration {iteration}"
 
 

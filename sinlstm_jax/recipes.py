@@ -7,6 +7,7 @@ import numpy as np
 import optax
 
 from .errors import InputError, positive_integer, positive_number, shown
+from .model import checked_size
 from .optimizer import adam
 
 DEFAULT_SEED = 0x1010  # the tutorial's
@@ -85,8 +86,9 @@ class Recipe:
     hidden_size: int = 15
 
     def __post_init__(self):
-        for name in ("display_every", "past", "batch_size", "hidden_size"):
+        for name in ("display_every", "past", "batch_size"):
             positive_integer(name, getattr(self, name))
+        checked_size("hidden_size", self.hidden_size)
         if not isinstance(self.name, str) or not isinstance(self.summary, str):
             raise InputError(f"a recipe is called {shown(self.name)}: give words")
         stages = self.stages

@@ -14,6 +14,7 @@ import numpy as np
 from .errors import InputError
 from .files import clear_leftovers, replacing
 from .implementation import choose_implementation
+from .loading import CHECKPOINTS
 from .strangers import read_json
 
 DESCRIPTION = "run.json"
@@ -21,7 +22,9 @@ METRICS = "metrics.csv"
 
 
 @contextlib.contextmanager
-def open_run(path: Path, identity: dict, device: str, implementation: str) -> Iterator[dict]:
+def open_run(
+    path: Path, identity: dict, device: str, implementation: str
+) -> Iterator[tuple[dict, dict]]:
     """Start a run in a new or empty folder, or find the same one there to go on with.
 
     While the context lasts, the folder is locked against other runs.
@@ -33,48 +36,61 @@ def open_run(path: Path, identity: dict, device: str, implementation: str) -> It
       implementation: what is to compute it; with "auto", a run goes on with what it began with.
 
     Yields:
-      The run's description: {**identity, "device", "implementation", "versions", "figures"},
-      written to run.json.
+      The run's description, {**identity, "device", "implementation", "versions", "figures"}, as
+      run.json has it; and the middle three as they are now, for a run that was found there may
+      have been computed with others.
 
     Raises:
       InputError: the folder cannot be written, holds something else, or is locked, or the
-        implementation cannot be had here.
+        implementation cannot be had here. No folder is made then.
     """
-    description = {
-        **identity,
-        "device": device,
-        "implementation": choose_implementation(implementation, identity["hidden_size"]),
-        "versions": versions(),
-        "figures": [],
-    }
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     with contextlib.ExitStack() as lock:
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock.enter_context(_locked(path))
             clear_leftovers(path)
-            if (path / DESCRIPTION).exists():
-                found = read_description(path)
-                for name, value in identity.items():
-                    if found.get(name) != value:
-                        raise InputError(
-                            f"{path} holds a run with {name} {found.get(name)}, not {value}: "
-                            "give another --out, or ask for the run that is there"
-                        )
-                description["figures"] = found["figures"]
-                if implementation == "auto":
-                    description["implementation"] = choose_implementation(
-                        found.get("implementation", "unknown"), identity["hidden_size"]
-                    )
-            elif any(path.iterdir()):
-                raise InputError(
-                    f"{path} is not empty and holds no run: give a new or an empty folder"
-                )
+            found = _same_run(path, identity)
+            if found and implementation == "auto":
+                implementation = found.get("implementation", "unknown")
+            now = {
+                "device": device,
+                "implementation": choose_implementation(implementation, identity["hidden_size"]),
+                "versions": versions(),
+            }
+            description = {**identity, **now, "figures": [], **found}
             write_description(path, description)
-        except OSError as error:
+        except (OSError, InputError) as error:
+            for folder in made:
+                with contextlib.suppress(OSError):  # it was never made, or is not ours alone
+                    folder.rmdir()
+            if isinstance(error, InputError):
+                raise
             raise InputError(
                 f"{path} cannot be written ({error.strerror}): give a folder that can"
             ) from None
-        yield description
+        yield description, now
+
+
+def _same_run(path: Path, identity: dict) -> dict:
+    """Return the description of the run in a folder, {} where there is none, or raise InputError.
+
+    A run of another kind makes way where it never came to a checkpoint: there is nothing to lose.
+    """
+    if not (path / DESCRIPTION).exists():
+        if any(path.iterdir()):
+            raise InputError(f"{path} is not empty and holds no run: give a new or an empty folder")
+        return {}
+    found, checkpoints = read_description(path), path / CHECKPOINTS
+    for name, value in identity.items():
+        if found.get(name) != value:
+            if not checkpoints.is_dir() or not any(checkpoints.iterdir()):
+                return {}
+            raise InputError(
+                f"{path} holds a run with {name} {found.get(name)}, not {value}: give another "
+                "--out, or ask for the run that is there"
+            )
+    return found
 
 
 @contextlib.contextmanager

@@ -64,6 +64,12 @@ def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
     return state._replace(weights=back)
 
 
+def is_complete(recipe: Recipe, standings: list[Standing]) -> bool:
+    """Tell whether stages that stand so are all there are, each at its end."""
+    last = recipe.stages[-1].iterations
+    return len(standings) == len(recipe.stages) and standings[-1].iteration == last
+
+
 def whole_steps(recipe: Recipe, checkpoints: Checkpoints) -> tuple[list[int], list[str]]:
     """Return (the step that each stage begun goes on from, what is wrong with later ones).
 

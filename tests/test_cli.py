@@ -1,18 +1,21 @@
 import io
 import json
+import logging
 import re
 import subprocess
 import sys
 from unittest.mock import Mock
 
 import pytest
+from jax.errors import JaxRuntimeError
 from rich.console import Console
 
-from sinlstm_jax import SineLSTM, cli, commands, load_pretrained, save_model
+from sinlstm_jax import InputError, SineLSTM, cli, commands, load_pretrained, save_model
 from sinlstm_jax.closing_tables import closing_table, losses_table
 from sinlstm_jax.errors import Interrupted, SaveFailed
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
 
+NO_MEMORY = "error: there is not enough memory for this: give smaller sizes\n"
 DISTRIBUTED = ["--coordinator", "host:1", "--processes", "2", "--process-index", "0"]
 
 
@@ -77,6 +80,7 @@ def test_list_recipes_shows_all(command, tmp_path):
     [
         (["--recipe", "smok"], "--recipe is 'smok': give one of curriculum"),
         (["--hidden-size", "0"], "hidden_size is 0: give"),
+        (["--hidden-size", "4097"], "hidden_size is 4097: give at most 4096"),
         (["--batch-size", "-2"], "batch_size is -2: give"),
         (["--display-every", "0"], "display_every is 0: give"),
         (["--checkpoint-every", "0"], "checkpoint_every is 0: give"),
@@ -194,11 +198,12 @@ def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
 
 
 def test_figures_of_other_sizes_stand_alone():
-    figures = dict.fromkeys(("horizon", "iterations", "seconds", "averaged_over"), 50)
+    figures = dict.fromkeys(("horizon", "iterations", "seconds"), 50) | {"averaged_over": 200}
     figures["replicates"] = [{"final_loss": 0.5, "average_loss": 0.5, "failed_at": None}]
     identity = {"recipe": "short-window", "seed": 1, "replicates": 1, "figures": [figures]}
     same = identity | {"hidden_size": 15, "batch_size": 20}
     assert len(losses_table(same).columns) == 7
+    assert len(losses_table(same | {"figures": [figures | {"averaged_over": 50}]}).columns) == 5
     for change in ({"hidden_size": 8}, {"batch_size": 100}):
         assert len(losses_table(same | change).columns) == 5
 
@@ -244,11 +249,35 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
         (Interrupted("stopped at stage 1", 15), (143, "", "stopped at stage 1\n")),
         (Interrupted("stopped at stage 1", 2), (130, "", "stopped at stage 1\n")),
         (SaveFailed("no room"), (4, "", "error: no room\n")),
+        (MemoryError(), (2, "", NO_MEMORY)),
+        (JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), (2, "", NO_MEMORY)),
     ],
 )
 def test_exit_codes_tell_why_a_run_ended(command, monkeypatch, error, expected):
     monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=error))
     assert command("--recipe", "smoke") == expected
+
+
+def test_sizes_beyond_all_memory_end_with_one_line_and_block_no_folder(command, tmp_path):
+    wanted = ("--recipe", "smoke", "--hidden-size", "1", "--out", "run")
+    code, _, errors = command(*wanted, "--batch-size", 2**31 - 1)
+    assert (code, errors) == (2, NO_MEMORY)
+    assert command(*wanted, "--batch-size", "1")[0] == 0
+
+
+def test_other_errors_of_jax_are_not_hidden(command, monkeypatch):
+    monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=JaxRuntimeError("INTERNAL")))
+    with pytest.raises(JaxRuntimeError):
+        command("--recipe", "smoke")
+
+
+def test_what_the_package_logs_is_one_line_each(command, monkeypatch):
+    def warned(*_, **__):
+        logging.getLogger("sinlstm_jax").warning("it rains")
+        raise InputError("no umbrella")
+
+    monkeypatch.setattr(commands.curriculum, "run", warned)
+    assert command("--recipe", "smoke") == (2, "", "warning: it rains\nerror: no umbrella\n")
 
 
 def test_a_coordinator_that_is_not_reached_is_named(tmp_path):

@@ -25,7 +25,7 @@ from sinlstm_jax import (
     sample_batch,
 )
 from sinlstm_jax.checkpoints import Checkpoints
-from sinlstm_jax.figures import loss_lines
+from sinlstm_jax.figures import last_line, loss_lines
 from sinlstm_jax.model import split_model
 from sinlstm_jax.pictures import draw_waves
 from sinlstm_jax.seeds import run_keys, run_seeds
@@ -78,6 +78,8 @@ def test_loss_lines_are_the_tutorials():
     ]
     assert loss_lines(losses, 1, 3) == lines[1:]
     assert loss_lines(losses[:, :6], 4, 3) == []
+    assert last_line(losses, 3) == "  done      7  loss 7.000000  avg loss 6.000000"
+    assert last_line(losses, 400) == "  done      7  loss 7.000000  avg loss 4.000000"
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True])
@@ -102,7 +104,12 @@ def test_a_run_leaves_all_it_promises(tmp_path):
     terminal = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
     description = run(TINY, 7, out, console=terminal)
     shown = terminal.file.getvalue()
-    for text in ("stage 1: horizon 3, 20 iterations", "stage 2: horizon 5", "step     10  loss"):
+    for text in (
+        "stage 1: horizon 3, 20 iterations",
+        "stage 2: horizon 5",
+        "step     10  loss",
+        "done     20  loss",
+    ):
         assert text in shown
     assert re.search(r"stage 2/2 .*\d it/s, left: stage \d+:\d\d, run \d+:\d\d", shown)
     assert {path.name for path in out.glob("*.png")} == PICTURES
@@ -194,6 +201,22 @@ def test_a_complete_run_only_draws_its_pictures_again(tmp_path, capsys):
     assert run(TINY, 7, out) == description
     assert "is complete: drawing its pictures again" in capsys.readouterr().out.replace("\n", " ")
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept
+
+
+def test_a_run_tells_what_it_was_computed_with_and_not_what_draws_it_again(tmp_path):
+    out = tmp_path / "run"
+    now = run(TINY, 7, out, implementation="fused", console=quiet())
+    then = {"device": "abacus", "implementation": "fused", "versions": {"jax": "0.1"}}
+    (out / "run.json").write_text(json.dumps(now | then))
+    redrawn = run(TINY, 7, out, implementation="scan", console=quiet())
+    assert {name: redrawn[name] for name in then} == then
+    assert json.loads((out / "run.json").read_text()) == redrawn
+    shutil.rmtree(out / "checkpoints" / "50")
+    trained = run(TINY, 7, out, implementation="scan", console=quiet())
+    assert {name: trained[name] for name in then} == {
+        **{name: now[name] for name in then},
+        "implementation": "scan",
+    }
 
 
 def test_seeds_lead_to_other_weights(tmp_path):

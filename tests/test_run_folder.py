@@ -12,46 +12,65 @@ IDENTITY = {"recipe": "smoke", "seed": 1, "hidden_size": 4}
 
 
 def open_run(*arguments):
-    """Open a run and leave it at once: its description."""
-    with run_folder.open_run(*arguments) as description:
-        return description
+    """Open a run and leave it at once: its description, and what it is computed with now."""
+    with run_folder.open_run(*arguments) as opened:
+        return opened
 
 
 def test_a_new_run_describes_itself_and_the_same_run_is_found_again(tmp_path):
     path = tmp_path / "a" / "b"
-    description = open_run(path, IDENTITY, "cpu", "scan")
+    description, now = open_run(path, IDENTITY, "cpu", "scan")
     assert json.loads((path / "run.json").read_text()) == description
     assert description["seed"] == 1
     assert description["device"] == "cpu"
     assert set(description["versions"]) >= {"jax", "flax", "optax", "orbax-checkpoint", "python"}
-    assert open_run(path, IDENTITY, "cpu", "scan") == description
+    assert open_run(path, IDENTITY, "cpu", "scan") == (description, now)
+    assert now == {name: description[name] for name in ("device", "implementation", "versions")}
 
 
 def test_a_run_goes_on_with_the_implementation_that_it_began_with(tmp_path, monkeypatch):
-    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "scan")["implementation"] == "scan"
-    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "auto")["implementation"] == "scan"
+    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "scan")[1]["implementation"] == "scan"
+    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "auto")[1]["implementation"] == "scan"
     fused = tmp_path / "fused"
-    assert open_run(fused, IDENTITY, "cpu", "auto")["implementation"] == "fused"
+    assert open_run(fused, IDENTITY, "cpu", "auto")[1]["implementation"] == "fused"
 
     monkeypatch.setattr(implementation, "_obstacle", lambda hidden_size: "there is no compiler")
     before = (fused / "run.json").read_bytes()
     with pytest.raises(InputError, match=r"no compiler: give 'scan' \(--implementation scan\)"):
         open_run(fused, IDENTITY, "cpu", "auto")
     assert (fused / "run.json").read_bytes() == before
-    assert open_run(fused, IDENTITY, "cpu", "scan")["implementation"] == "scan"
-    with pytest.raises(InputError, match="'fused', but there is no compiler"):
-        open_run(tmp_path / "new", IDENTITY, "cpu", "fused")
-    assert not (tmp_path / "new").exists()
+    description, now = open_run(fused, IDENTITY, "cpu", "scan")
+    assert (description["implementation"], now["implementation"]) == ("fused", "scan")
+    for path in (tmp_path / "new" / "folder", tmp_path / "scan" / "new"):
+        with pytest.raises(InputError, match="'fused', but there is no compiler"):
+            open_run(path, IDENTITY, "cpu", "fused")
+    assert not (tmp_path / "new").exists() and not (tmp_path / "scan" / "new").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_named_before_a_kernel_is_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr(implementation, "load", lambda: pytest.fail("the kernel was asked for"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/run cannot be written"):
+        open_run(tmp_path / "file" / "run", IDENTITY, "cpu", "auto")
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"recipe": "curriculum"}])
 def test_another_run_is_not_overwritten(tmp_path, other):
     open_run(tmp_path / "run", IDENTITY, "cpu", "scan")
+    (tmp_path / "run" / "checkpoints" / "10").mkdir(parents=True)
     before = (tmp_path / "run" / "run.json").read_bytes()
     ((name, value),) = other.items()
     with pytest.raises(InputError, match=f"holds a run with {name} {IDENTITY[name]}, not {value}"):
         open_run(tmp_path / "run", IDENTITY | other, "cpu", "scan")
     assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_a_run_that_never_came_to_a_checkpoint_makes_way(tmp_path):
+    open_run(tmp_path, IDENTITY | {"hidden_size": 10**6}, "cpu", "scan")
+    (tmp_path / "checkpoints").mkdir()
+    description, now = open_run(tmp_path, IDENTITY, "cpu", "scan")
+    assert description == {**IDENTITY, **now, "figures": []}
+    assert json.loads((tmp_path / "run.json").read_text()) == description
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):

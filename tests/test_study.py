@@ -1,5 +1,6 @@
 """The bookkeeping of scripts/study.py; what it trains, it trains with the package's own parts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from sinlstm_jax import Recipe, Stage
 
 def test_every_ablation_changes_one_thing_and_keeps_the_budget():
     variants = {variant.name: variant for variant in study.variants()}
-    assert len(variants) == len(study.variants()) == 15
+    assert len(variants) == len(study.variants()) == 15 + len(study.SHARES)
     assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
     for name, variant in variants.items():
+        if name.startswith("fast x "):
+            continue
         base = variants[name.split(", ")[0]]
         steps, budget = variant.recipe.iteration_steps, base.recipe.iteration_steps
         assert abs(steps / budget - 1) < 1e-3
@@ -27,6 +30,40 @@ def test_every_ablation_changes_one_thing_and_keeps_the_budget():
                     variant.trainable != base.trainable,
                 )
             ) == 1  # fmt: skip
+
+
+def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else():
+    variants = {variant.name: variant for variant in study.variants()}
+    fast = variants["fast"]
+    for share in study.SHARES:
+        short = variants[f"fast x {share}"]
+        assert short.seeds == fast.seeds
+        budget = short.recipe.iteration_steps / fast.recipe.iteration_steps
+        assert abs(budget / share - 1) < 1e-3
+        for stage, whole in zip(short.recipe.stages, fast.recipe.stages, strict=True):
+            assert replace(stage, iterations=whole.iterations, warmup=whole.warmup) == whole
+            assert stage.warmup == pytest.approx(share * whole.warmup)
+
+
+def test_budgets_stand_in_order_and_count_who_beats_the_original():
+    def result(steps, *losses):
+        return {"iteration_steps": steps, "average_loss": [[0.9, loss] for loss in losses]}
+
+    results = {
+        "fast": result(2e6, 0.01, 0.02),
+        "fast x 0.5": result(1e6, 0.03, 0.047),
+        "fast x 0.2": result(4e5, None, 0.04),
+        "fast, not clipped": result(2e6, 1, 1),
+    }
+    budgets = study_report.by_budget(results)
+    assert list(budgets) == ["fast x 0.2", "fast x 0.5", "fast"]
+    rows = [
+        line.strip("| ").split(" | ") for line in study_report.budget_table(budgets).split("\n")
+    ]
+    assert rows[2] == ["fast x 0.2", "0.40", "inf", "inf", "1 of 2 (9% to 91%)"]
+    assert rows[3][:4] == ["fast x 0.5", "1.00", "0.038", "0.047"]
+    assert rows[3][4].startswith("2 of 2")
+    assert study_report.by_budget({"fast": results["fast"]}) == {}
 
 
 def test_a_curve_averages_within_stages_alone():
