@@ -20,12 +20,15 @@ from .errors import InputError
 LARGEST_JSON = 2**24  # bytes
 LARGEST_ARRAY = 2**31  # bytes
 TORCH_PICKLE = "data.pkl"  # in a .pt file, a zip archive, what tells which tensors there are
-TORCH_NAMES = {  # all that a state dict asks to be built
+BEFORE_1_6 = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"  # what `torch.save` began a file with then
+TORCH_NAMES = {  # all that a state dict asks to be built; other numbers than floats are named later
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
-    "torch FloatStorage",
-    "torch DoubleStorage",
+    *(
+        f"torch {kind}Storage"
+        for kind in "Float Double Half BFloat16 Long Int Short Char Byte Bool".split()
+    ),
 }
 
 
@@ -86,16 +89,23 @@ def _check_array(name: str, like, announced) -> None:
 
 
 def check_torch_file(path: Path) -> None:
-    """Raise InputError unless a .pt file is an archive that only asks for tensors of floats.
+    """Raise InputError unless a .pt file is an archive that only asks for tensors of numbers.
 
     It must be one as `torch.save` writes it since PyTorch 1.6: entries stored as they are, so that
-    none unpacks to more than the file has.
+    none unpacks to more than the file has; and it must be whole, which PyTorch does not look at.
     """
+    with reading(path, "PyTorch file of weights alone"), path.open("rb") as file:
+        if file.read(len(BEFORE_1_6)) == BEFORE_1_6:
+            raise InputError(
+                f"{path} is as PyTorch before 1.6 saved it: load it there, and save it anew"
+            )
     with reading(path, "PyTorch file of weights alone"), zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         unpacked = sum(entry.file_size for entry in entries)
         if unpacked > path.stat().st_size or any(entry.compress_type for entry in entries):
             raise ValueError("its entries are packed")
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"{damaged} in it is damaged")
         (pickle,) = (e for e in entries if e.filename.rpartition("/")[2] == TORCH_PICKLE)
         if pickle.file_size > LARGEST_JSON:
             raise ValueError("its pickle is too long")

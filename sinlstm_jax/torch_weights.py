@@ -46,6 +46,7 @@ def params_from_torch(state_dict: Mapping) -> SineLSTM:
     """
     if not isinstance(state_dict, Mapping):
         raise InputError(f"the state dict is {shown(state_dict)}: give names and arrays")
+    _check_unwrapped(state_dict)
     arrays = {name: _as_array(value) for name, value in state_dict.items()}
     problems = _problems(arrays)
     if problems:
@@ -88,20 +89,40 @@ def arrays_to_torch(weights: dict, frozen: dict) -> dict[str, np.ndarray]:
     return {name: np.array(value, order="C") for name, value in arrays.items()}
 
 
+def _check_unwrapped(state_dict: Mapping) -> None:
+    """Raise InputError where a state dict is inside of another, or all its names have a prefix."""
+    if any(name in state_dict for name in SHAPES):
+        return
+    for name, value in state_dict.items():
+        if isinstance(value, Mapping):
+            raise InputError(f"the state dict seems to be inside of another: give its {name!r}")
+        for ours in SHAPES:
+            if str(name).endswith(f".{ours}"):
+                prefix = str(name).removesuffix(ours)
+                raise InputError(f"{name} is {ours} with a prefix: take {prefix!r} off all names")
+
+
 def _as_array(value) -> np.ndarray:
-    """Return a tensor or an array as an array; of dtype object if it cannot be one."""
-    if hasattr(value, "detach"):  # a tensor, perhaps one with a gradient or on a GPU
-        value = value.detach().cpu()
+    """Return a tensor or an array as an array; of dtype object, its kind, if it cannot be one."""
     try:
+        if hasattr(value, "detach"):  # a tensor, perhaps one with a gradient or on a GPU
+            value = value.detach().cpu()
         return np.asarray(value)
-    except (TypeError, ValueError):
-        return np.asarray(str(getattr(value, "dtype", value)), object)
+    except (
+        TypeError,
+        ValueError,
+        NotImplementedError,
+    ):  # of a dtype that NumPy lacks, sparse, meta
+        kind = str(getattr(value, "dtype", value))
+        if kind in ("torch.float32", "torch.float64"):
+            kind = f"{value.layout} on {value.device}"
+        return np.asarray(kind, object)
 
 
 def _problems(arrays: dict[str, np.ndarray]) -> list[str]:
     """Return all that is wrong with a state dict, in words."""
     problems = [f"{name} is missing" for name in SHAPES if name not in arrays]
-    problems += [f"{name} is unknown: leave it out" for name in arrays if name not in SHAPES]
+    problems += [_unknown(str(name)) for name in arrays if name not in SHAPES]
     present = {name: array for name, array in arrays.items() if name in SHAPES}
     hidden_size = _hidden_size(present)
     for name, array in present.items():
@@ -129,6 +150,13 @@ def _problems(arrays: dict[str, np.ndarray]) -> list[str]:
     elif dtypes == ["float64"] and jax.dtypes.canonicalize_dtype("float64") != "float64":
         problems.append("entries are float64: set jax_enable_x64, or give float32")
     return problems
+
+
+def _unknown(name: str) -> str:
+    # Without these it would be another network.
+    if name.startswith("lstm.") and not name.endswith("_l0"):
+        return f"{name} is unknown: an LSTM of one layer and one direction is taken"
+    return f"{name} is unknown: leave it out"
 
 
 def _hidden_size(present: dict[str, np.ndarray]) -> int:

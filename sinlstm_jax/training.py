@@ -1,6 +1,6 @@
 """Training state, train step, and the loop that trains one stage."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -96,7 +96,7 @@ def train_step(
     Raises:
       InputError: the batch is not of that form.
     """
-    _check_batch(batch)
+    _check_batch(batch, state)
     loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
         structure, state.weights, state.frozen, batch
     )
@@ -120,17 +120,19 @@ def train_step(
     )
 
 
-def _check_batch(batch) -> None:
-    """Raise InputError unless it is two arrays of numbers of one shape, `[time, batch, 1]`."""
+def _check_batch(batch, state: TrainState) -> None:
+    """Raise InputError unless it is two arrays, `[time, batch, 1]`, of the weights' dtype."""
+    dtype = state.weights["output"]["bias"].dtype
     pair = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (None, None)
     arrays = [x for x in pair if isinstance(x, jax.Array | np.ndarray)]
     shapes = [x.shape for x in arrays]
     if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 3:
-        floating = all(jnp.issubdtype(x.dtype, jnp.floating) for x in arrays)
-        if floating and shapes[0][2] == 1 and 0 not in shapes[0]:
+        same = all(x.dtype == dtype for x in arrays)
+        if same and shapes[0][2] == 1 and 0 not in shapes[0]:
             return
+    found = [f"{x.dtype} {x.shape}" for x in arrays] or type(batch).__name__
     raise InputError(
-        f"a batch has shapes {shown(shapes)}: give (inputs, targets), arrays of the model's dtype "
+        f"a batch holds {shown(found)}: give (inputs, targets), arrays of the model's {dtype} "
         "and one shape, [time, batch, 1]"
     )
 
@@ -261,7 +263,7 @@ def _train_step(state: TrainState, batch, *, structure, optimizer) -> TrainState
 
 def train_stage(
     state: TrainState,
-    source: jax.Array | Iterator,
+    source: jax.Array | Iterable,
     *,
     pause_every: tuple[int, ...],
     pause_after: Callable[[], int] | None = None,
@@ -275,7 +277,7 @@ def train_stage(
     Args:
       state: where to start; consumed.
       source: a key, or keys `[replicate]`, from which batches are drawn on the device as
-        `train_chunk` says; or an iterator of batches, (inputs, targets), NumPy arrays
+        `train_chunk` says; or an iterable of batches, (inputs, targets), NumPy arrays
         `[time, batch, 1]` of the model's dtype, one taken per iteration.
       pause_every: periods, in iterations.
       pause_after: asked before each chunk, how many iterations it may have at most; no limit if not
@@ -290,12 +292,16 @@ def train_stage(
       kept.
 
     Raises:
-      InputError: a period is not a whole number of at least 1, or the iterator has no batch left
-        before the stage is at its end, or one of another form.
+      InputError: a period is not a whole number of at least 1, the source is none, or it has no
+        batch left before the stage is at its end, or one of another form.
     """
     if not isinstance(pause_every, tuple) or not pause_every:
         raise InputError(f"pause_every is {shown(pause_every)}: give a tuple of periods")
     pause_every = tuple(positive_integer("pause_every", period) for period in pause_every)
+    if not isinstance(source, jax.Array):
+        if not isinstance(source, Iterable):
+            raise InputError(f"source is {shown(source)}: give a key, or an iterable of batches")
+        source = iter(source)
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
         start = iteration
@@ -320,6 +326,6 @@ def train_stage(
                     raise InputError(
                         f"the batches end after iteration {done}: give {iterations} of them"
                     )
-                _check_batch(batch)
+                _check_batch(batch, state)
                 state = _train_step(state, batch, structure=structure, optimizer=optimizer)
         yield state

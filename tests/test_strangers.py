@@ -13,7 +13,15 @@ import pytest
 import safetensors.numpy
 import tensorstore
 
-from sinlstm_jax import InputError, SineLSTM, load_model, params_to_torch, run, save_model
+from sinlstm_jax import (
+    InputError,
+    SineLSTM,
+    load_model,
+    params_from_torch,
+    params_to_torch,
+    run,
+    save_model,
+)
 from sinlstm_jax.convert import convert
 from sinlstm_jax.recipes import Recipe, Stage
 from sinlstm_jax.strangers import LARGEST_JSON, check_torch_file, read_json
@@ -222,6 +230,23 @@ def test_what_is_no_archive(tmp_path, content):
         check_torch_file(tmp_path / "a.pt")
 
 
+def test_a_file_from_before_pytorch_1_6_says_so(tmp_path):
+    magic = 0x1950A86A20F9469CFC6C  # the first thing in it, pickled
+    (tmp_path / "a.pt").write_bytes(packed(magic) + packed(1001))
+    with pytest.raises(InputError, match=r"as PyTorch before 1.6 saved it: load it there, and"):
+        check_torch_file(tmp_path / "a.pt")
+
+
+def test_a_file_with_one_flipped_bit_is_damaged(tmp_path):
+    torch_file(tmp_path / "a.pt", packed({}), data=b"weights")
+    check_torch_file(tmp_path / "a.pt")
+    content = (tmp_path / "a.pt").read_bytes()
+    assert content.count(b"weights") == 1
+    (tmp_path / "a.pt").write_bytes(content.replace(b"weights", b"veights"))
+    with pytest.raises(InputError, match="archive/data in it is damaged"):
+        check_torch_file(tmp_path / "a.pt")
+
+
 def test_pytorch_itself_loads_none_of_them(tmp_path):
     torch = pytest.importorskip("torch", reason="needs pip install '.[torch]'")
     entries = {n: torch.from_numpy(a) for n, a in params_to_torch(SineLSTM(SIZE)).items()}
@@ -230,6 +255,19 @@ def test_pytorch_itself_loads_none_of_them(tmp_path):
     convert(tmp_path / "good.pt", tmp_path / "good")
     torch.save({n: torch.nn.Parameter(a) for n, a in entries.items()}, tmp_path / "parameters.pt")
     check_torch_file(tmp_path / "parameters.pt")
+    torch.save(entries, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(InputError, match=r"as PyTorch before 1.6 saved it"):
+        convert(tmp_path / "old.pt", tmp_path / "old")
+    odd = {"ip1.bias": torch.zeros(1).bfloat16(), "lstm.bias_hh_l0": torch.zeros(12).long()}
+    torch.save(entries | odd, tmp_path / "odd.pt")
+    with pytest.raises(InputError, match=r"hh_l0 is int64: .*ip1.bias is torch.bfloat16: give fl"):
+        convert(tmp_path / "odd.pt", tmp_path / "odd")
+    for bias, kind in (
+        (torch.zeros(1, device="meta"), "torch.strided on meta"),
+        (torch.zeros(1).to_sparse(), "torch.sparse_coo on cpu"),
+    ):
+        with pytest.raises(InputError, match=f"ip1.bias is {kind}: give float32 or float64"):
+            params_from_torch(entries | {"ip1.bias": bias})
     one = torch.zeros(1)
     huge = {**entries, "ip1.weight": one.expand(1, TERABYTES)}
     torch.save(huge, tmp_path / "huge.pt")
@@ -245,8 +283,6 @@ def test_weights_that_are_only_announced_to_be_many(tmp_path):
     safetensors.numpy.save_file(
         params_to_torch(SineLSTM(SIZE)), tmp_path / "a.safetensors"
     )  # what a file holds is bounded by its size; a view in memory is not
-    from sinlstm_jax import params_from_torch
-
     arrays = safetensors.numpy.load_file(tmp_path / "a.safetensors")
     arrays["ip1.weight"] = np.broadcast_to(np.float32(0), (1, TERABYTES))
     with pytest.raises(InputError, match=r"ip1\.weight has shape"):

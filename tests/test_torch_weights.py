@@ -93,7 +93,7 @@ def test_every_problem_is_listed_at_once():
     message = str(error.value)
     for complaint in (
         "ip1.bias is missing",
-        "lstm.weight_ih_l1 is unknown",
+        "lstm.weight_ih_l1 is unknown: an LSTM of one layer and one direction is taken",
         "lstm.bias_hh_l0 has shape (16,): expected (12,) for hidden size 3",
         "ip1.weight holds values that are not finite",
         "lstm.bias_ih_l0 is int32",
@@ -107,11 +107,31 @@ def test_every_problem_is_listed_at_once():
         ({"ip1.bias": np.zeros(1, np.float64)}, "float32 and float64: give one dtype"),
         ({"ip1.bias": "zero"}, "ip1.bias is <U4: give float32 or float64"),
         ({"lstm.weight_hh_l0": np.zeros((3, 12), np.float32)}, r"shape \(3, 12\): expected"),
+        (
+            {"lstm.bias_hh_l0_reverse": np.zeros(12)},
+            "_reverse is unknown: an LSTM of one layer and",
+        ),
+        ({"epoch": np.zeros(1)}, "epoch is unknown: leave it out"),
     ],
 )
 def test_odd_entries_are_named(changes, complaint):
     with pytest.raises(InputError, match=complaint):
         params_from_torch(state_dict(3) | changes)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "complaint"),
+    [
+        (lambda weights: {"epoch": 3, "model": weights}, "inside of another: give its 'model'$"),
+        (
+            lambda weights: {f"module.{name}": array for name, array in weights.items()},
+            "is lstm.weight_ih_l0 with a prefix: take 'module.' off all names$",
+        ),
+    ],
+)
+def test_what_a_state_dict_is_wrapped_in_is_named(wrap, complaint):
+    with pytest.raises(InputError, match=complaint):
+        params_from_torch(wrap(state_dict(3)))
 
 
 def test_an_empty_state_dict_and_float64_without_x64_are_named():

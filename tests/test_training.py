@@ -267,6 +267,23 @@ def test_a_stage_that_runs_out_of_batches_says_so(model):
         list(stage)
 
 
+def test_sources_and_batches_of_another_kind_are_named(model):
+    optimizer = adam(0.01, 0.02)
+    fixed = {"structure": split_model(model)[0], "optimizer": optimizer, "pause_every": (5,)}
+    good = next(sample_batches(np.random.RandomState(0), 4, 20, 10))
+    double = next(sample_batches(np.random.RandomState(0), 4, 20, 10, np.float64))
+    for source, complaint in (
+        (5, "source is 5: give a key, or an iterable of batches"),
+        ([double], r"a batch holds \['float64 \(30, 4, 1\)', .*: give .* of the model's float32"),
+        ([good[0]], "a batch holds 'ndarray': give"),
+        ([(good[0], good[1][:, :2])], r"a batch holds \['float32 \(30, 4, 1\)', 'float32 \(30, 2"),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            list(train_stage(init_state(model, optimizer, 1), source, **fixed))
+    (state,) = train_stage(init_state(model, optimizer, 1), [good], **fixed)
+    assert np.isfinite(state.losses).all()
+
+
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_a_chunk_lowers_for_accelerators(platform):
     model, optimizer = SineLSTM(), adam(0.001, 0.02)
