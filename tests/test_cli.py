@@ -47,7 +47,7 @@ def test_help_explains_every_option(command):
         "display-every",
         "hidden-size",
         "batch-size",
-        "device {None,cpu,gpu,tpu}",
+        "device {cpu,gpu,tpu}",
         "replicates",
         "coordinator",
         "processes",
@@ -56,6 +56,7 @@ def test_help_explains_every_option(command):
     ):
         assert f"--{option}" in output
     assert "goes on where it stopped" in output
+    assert "(default: runs/RECIPE-SEED)" in output and "None" not in output
 
 
 def test_the_installed_command_has_the_same_subcommand(command):

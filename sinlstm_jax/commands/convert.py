@@ -2,25 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from ..convert import convert
+from .shared import optional
 
 
 @dataclass(frozen=True)
 class ConvertOptions:
     """Convert a model between PyTorch (.pt), safetensors (.safetensors) and our checkpoints.
 
-    Formats are told by name: what ends otherwise is a folder, a run's or one checkpoint's to read
-    from, a new one to write to. Nothing is overwritten.
+    Formats are told by name: `.pt` is what PyTorch saves since 1.6, and what ends otherwise is a
+    folder, a run's or one checkpoint's to read from, a new one to write to. Nothing is overwritten.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOURCE")]
     """What to read."""
-    target: tyro.conf.Positional[Path]
+    target: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TARGET")]
     """What to write."""
-    replicate: int | None = None
+    replicate: Annotated[int | None, optional("INT")] = None
     """Which of a run's replicates, from 0 on; needed where there are several."""
 
     def execute(self) -> None:

@@ -1,8 +1,9 @@
 """`sinlstm curriculum`: train a recipe."""
 
+import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -12,14 +13,14 @@ from ..curriculum import run
 from ..interruption import Interruption
 from ..processes import join
 from ..recipes import DEFAULT_SEED, RECIPES, find_recipe
-from .shared import computing_on, printing_console
+from .shared import DEVICES, computing_on, optional, printing_console
 
 
 @dataclass(frozen=True)
 class CurriculumOptions:
     """Train a recipe stage by stage, keep its checkpoints, and draw what it learnt.
 
-    The same command on the same --out goes on where it stopped, Ctrl-C or SIGTERM save it first.
+    The same command on the same --out goes on where it stopped; Ctrl-C and SIGTERM save it first.
     """
 
     recipe: str = "curriculum"
@@ -28,25 +29,27 @@ class CurriculumOptions:
     """Decides initial weights, training data and the waves of the pictures."""
     replicates: int = 1
     """How many seeds to train at once, counted up from SEED, on all devices there are."""
-    out: Path | None = None
-    """Folder of the run. Default: runs/RECIPE-SEED."""
+    out: Annotated[Path | None, optional("PATH", "runs/RECIPE-SEED")] = None
+    """Folder of the run."""
     checkpoint_every: int = 2500
     """Iterations between checkpoints within a stage."""
-    display_every: int | None = None
-    """Iterations between printed losses, and what averages are over. Default: the recipe's."""
+    display_every: Annotated[int | None, optional("INT", "the recipe's")] = None
+    """Iterations between printed losses, and what averages are over."""
     hidden_size: int = 15
     """Units of the LSTM."""
     batch_size: int = 20
     """Waves per iteration."""
-    device: Literal["cpu", "gpu", "tpu"] | None = None
-    """Where to compute. Default: what JAX prefers."""
+    device: Annotated[
+        Literal["cpu", "gpu", "tpu"] | None, optional(DEVICES, "what JAX prefers")
+    ] = None
+    """Where to compute."""
     implementation: Literal["auto", "scan", "fused"] = "auto"
     """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
-    coordinator: str | None = None
-    """HOST:PORT of the first of several processes that share the replicates."""
-    processes: int | None = None
+    coordinator: Annotated[str | None, optional("HOST:PORT")] = None
+    """Address of the first of several processes that share the replicates."""
+    processes: Annotated[int | None, optional("INT")] = None
     """How many processes there are; each is given the same command but for its index."""
-    process_index: int | None = None
+    process_index: Annotated[int | None, optional("INT")] = None
     """Which of them this one is, from 0 on."""
     list_recipes: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the recipes and stop."""
@@ -88,4 +91,6 @@ def print_recipes(console: Console) -> None:
     for recipe in RECIPES.values():
         console.print(f"{recipe.name}: {recipe.summary}")
         for stage in recipe.stages:
-            console.print(f"  {stage.describe()}")
+            console.print(
+                textwrap.fill(stage.describe(), 80, initial_indent="  ", subsequent_indent="    ")
+            )

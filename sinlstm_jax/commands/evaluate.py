@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -14,7 +14,7 @@ from ..evaluation_report import tables, write_csv
 from ..files import as_path
 from ..loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
 from ..model import SineLSTM
-from .shared import SHIPPED, computing_on, printing_console
+from .shared import DEVICES, SHIPPED, computing_on, optional, printing_console
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,19 @@ class EvaluateOptions:
     run, RUN/evaluation-STEP), or in OUT/NAME for each.
     """
 
-    runs: tyro.conf.Positional[tuple[str, ...]]
+    runs: Annotated[
+        tyro.conf.Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="RUN...", help_behavior_hint="(required)"),
+    ]
     """Folders of runs or checkpoints, or `pretrained` for the model that ships."""
-    out: Path | None = None
+    out: Annotated[Path | None, optional("PATH", "the run's own folder")] = None
     """Where to leave files instead; needed for `pretrained`."""
     horizon: int = 5000
     """Steps to forecast, 400 at least; 10000 adds one more interval."""
-    device: Literal["cpu", "gpu", "tpu"] | None = None
-    """Where to compute. Default: what JAX prefers."""
+    device: Annotated[
+        Literal["cpu", "gpu", "tpu"] | None, optional(DEVICES, "what JAX prefers")
+    ] = None
+    """Where to compute."""
 
     def execute(self) -> None:
         """Do what was asked for."""

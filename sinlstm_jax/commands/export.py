@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from ..export import export
-from .shared import named_model
+from .shared import named_model, optional
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,11 @@ class ExportOptions:
     length, the weights as safetensors, a description, and an example of how to use them.
     """
 
-    model: tyro.conf.Positional[str]
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
-    out: tyro.conf.Positional[Path]
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """Folder to make; one that exists is left alone."""
-    replicate: int | None = None
+    replicate: Annotated[int | None, optional("INT")] = None
     """Which of a run's replicates, from 0 on; needed where there are several."""
 
     def execute(self) -> None:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -13,7 +13,7 @@ from ..errors import positive_integer
 from ..plots import plot_continuations
 from ..samples import TRAINED_SAMPLES, read_samples
 from ..signals import SAMPLING_RATE
-from .shared import SHIPPED, computing_on, named_model
+from .shared import DEVICES, SHIPPED, computing_on, named_model, optional
 
 
 @dataclass(frozen=True)
@@ -25,25 +25,30 @@ class ForecastOptions:
     a missing sample. Forecasts are CSV, too: after how many samples, when, and the values.
     """
 
-    samples: tyro.conf.Positional[Path | None] = None
-    """File to read. Default: standard input, line by line as it comes."""
+    samples: Annotated[
+        tyro.conf.Positional[Path | None],
+        optional("[PATH]", "standard input, line by line as it comes"),
+    ] = None
+    """File to read."""
     model: str = SHIPPED
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
-    replicate: int | None = None
+    replicate: Annotated[int | None, optional("INT")] = None
     """Which of a run's replicates, from 0 on; needed where there are several."""
     steps: int = 400
     """Steps to forecast, 100 a second."""
-    every: int | None = None
+    every: Annotated[int | None, optional("INT")] = None
     """Forecast after every so many samples, too, and not at the end alone."""
     window: int = TRAINED_SAMPLES
     """How many of the latest samples to forecast from; networks do best with what they were trained
     to observe."""
-    out: Path | None = None
-    """File to write forecasts to. Default: standard output."""
-    picture: Path | None = None
+    out: Annotated[Path | None, optional("PATH", "standard output")] = None
+    """File to write forecasts to."""
+    picture: Annotated[Path | None, optional("PATH")] = None
     """PNG file for a picture of the last forecast."""
-    device: Literal["cpu", "gpu", "tpu"] | None = None
-    """Where to compute. Default: what JAX prefers."""
+    device: Annotated[
+        Literal["cpu", "gpu", "tpu"] | None, optional(DEVICES, "what JAX prefers")
+    ] = None
+    """Where to compute."""
 
     def execute(self) -> None:
         """Do what was asked for."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -9,18 +10,18 @@ from ..errors import InputError
 from ..files import as_path
 from ..loading import CHECKPOINTS
 from ..playground import pretrained_data, run_data, write_page
-from .shared import SHIPPED, only_model
+from .shared import SHIPPED, only_model, optional
 
 
 @dataclass(frozen=True)
 class PlaygroundOptions:
     """Write a page to play with: one HTML file that runs a run's stages in the browser."""
 
-    run: tyro.conf.Positional[str]
+    run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
-    out: Path | None = None
-    """The .html file to write; needed for `pretrained`. Default: RUN/playground.html."""
-    replicate: int | None = None
+    out: Annotated[Path | None, optional("PATH", "RUN/playground.html")] = None
+    """The .html file to write; needed for `pretrained`."""
+    replicate: Annotated[int | None, optional("INT")] = None
     """Which of a run's replicates, from 0 on; needed where there are several."""
 
     def execute(self) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 
 import jax
+import tyro
 from rich.console import Console
 
 from ..errors import InputError
@@ -10,7 +11,14 @@ from ..loading import load_model, load_pretrained
 from ..model import SineLSTM
 from ..processes import is_first
 
+DEVICES = "{cpu,gpu,tpu}"
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
+
+
+def optional(metavar: str, otherwise: str = ""):
+    """Return what --help says of an option that may be left out, in place of `None`."""
+    hint = f"(default: {otherwise})" if otherwise else ""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
 
 
 def named_model(name: str, replicate: int | None) -> SineLSTM:
