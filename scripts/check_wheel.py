@@ -1,4 +1,4 @@
-"""Build the wheel, install it into a fresh environment of each Python, and use it from there.
+"""Build the wheel, install it into a fresh environment of each Python, use and test it there.
 
 Pythons that are not here, neither on the PATH nor under pyenv, are skipped, and that is said.
 """
@@ -15,6 +15,8 @@ import tyro
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "sinlstm_jax")
+# The tests of numbers, since each Python gets the JAX that pip has for it.
+TESTS = "test_signals test_lstm test_model test_rollout test_training test_torch_golden".split()
 # What a user would do first; runs outside the sources, with an empty cache for the kernel.
 PROGRAM = """
 from importlib import metadata, resources
@@ -84,7 +86,7 @@ def build(folder: Path) -> Path:
 
 
 def check(python: str, wheel: Path, folder: Path) -> None:
-    """Install the wheel into a new environment, and use it from a folder outside the sources."""
+    """Install the wheel into a new environment; use and test it outside the sources."""
     environment, elsewhere = folder / "environment", folder / "elsewhere"
     run(python, "-m", "venv", environment)
     binaries = environment / "bin"
@@ -96,11 +98,15 @@ def check(python: str, wheel: Path, folder: Path) -> None:
     run(binaries / "sinlstm", *smoke, cwd=elsewhere, stdout=subprocess.DEVNULL)
     if not (elsewhere / "run" / "long-term.png").exists():
         raise SystemExit(f"{binaries / 'sinlstm'} left no picture of its run")
+    run(binaries / "python", "-m", "pip", "install", "-q", "pytest")
+    tests = (ROOT / "tests" / f"{name}.py" for name in TESTS)
+    run(binaries / "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=elsewhere)
 
 
 def run(*command: str | Path, **options) -> None:
     """Run a command to its end, its failure being ours; in `cwd`, with an empty cache there."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    ours = ("PYTHON", "PYTEST")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     if "cwd" in options:
         kept["XDG_CACHE_HOME"] = str(options["cwd"] / "cache")
     subprocess.run(command, check=True, env=kept, **options)

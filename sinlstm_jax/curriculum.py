@@ -161,7 +161,8 @@ def run(
                         past=recipe.past,
                         average_over=recipe.display_every,
                         seed=seed,
-                        note=_picture_note(seeds, shown),
+                        whose=_whose(recipe, seeds),
+                        whose_model=_whose(recipe, seeds, shown),
                     )
         if is_first():
             shown = median_replicate(description["figures"][-1])
@@ -171,7 +172,7 @@ def run(
                 models[shown],
                 past=recipe.past,
                 seed=seed,
-                note=_picture_note(seeds, shown),
+                whose_model=_whose(recipe, seeds, shown),
             )
         if signal := background.finish(stop_signal):
             raise Interrupted("stopped with all trained: the same command draws pictures", signal)
@@ -301,10 +302,13 @@ def _identity(recipe: Recipe, seeds: list[int]) -> dict:
     }
 
 
-def _picture_note(seeds: list[int], shown: int) -> str:
+def _whose(recipe: Recipe, seeds: list[int], shown: int | None = None) -> str:
+    """Return how pictures call a run, or of its replicates the one that is shown."""
     if len(seeds) == 1:
-        return ""
-    return f" (seed {seeds[shown]}, the median of {len(seeds)})"
+        return f"{recipe.name}, seed {seeds[0]}"
+    if shown is None:
+        return f"{recipe.name}, seeds {seeds[0]} to {seeds[-1]}"
+    return f"{recipe.name}, seed {seeds[shown]}, the median of {len(seeds)}"
 
 
 def _device_name(mesh: Mesh | None) -> str:

@@ -38,15 +38,18 @@ def draw_stage(
     past: int,
     average_over: int,
     seed: int,
-    note: str = "",
+    whose: str,
+    whose_model: str,
 ) -> None:
     """Draw what stage `number` came to: its losses, its windowed and its step-by-step test.
 
-    Losses are `[replicate, iterations]`; `note` goes behind the titles of the tests, and says which
-    replicate the model is.
+    Losses are `[replicate, iterations]`; the titles tell `whose` they are, and which replicate's
+    the model is, `whose_model`.
     """
     name, title = f"stage-{number}-horizon-{horizon}", f"stage {number}, horizon {horizon}"
-    plot_loss(folder / f"{name}-loss.png", losses, average_over, f"Training loss: {title}")
+    plot_loss(
+        folder / f"{name}-loss.png", losses, average_over, f"Training loss: {title} ({whose})"
+    )
 
     waves = draw_waves(past, TEST_STEPS, seed)
     window = waves[: past + horizon]
@@ -56,24 +59,26 @@ def draw_stage(
         folder / f"{name}-windowed.png",
         _forecasts(window, _predict(model, inputs)),
         past,
-        f"Windowed test: {title}, the whole window at once{note}",
+        f"Windowed test: {title} ({whose_model})",
     )
     plot_forecasts(
         folder / f"{name}-stepwise.png",
         _forecasts(waves, rollout(model, waves[:past], TEST_STEPS)),
         past,
-        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead{note}",
+        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead ({whose_model})",
     )
 
 
-def draw_long_term(folder: Path, model: SineLSTM, *, past: int, seed: int, note: str = "") -> None:
-    """Draw how the final model goes on for LONG_TEST_STEPS steps; `note` as in `draw_stage`."""
+def draw_long_term(
+    folder: Path, model: SineLSTM, *, past: int, seed: int, whose_model: str
+) -> None:
+    """Draw how the final model goes on for LONG_TEST_STEPS steps; arguments as `draw_stage`'s."""
     waves = draw_waves(past, LONG_TEST_STEPS, seed)
     plot_forecasts(
         folder / "long-term.png",
         _forecasts(waves, rollout(model, waves[:past], LONG_TEST_STEPS)),
         past,
-        f"Long-term test: {LONG_TEST_STEPS} steps ahead{note}",
+        f"Long-term test: {LONG_TEST_STEPS} steps ahead ({whose_model})",
     )
 
 

@@ -25,5 +25,9 @@ def test_the_wheel_is_checked_on_every_python_that_is_promised():
     assert check_wheel.Options().pythons == promised
 
 
+def test_the_tests_that_each_python_runs_are_there():
+    assert all((ROOT / "tests" / f"{name}.py").is_file() for name in check_wheel.TESTS)
+
+
 def test_the_package_says_that_it_is_typed():
     assert resources.files("sinlstm_jax").joinpath("py.typed").is_file()

@@ -30,11 +30,14 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
 
     def note(path, forecasts, past, title):
         drawn[path.name] = forecasts
+        assert title.endswith(" (the third)")
 
     monkeypatch.setattr("sinlstm_jax.pictures.plot_forecasts", note)
     model = SineLSTM(3, rngs=nnx.Rngs(0))
-    draw_stage(tmp_path, 2, model, np.ones((1, 4)), horizon=50, past=100, average_over=2, seed=4)
-    draw_long_term(tmp_path, model, past=100, seed=4)
+    fixed = {"past": 100, "seed": 4, "whose_model": "the third"}
+    losses = np.ones((1, 4))
+    draw_stage(tmp_path, 2, model, losses, horizon=50, average_over=2, whose="all three", **fixed)
+    draw_long_term(tmp_path, model, **fixed)
 
     reference = reference_lstm.arrays(*split_model(model)[1:])
     for name, future in (

@@ -31,6 +31,7 @@ from sinlstm_jax.closing_tables import closing_table
 from sinlstm_jax.commands import ExportOptions, ForecastOptions, PlaygroundOptions
 from sinlstm_jax.commands.evaluate import evaluated_models, evaluation_folders
 from sinlstm_jax.convert import convert
+from sinlstm_jax.curriculum import _whose
 from sinlstm_jax.figures import loss_lines, median_replicate
 from sinlstm_jax.loading import replicate_seeds
 from sinlstm_jax.model import split_model
@@ -184,6 +185,12 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
         kept = files
         losses = [x for model in load_models(tmp_path / "run") for x in model.cell.hidden_bias[...]]
         assert np.isfinite(losses).all()
+
+
+def test_pictures_tell_whose_they_are():
+    assert _whose(TINY, [5]) == _whose(TINY, [5], 0) == "tiny, seed 5"
+    assert _whose(TINY, [5, 6, 7]) == "tiny, seeds 5 to 7"
+    assert _whose(TINY, [5, 6, 7], 1) == "tiny, seed 6, the median of 3"
 
 
 def test_loss_lines_of_replicates_leave_out_the_failed():
