@@ -98,7 +98,7 @@ def check(python: str, wheel: Path, folder: Path) -> None:
     run(binaries / "sinlstm", *smoke, cwd=elsewhere, stdout=subprocess.DEVNULL)
     if not (elsewhere / "run" / "long-term.png").exists():
         raise SystemExit(f"{binaries / 'sinlstm'} left no picture of its run")
-    run(binaries / "python", "-m", "pip", "install", "-q", "pytest")
+    run(binaries / "python", "-m", "pip", "install", "-q", f"{wheel}[test]")
     tests = (ROOT / "tests" / f"{name}.py" for name in TESTS)
     run(binaries / "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=elsewhere)
 

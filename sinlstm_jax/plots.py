@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from .files import replacing
 from .signals import SAMPLING_RATE
@@ -49,6 +50,10 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
         label=label,
     )
     axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    low, high = axes.get_ylim()
+    # Between two powers of ten there is nothing else to tell the scale.
+    axes.yaxis.set_minor_formatter("{x:.4g}" if high / low < 10 else NullFormatter())
     axes.set_title(title, y=1)  # a height spares matplotlib the search for one
     axes.legend()
     save_figure(figure, path)
