@@ -1,13 +1,10 @@
 """Running a recipe: from its first stage, or from where it was stopped, to its last picture."""
 
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import Mesh
@@ -15,11 +12,8 @@ from rich.console import Console
 
 from .background import Background
 from .checkpoints import Checkpoints
-from .errors import Diverged, InputError, Interrupted, positive_integer
+from .errors import InputError, Interrupted, positive_integer
 from .figures import (
-    how_it_diverged,
-    last_line,
-    loss_lines,
     median_replicate,
     stage_figures,
     where_it_starts,
@@ -27,35 +21,21 @@ from .figures import (
 from .files import as_path, writing_to
 from .loading import CHECKPOINTS
 from .model import SineLSTM, initial_model, split_model
-from .pace import Pace
 from .pictures import draw_long_term, draw_stage
 from .processes import from_first, is_first
 from .progress import RunProgress, Work
 from .recipes import Recipe
-from .replicates import fetch, place, place_keys, replicate_mesh, stack, take
+from .replicates import replicate_mesh, stack, take
 from .run_folder import MetricsLog, open_run, write_description
+from .run_stage import Outputs, compile_stage, run_stage
 from .seeds import run_keys, run_seeds
 from .standing import (
     Standing,
     fresh_standing,
     is_complete,
     restore_standings,
-    save_standing,
-    undo_where_wrong,
     whole_steps,
 )
-from .training import iterations_done, train_chunk, train_stage
-
-
-class _Outputs(NamedTuple):
-    """Where a run goes while it trains."""
-
-    console: Console
-    progress: RunProgress
-    metrics: MetricsLog | None  # None where another process writes it
-    checkpoints: Checkpoints
-    checkpoint_every: int
-    stop_signal: Callable[[], int]
 
 
 def run(
@@ -130,7 +110,7 @@ def run(
             histories = [standing.losses for standing in standings]
             metrics = files.enter_context(MetricsLog(out, seeds, histories))
         with RunProgress(console, work) as progress:
-            outputs = _Outputs(
+            outputs = Outputs(
                 console, progress, metrics, checkpoints, checkpoint_every, stop_signal
             )
             for number, stage in enumerate(recipe.stages, 1):
@@ -138,9 +118,9 @@ def run(
                     before = standings[-1] if standings else None
                     standings.append(fresh_standing(stage, models, before, now["implementation"]))
                 if len(recipe.stages) > number >= len(standings):
-                    background.start(_compile, recipe, number + 1, models, data_keys, mesh)
+                    background.start(compile_stage, recipe, number + 1, models, data_keys, mesh)
                 first = stack([split_model(model)[1] for model in models])
-                standing = _train(
+                standing = run_stage(
                     recipe, number, standings[number - 1], first, data_keys, models[0], mesh,
                     description, outputs,
                 )  # fmt: skip
@@ -177,107 +157,6 @@ def run(
         if signal := background.finish(stop_signal):
             raise Interrupted("stopped with all trained: the same command draws pictures", signal)
     return description
-
-
-def _train(
-    recipe: Recipe,
-    number: int,
-    standing: Standing,
-    first: dict,
-    data_keys: tuple[jax.Array, ...],
-    model: SineLSTM,
-    mesh: Mesh | None,
-    description: dict,
-    outputs: _Outputs,
-) -> Standing:
-    """Train a stage from where it stands to its end; at once there if it is complete.
-
-    `first` are the weights that the stage started from, `[replicate, ...]`.
-    """
-    stage, seeds = recipe.stages[number - 1], description["seeds"]
-    done = standing.iteration
-    if done == stage.iterations:
-        return standing
-    pace = Pace(outputs.stop_signal)
-    _stop_at(pace.look(0), number, done, outputs.checkpoints)
-    outputs.console.print(f"stage {number}: {stage.describe()}")
-    outputs.progress.start_stage(number)
-    started = time.monotonic() - standing.seconds
-    implementation = standing.implementation
-    if not implementation.endswith(description["implementation"]):
-        implementation += ", then " + description["implementation"]
-    for state in train_stage(
-        place(standing.state, mesh),
-        _stage_keys(data_keys, number, mesh),
-        pause_every=(recipe.display_every, outputs.checkpoint_every),
-        pause_after=lambda: pace.iterations,
-        **_settings(recipe, number, model, mesh),
-    ):
-        before, done = done, iterations_done(state)
-        losses, failure = fetch((state.losses, state.failure), len(seeds))
-        losses = losses[:, :done]
-        if outputs.metrics is not None:
-            outputs.metrics.append(number, before, losses[:, before:])
-        if (failure.iteration >= 0).all():
-            raise Diverged(how_it_diverged(number, stage, seeds, failure))
-        for line in loss_lines(losses, before, recipe.display_every):
-            outputs.console.print(line)
-        if done == stage.iterations:
-            outputs.console.print(last_line(losses, recipe.display_every))
-        outputs.progress.update(done)
-        signal = pace.look(done - before)
-        if signal or done % outputs.checkpoint_every == 0 or done == stage.iterations:
-            seconds = time.monotonic() - started
-            reached = fetch(state, len(seeds))
-            if done == stage.iterations:
-                reached = undo_where_wrong(stage, first, reached)
-                for seed, wrong in zip(seeds, stage.went_wrong(losses), strict=True):
-                    if wrong:
-                        outputs.console.print(f"  undone for seed {seed}: its loss ends too high")
-            standing = Standing(reached, seconds, implementation)
-            save_standing(outputs.checkpoints, recipe, number, standing, description)
-        _stop_at(signal, number, done, outputs.checkpoints)
-    return standing
-
-
-def _stop_at(signal: int, number: int, done: int, checkpoints: Checkpoints) -> None:
-    """Raise Interrupted where a signal came, when all is saved."""
-    if signal:
-        checkpoints.wait()
-        raise Interrupted(
-            f"stopped at stage {number}, iteration {done}: the same command goes on from there",
-            signal,
-        )
-
-
-def _settings(recipe: Recipe, number: int, model: SineLSTM, mesh: Mesh | None) -> dict:
-    """Return what is static in the program that trains a stage."""
-    stage = recipe.stages[number - 1]
-    return {
-        "structure": nnx.graphdef(model),
-        "optimizer": stage.optimizer(),
-        "batch_size": recipe.batch_size,
-        "past": recipe.past,
-        "horizon": stage.horizon,
-        "mesh": mesh,
-    }
-
-
-def _stage_keys(data_keys: tuple[jax.Array, ...], number: int, mesh: Mesh | None) -> jax.Array:
-    return place_keys([jax.random.fold_in(key, number) for key in data_keys], mesh)
-
-
-def _compile(
-    recipe: Recipe,
-    number: int,
-    models: list[SineLSTM],
-    data_keys: tuple[jax.Array, ...],
-    mesh: Mesh | None,
-) -> None:
-    """Have the program compiled that will train a stage, by training it for no iteration."""
-    state = fresh_standing(recipe.stages[number - 1], models, None, "").state
-    keys = _stage_keys(data_keys, number, mesh)
-    train_chunk(place(state, mesh), keys, 0, **_settings(recipe, number, models[0], mesh))
 
 
 def _models(model: SineLSTM, standing: Standing) -> list[SineLSTM]:

@@ -13,7 +13,7 @@ ORDER = (
     "demodulation lstm native implementation model rollout evaluation optimizer training "
     "replicates torch_weights checkpoints loading streaming samples continuing plots "
     "evaluation_plots pictures evaluation_report progress run_folder recipes standing figures "
-    "closing_tables curriculum convert export playground command_files commands cli"
+    "closing_tables run_stage curriculum convert export playground command_files commands cli"
 ).split()
 
 
