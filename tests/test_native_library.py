@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def test_the_library_is_compiled_once(tmp_path, compiler):
     assert libraries(tmp_path) == [path]
     assert library._built() == path
     assert compilations(tmp_path) == 1
+
+
+def test_what_killed_processes_left_half_built_is_cleared_away(tmp_path, compiler):
+    cache = tmp_path / "cache" / "sinlstm_jax"
+    left, busy = (cache / f".building-{name}" for name in ("left", "busy"))
+    for folder in (left, busy):
+        folder.mkdir(parents=True)
+        (folder / "lstm.so").write_text("half")
+    os.utime(left, times=(0, time.time() - 1000))
+    path = library._built()
+    assert sorted(libraries(tmp_path)) == [busy, path]
 
 
 def test_the_cache_is_keyed_by_all_that_the_library_depends_on(tmp_path, compiler, monkeypatch):

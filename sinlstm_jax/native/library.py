@@ -1,5 +1,6 @@
 """The compiled kernel: built with the system's C++ compiler into the user's cache, and loaded."""
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import jax
@@ -25,6 +27,7 @@ FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-math-errno", "-w")
 # kernel: on Zen 4, gcc 12 makes backward 10 to 20 % slower without it.
 TUNING = ("-march=native", "-mtune=skylake-avx512")
 COMPILE_TIMEOUT = 120  # s
+BUILDING = ".building-"  # what folders in the cache begin with while there is something built
 _LOCK = threading.Lock()
 
 
@@ -77,7 +80,8 @@ def _built() -> Path:
             if path.name == _name(key, path):
                 return path
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
+        _clear_leftovers(folder)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=BUILDING) as building:
             target = Path(building) / "lstm.so"
             _run([*compiler, *flags, f"-I{jax.ffi.include_dir()}", str(SOURCE), "-o", str(target)])
             path = folder / _name(key, target)
@@ -87,6 +91,14 @@ def _built() -> Path:
     except RuntimeError as error:  # from Path.home
         raise NativeUnavailable(f"there is no cache folder ({error})") from None
     return path
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Remove where processes built that were killed, known by an age that no compiler reaches."""
+    for path in folder.glob(f"{BUILDING}*"):
+        with contextlib.suppress(OSError):  # another process was faster
+            if time.time() - path.stat().st_mtime > 2 * COMPILE_TIMEOUT:
+                shutil.rmtree(path)
 
 
 def _name(key: str, path: Path) -> str:
