@@ -1,7 +1,8 @@
 """Write the golden fixtures of tests/data from PyTorch; needs `pip install '.[torch]'`.
 
 Outputs, losses and gradients of one pass with fresh and with trained weights, and losses and final
-weights of 200 iterations of Adam. Batches are drawn again from their seeds when the fixtures are checked, not stored.
+weights of 200 iterations of Adam. Batches are drawn again from their seeds when the fixtures are
+checked, not stored.
 """
 
 import sys
