@@ -1,6 +1,7 @@
 """What docs/porting.md says about Flax and JAX themselves, and that its links hold."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -217,6 +218,7 @@ def test_stock_cells_take_their_precision_from_outside():
         assert precisions() == {(jax.lax.Precision.HIGHEST,) * 2}
 
 
+@cache
 def page():
     """Return the names of the page's code on another network, run on some weights."""
     return another_network(
