@@ -58,7 +58,7 @@ class Variant(NamedTuple):
 
 
 def variants() -> list[Variant]:
-    """Return all that is compared: recipes, one change at a time to two of them, budgets."""
+    """Return all that is compared: recipes, one change at a time to three of them, budgets."""
     many, some, few = range(1, 33), range(1, 17), range(1, 9)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
@@ -79,6 +79,11 @@ def variants() -> list[Variant]:
             found.append(
                 base._replace(name=f"{name}, {words}", recipe=replace(recipe, stages=stages))
             )
+    tuned = Variant("tuned", RECIPES["tuned"], range(201, 217))
+    found += [
+        tuned._replace(name="tuned, forget bias 0", forget_bias=0.0),
+        tuned._replace(name="tuned, input bias trained", trainable=(nnx.Param, FrozenBias)),
+    ]
     fast = RECIPES["fast"]
     return found + [Variant(f"fast x {share}", _shortened(fast, share), many) for share in SHARES]
 

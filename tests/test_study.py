@@ -13,7 +13,7 @@ from sinlstm_jax import Recipe, Stage
 
 def test_every_ablation_changes_one_thing_and_keeps_the_budget():
     variants = {variant.name: variant for variant in study.variants()}
-    assert len(variants) == len(study.variants()) == 15 + len(study.SHARES)
+    assert len(variants) == len(study.variants()) == 17 + len(study.SHARES)
     assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
     for name, variant in variants.items():
         if name.startswith("fast x "):
@@ -22,7 +22,7 @@ def test_every_ablation_changes_one_thing_and_keeps_the_budget():
         steps, budget = variant.recipe.iteration_steps, base.recipe.iteration_steps
         assert abs(steps / budget - 1) < 1e-3
         if variant is not base:
-            assert len(variant.seeds) == 8
+            assert len(variant.seeds) == (16 if base.name == "tuned" else 8)
             assert sum(
                 (
                     variant.recipe.stages != base.recipe.stages,
