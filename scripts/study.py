@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 from flax import nnx
 from rich.console import Console
-from study_report import publish
+from study_report import LONGER, publish
 
 from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
 from sinlstm_jax.cli import keep_compiled_programs, tidy_exit
@@ -32,6 +32,7 @@ from sinlstm_jax.standing import undo_where_wrong
 
 ROOT = Path(__file__).parents[1]
 INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
+LONG_INTERVALS = (*INTERVALS, (5000, 10000))
 CURVE_POINTS = 200  # of a loss curve over a whole recipe
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of the iterations of `fast`, to see what it needs
 GROUP = 2  # seeds that are trained at once, and kept when done; more overflow the caches
@@ -55,14 +56,19 @@ class Variant(NamedTuple):
     seeds: range
     forget_bias: float | None = None  # instead of 1
     trainable: nnx.filterlib.Filter = nnx.Param
+    intervals: tuple[tuple[int, int], ...] = INTERVALS  # of forecast steps
 
 
 def variants() -> list[Variant]:
-    """Return all that is compared: recipes, one change at a time to three of them, budgets."""
+    """Return all that is compared: recipes, one change at a time to three of them, budgets.
+
+    And how far `tuned` goes with five times the budget and its input bias trained.
+    """
     many, some, few = range(1, 33), range(1, 17), range(1, 9)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
+    every_bias = (nnx.Param, FrozenBias)
     for name, changes in (
         ("fast", {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}}),
         ("curriculum", {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}}),
@@ -71,7 +77,7 @@ def variants() -> list[Variant]:
         base = Variant(name, recipe, few)
         found += [
             base._replace(name=f"{name}, forget bias 0", forget_bias=0.0),
-            base._replace(name=f"{name}, input bias trained", trainable=(nnx.Param, FrozenBias)),
+            base._replace(name=f"{name}, input bias trained", trainable=every_bias),
             base._replace(name=f"{name}, no curriculum", recipe=_without_curriculum(recipe)),
         ]
         for words, change in changes.items():
@@ -79,19 +85,25 @@ def variants() -> list[Variant]:
             found.append(
                 base._replace(name=f"{name}, {words}", recipe=replace(recipe, stages=stages))
             )
-    tuned = Variant("tuned", RECIPES["tuned"], range(201, 217))
+    tuned = Variant("tuned", RECIPES["tuned"], range(201, 209))
     found += [
         tuned._replace(name="tuned, forget bias 0", forget_bias=0.0),
-        tuned._replace(name="tuned, input bias trained", trainable=(nnx.Param, FrozenBias)),
+        tuned._replace(name="tuned, input bias trained", trainable=every_bias),
     ]
+    longer = _scaled(RECIPES["tuned"], 4)
+    last = replace(
+        longer.stages[-1], horizon=5000, iterations=2500, learning_rate=0.001, warmup=200
+    )
+    longer = replace(longer, stages=(*longer.stages, last))
+    found.append(Variant(LONGER, longer, range(401, 409), None, every_bias, LONG_INTERVALS))
     fast = RECIPES["fast"]
-    return found + [Variant(f"fast x {share}", _shortened(fast, share), many) for share in SHARES]
+    return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
 
 
-def _shortened(recipe: Recipe, share: float) -> Recipe:
-    """Return the recipe with a share of the iterations of every stage, and of its warm-up."""
+def _scaled(recipe: Recipe, factor: float) -> Recipe:
+    """Return the recipe with so many times the iterations of every stage, and of its warm-up."""
     stages = tuple(
-        replace(s, iterations=round(share * s.iterations), warmup=round(share * s.warmup))
+        replace(s, iterations=round(factor * s.iterations), warmup=round(factor * s.warmup))
         for s in recipe.stages
     )
     return replace(recipe, stages=stages)
@@ -207,7 +219,9 @@ def train(variant: Variant, seeds: range) -> dict:
         parts = [take((state.weights, state.frozen), i) for i in range(len(seeds))]
         models = [nnx.merge(structure, *part) for part in parts]
     waves = held_out_waves(HELD_OUT_WAVES)
-    errors = [rollout_errors(m, *waves, INTERVALS, recipe.past).mean(axis=1) for m in models]
+    errors = [
+        rollout_errors(m, *waves, variant.intervals, recipe.past).mean(axis=1) for m in models
+    ]
     return {
         "seeds": list(seeds),
         "iteration_steps": recipe.iteration_steps,

@@ -13,6 +13,7 @@ from sinlstm_jax.plots import save_figure
 
 RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
 INTERVALS = ("0 to 400", "400 to 900", "900 to 1500", "1500 to 5000")
+LONGER = "tuned, longer"  # four times as long, to horizon 5000, and the input bias trained
 FOLLOWS = 0.05  # mean squared error below which a forecast is said to follow its wave
 BEST_OF_THE_ORIGINAL = 0.047  # on the horizon-400 stage: the best of seven runs
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -36,6 +37,8 @@ def publish(root: Path, results: dict[str, dict]) -> None:
     if budgets := by_budget(study):
         replace_between(page, "budgets", budget_table(budgets))
         plot_budgets(images / "study-budgets.png", budgets, study.get("curriculum"))
+    if LONGER in study:
+        replace_between(page, "longer", longer_table(study))
     if ablations := beside_bases(study):
         replace_between(page, "ablations", table(ablations, ablations))
         plot_seeds(images / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
@@ -61,7 +64,7 @@ def _rounded(tree):
 def beside_bases(study: dict) -> dict:
     """Return the ablations, before each group the recipe that was changed, over the same seeds."""
     found = {}
-    for name in (name for name in study if ", " in name):
+    for name in (name for name in study if ", " in name and name != LONGER):
         base = name.split(", ")[0]
         if base not in found:
             rows = [study[base]["seeds"].index(seed) for seed in study[name]["seeds"]]
@@ -97,6 +100,19 @@ def budget_table(budgets: dict) -> str:
             f"{losses.max():.2g}",
             rate(losses <= BEST_OF_THE_ORIGINAL),
         ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def longer_table(study: dict) -> str:
+    """Lay out every seed of what was trained longest, up to 10,000 forecast steps."""
+    result = study[LONGER]
+    rows = [["seed", "loss at horizon 400", *INTERVALS, "5000 to 10000", "follows all the way"]]
+    rows.append(["---"] * len(rows[0]))
+    column = result["horizons"].index(400)
+    losses, errors = _array(result["average_loss"])[:, column], _array(result["errors"])
+    for seed, loss, row in zip(result["seeds"], losses, errors, strict=True):
+        follows = "yes" if (row < FOLLOWS).all() else "no"
+        rows.append([str(seed), f"{loss:.2g}", *(f"{error:.2g}" for error in row), follows])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

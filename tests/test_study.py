@@ -13,16 +13,16 @@ from sinlstm_jax import Recipe, Stage
 
 def test_every_ablation_changes_one_thing_and_keeps_the_budget():
     variants = {variant.name: variant for variant in study.variants()}
-    assert len(variants) == len(study.variants()) == 17 + len(study.SHARES)
+    assert len(variants) == len(study.variants()) == 18 + len(study.SHARES)
     assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
     for name, variant in variants.items():
-        if name.startswith("fast x "):
+        if name.startswith("fast x ") or name == study.LONGER:
             continue
         base = variants[name.split(", ")[0]]
         steps, budget = variant.recipe.iteration_steps, base.recipe.iteration_steps
         assert abs(steps / budget - 1) < 1e-3
         if variant is not base:
-            assert len(variant.seeds) == (16 if base.name == "tuned" else 8)
+            assert len(variant.seeds) == 8
             assert sum(
                 (
                     variant.recipe.stages != base.recipe.stages,
@@ -43,6 +43,22 @@ def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else():
         for stage, whole in zip(short.recipe.stages, fast.recipe.stages, strict=True):
             assert replace(stage, iterations=whole.iterations, warmup=whole.warmup) == whole
             assert stage.warmup == pytest.approx(share * whole.warmup)
+
+
+def test_the_longest_training_is_tuned_four_times_and_one_stage_more():
+    variants = {variant.name: variant for variant in study.variants()}
+    tuned, longer = variants["tuned"].recipe, variants[study.LONGER].recipe
+    budget = 4 * tuned.iteration_steps + 2500 * 5100
+    assert longer.iteration_steps == budget
+    assert [s.horizon for s in longer.stages] == [*(s.horizon for s in tuned.stages), 5000]
+
+
+def test_every_seed_of_the_longest_training_has_its_row():
+    result = {"seeds": [4, 5], "horizons": [400, 800], "average_loss": [[1e-6, 1], [2e-5, 2]]}
+    result["errors"] = [[0.01, 0.02, 0.03, 0.04, 0.049], [0.01, 0.02, 0.03, 0.04, None]]
+    lines = study_report.longer_table({study.LONGER: result}).splitlines()
+    assert lines[2] == "| 4 | 1e-06 | 0.01 | 0.02 | 0.03 | 0.04 | 0.049 | yes |"
+    assert lines[3] == "| 5 | 2e-05 | 0.01 | 0.02 | 0.03 | 0.04 | inf | no |"
 
 
 def test_budgets_stand_in_order_and_count_who_beats_the_original():
