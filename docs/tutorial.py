@@ -140,8 +140,8 @@ print("forget gate's bias:", model.cell.hidden_bias[15:30])
 #
 # It is the mean squared error over the whole window. The past counts too: there the network only
 # has to repeat what it is being shown, and that part of the loss is soon gone. What stays is the
-# horizon. A fresh network scores about 0.6, answering 0 scores 0.5, half a sine wave's squared
-# amplitude.
+# horizon. Answering 0 scores 0.5, half a sine wave's squared amplitude, and a fresh network about
+# as much.
 
 
 # %%
@@ -160,7 +160,7 @@ print(f"loss {value:.3f}; gradients for {list(nnx.to_pure_dict(gradient)['cell']
 # An eager framework asks Python for every batch and every update. Here an iteration is a pure
 # function from one state to the next, and `lax.fori_loop` runs thousands without coming back. Even
 # the data is made inside: iteration $i$ draws its batch from `fold_in(key, i)`. Adam has the
-# tutorial's settings, a rate of 0.001 and an epsilon of 0.02, a million times the usual. With
+# tutorial's settings, a rate of 0.001 and an epsilon of 0.02, two million times the usual. With
 # gradients smaller than epsilon it behaves like plain descent with momentum.
 
 # %%
@@ -474,7 +474,7 @@ plt.show()
 # same idea of a curriculum, but another optimizer: NAdam with its usual epsilon and a long memory,
 # clipped gradients, and a rate that warms up and then decays along a cosine in each stage. `fast`
 # takes a seventh of the tutorial's steps. Since a run is a function of its key, several seeds are
-# one `vmap`: `replicates` trains them side by side, each with the numbers it would have alone.
+# one `vmap`: `replicates` trains them side by side, each with the data it would have alone.
 
 # %%
 fast_losses, fast_run = trained("fast", replicates=4)

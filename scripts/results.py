@@ -89,7 +89,7 @@ def plot_held_phase(path: Path, curriculum: SineLSTM, tuned: SineLSTM) -> None:
         Forecast(title, truth, np.asarray(rollout(model, observed[0], LONG_TEST_STEPS))[:, 0, 0])
         for title, model in (
             ("trained by the tutorial's curriculum", curriculum),
-            ("trained by `tuned`, the same network for as many steps", tuned),
+            ("trained by our recipe tuned, the same network for as many steps", tuned),
         )
     ]
     title = f"{frequency} Hz, observed for one second, then continued for 15 without any input"

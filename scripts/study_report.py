@@ -17,7 +17,7 @@ LONGER = "tuned, longer"  # four times as long, to horizon 5000, and the input b
 FOLLOWS = 0.05  # mean squared error below which a forecast is said to follow its wave
 BEST_OF_THE_ORIGINAL = 0.047  # on the horizon-400 stage: the best of seven runs
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+LINES = ("-", "--", "-.", ":", "-")
 
 
 def publish(root: Path, results: dict[str, dict]) -> None:
@@ -227,7 +227,8 @@ def plot_losses(path: Path, study: dict) -> None:
             low, middle, high = np.array(study[name]["curve"], float)
             x, color = np.array(study[name][unit]), f"C{number}"
             axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-            axes.plot(x, middle, color=color, linestyle=line, linewidth=1.6, label=name)
+            style = {"linestyle": line, "marker": MARKERS[number], "markevery": 0.08}
+            axes.plot(x, middle, color=color, linewidth=1.6, markersize=4, label=name, **style)
         axes.set(xlabel=label, yscale="log")
         axes.set_xscale("log")
         axes.grid(alpha=0.3)

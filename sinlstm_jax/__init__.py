@@ -2,7 +2,7 @@
 
 from .curriculum import run
 from .errors import Diverged, InputError, Interrupted, SaveFailed
-from .evaluation import Waves, evaluate, forecaster, held_out_waves, rollout_errors
+from .evaluation import Waves, evaluate, forecast_function, held_out_waves, rollout_errors
 from .loading import load_model, load_models, load_pretrained, save_model
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
@@ -35,7 +35,7 @@ __all__ = [
     "draw_waves",
     "evaluate",
     "forecast",
-    "forecaster",
+    "forecast_function",
     "generate_sample",
     "held_out_waves",
     "init_state",

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import sys
+from collections.abc import Callable
 
 import jax
 import tyro
@@ -41,40 +42,22 @@ def main() -> None:
         ).execute()
 
 
-def curriculum_main() -> None:
-    """Run `sinlstm curriculum` without naming it."""
-    with tidy_exit():
-        parsed(tyro.cli, CurriculumOptions).execute()
+def _main_of(options: type) -> Callable[[], None]:
+    """Return what runs one subcommand without naming it, as the scripts do."""
+
+    def run() -> None:
+        with tidy_exit():
+            parsed(tyro.cli, options).execute()
+
+    return run
 
 
-def evaluate_main() -> None:
-    """Run `sinlstm evaluate` without naming it."""
-    with tidy_exit():
-        parsed(tyro.cli, EvaluateOptions).execute()
-
-
-def convert_main() -> None:
-    """Run `sinlstm convert` without naming it."""
-    with tidy_exit():
-        parsed(tyro.cli, ConvertOptions).execute()
-
-
-def playground_main() -> None:
-    """Run `sinlstm playground` without naming it."""
-    with tidy_exit():
-        parsed(tyro.cli, PlaygroundOptions).execute()
-
-
-def forecast_main() -> None:
-    """Run `sinlstm forecast` without naming it."""
-    with tidy_exit():
-        parsed(tyro.cli, ForecastOptions).execute()
-
-
-def export_main() -> None:
-    """Run `sinlstm export` without naming it."""
-    with tidy_exit():
-        parsed(tyro.cli, ExportOptions).execute()
+curriculum_main = _main_of(CurriculumOptions)
+evaluate_main = _main_of(EvaluateOptions)
+convert_main = _main_of(ConvertOptions)
+playground_main = _main_of(PlaygroundOptions)
+forecast_main = _main_of(ForecastOptions)
+export_main = _main_of(ExportOptions)
 
 
 def parsed(parse, *arguments, **keywords):

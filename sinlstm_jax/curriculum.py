@@ -60,8 +60,8 @@ def run(
       seed: decides initial weights, training data and the waves of the pictures.
       out: the run's folder.
       replicates: how many seeds to train at once, counted up from `seed`, each as it would be
-        alone, on all devices. One whose loss, gradient or weights are no longer finite stays where
-        it was.
+        alone but for rounding, on all devices. One whose loss, gradient or weights are no longer
+        finite stays where it was.
       checkpoint_every: iterations between checkpoints within a stage.
       implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that
         was stopped goes on with the one that it began with.
@@ -119,10 +119,10 @@ def run(
                     standings.append(fresh_standing(stage, models, before, now["implementation"]))
                 if len(recipe.stages) > number >= len(standings):
                     background.start(compile_stage, recipe, number + 1, models, data_keys, mesh)
-                first = stack([split_model(model)[1] for model in models])
+                start_weights = stack([split_model(model)[1] for model in models])
                 standing = run_stage(
-                    recipe, number, standings[number - 1], first, data_keys, models[0], mesh,
-                    description, outputs,
+                    recipe, number, standings[number - 1], start_weights, data_keys, models[0],
+                    mesh, description, outputs,
                 )  # fmt: skip
                 standings[number - 1] = standing
                 models = _models(models[0], standing)

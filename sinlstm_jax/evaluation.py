@@ -115,7 +115,7 @@ def spoil(history: np.ndarray, spoiling: Spoiling, rng: np.random.Generator) -> 
     return np.where(rng.random(history.shape) < spoiling.missing, NO_INPUT, noisy)
 
 
-def forecaster(model: SineLSTM) -> ForecastFunction:
+def forecast_function(model: SineLSTM) -> ForecastFunction:
     """Return a model as a function (history, horizon) -> forecast, `[horizon, wave]`."""
 
     checked_model(model)
@@ -178,7 +178,7 @@ def evaluate(
     Holds the whole forecast in memory, 4 bytes a value from a model.
 
     Args:
-      forecaster: a baseline, or `forecaster(model)`.
+      forecaster: a baseline, or `forecast_function(model)`.
       waves: what to forecast.
       horizon: steps to forecast; of INTERVALS, those beyond it are left out.
       past: steps to observe.
@@ -187,7 +187,7 @@ def evaluate(
       InputError: as `rollout_errors` does, or the forecaster answers with another shape.
     """
     if not callable(forecaster):
-        raise InputError(f"the forecaster is {shown(forecaster)}: give forecaster(model)")
+        raise InputError(f"the forecaster is {shown(forecaster)}: give forecast_function(model)")
     if not isinstance(waves, tuple) or len(waves) != 2:
         raise InputError(f"the waves are {shown(waves)}: give Waves")
     waves = _as_waves(*waves)

@@ -88,7 +88,7 @@ def plot_phase(path: Path, name: str, held_out: Evaluation) -> None:
     steps, _, phase = _where_all_are_measured(held_out)
     drift = np.where(np.isnan(phase), np.inf, np.abs(phase))  # dead: as far off as can be
     _spread(upper, steps, drift)
-    upper.set(yscale="log", ylabel="phase error (rad)")
+    upper.set(yscale="log", ylabel="absolute phase error (rad)")
     held = held_out.lost, held_out.slightly_lost
     for lost, limit, label, style in zip(
         held, (LOST, SLIGHTLY_LOST), ("half a cycle", "0.1 rad"), ("--", ":"), strict=True

@@ -11,7 +11,7 @@ import safetensors.numpy
 from .errors import InputError
 from .files import new_folder
 from .lstm import LSTMCarry
-from .model import SineLSTM
+from .model import SineLSTM, lstm_model
 from .signals import NO_INPUT, SAMPLING_RATE
 from .torch_weights import params_to_torch
 
@@ -68,9 +68,9 @@ def export(model: SineLSTM, folder: str | Path) -> None:
     whole or not at all.
 
     Raises:
-      InputError: the folder exists or cannot be written.
+      InputError: the folder exists or cannot be written, or the model's cell is another than ours.
     """
-    folder = Path(folder)
+    folder, model = Path(folder), lstm_model(model)
     if folder.exists():
         raise InputError(f"{folder} exists: give a name that does not")
     with _no_source_locations():

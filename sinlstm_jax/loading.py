@@ -14,7 +14,7 @@ from flax import nnx
 from .checkpoints import Checkpoints
 from .errors import InputError, positive_integer, shown
 from .files import as_path
-from .model import SineLSTM, checked_model, split_model
+from .model import SineLSTM, lstm_model, split_model
 from .replicates import stack, take
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
@@ -108,9 +108,10 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
     """Write a model as a checkpoint into a new folder, from which `load_model` loads it.
 
     Raises:
-      InputError: the folder exists, cannot be made, or the model is not float32.
+      InputError: the folder exists or cannot be made, or the model is not float32 or has another
+        cell than ours.
     """
-    folder, model = as_path(folder), checked_model(model)
+    folder, model = as_path(folder), lstm_model(model)
     if folder.exists():
         raise InputError(f"{folder} exists: give a new folder")
     if model.output.kernel[...].dtype != jnp.float32:

@@ -169,6 +169,14 @@ def checked_model(model) -> SineLSTM:
     return model
 
 
+def lstm_model(model) -> SineLSTM:
+    """Return a model with an LSTMCell, as files and streams hold it, or raise InputError."""
+    cell = checked_model(model).cell
+    if not isinstance(cell, LSTMCell):
+        raise InputError(f"the model's cell is a {type(cell).__name__}: only an LSTMCell is taken")
+    return model
+
+
 def checked_size(name: str, size) -> int:
     """Return a size as an int from 1 to MAX_HIDDEN_SIZE, or raise InputError naming it."""
     if positive_integer(name, size) > MAX_HIDDEN_SIZE:

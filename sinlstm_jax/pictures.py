@@ -16,7 +16,7 @@ TEST_STEPS = 600
 LONG_TEST_STEPS = 1500
 
 
-def draw_waves(past: int, future: int, seed: int) -> np.ndarray:
+def picture_waves(past: int, future: int, seed: int) -> np.ndarray:
     """Return one wave per test frequency, `[past + future, 3]`, float64, phases from the seed."""
     rng = np.random.default_rng(seed)
     series = []
@@ -51,7 +51,7 @@ def draw_stage(
         folder / f"{name}-loss.png", losses, average_over, f"Training loss: {title} ({whose})"
     )
 
-    waves = draw_waves(past, TEST_STEPS, seed)
+    waves = picture_waves(past, TEST_STEPS, seed)
     window = waves[: past + horizon]
     inputs = np.array(window[:, :, None], np.float32)
     inputs[past:] = NO_INPUT
@@ -73,7 +73,7 @@ def draw_long_term(
     folder: Path, model: SineLSTM, *, past: int, seed: int, whose_model: str
 ) -> None:
     """Draw how the final model goes on for LONG_TEST_STEPS steps; arguments as `draw_stage`'s."""
-    waves = draw_waves(past, LONG_TEST_STEPS, seed)
+    waves = picture_waves(past, LONG_TEST_STEPS, seed)
     plot_forecasts(
         folder / "long-term.png",
         _forecasts(waves, rollout(model, waves[:past], LONG_TEST_STEPS)),

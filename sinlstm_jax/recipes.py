@@ -27,7 +27,7 @@ class Stage:
     clip_norm: float | None = None  # global norm that gradients are scaled down to
     warmup: int = 0  # iterations until the learning rate is at its peak
     final_fraction: float = 1.0  # of the learning rate, at the end of a cosine; 1: constant
-    undo_above: float | None = None  # mean loss at the end from which the stage is undone
+    undo_above: float | None = None  # mean loss of the last tenth from which the stage is undone
 
     def __post_init__(self):
         positive_integer("horizon", self.horizon)
@@ -38,13 +38,14 @@ class Stage:
 
     def describe(self) -> str:
         """Return the stage in words: what is not the default, and what the tutorial speaks of."""
+        told = ("horizon", "iterations", "learning_rate", "epsilon")
         words = [
             f"horizon {self.horizon}, {self.iterations} iterations, "
             f"learning rate {self.learning_rate:g}, epsilon {self.epsilon:g}"
         ]
-        for field in fields(self)[4:]:
+        for field in fields(self):
             value, name = getattr(self, field.name), field.name.replace("_", " ")
-            if value != field.default:
+            if value != field.default and field.name not in told:
                 words.append(name if value is True else f"{name} {value:g}")
         return ", ".join(words)
 

@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
-from .model import SineLSTM, checked_model, split_model
+from .model import LSTMCell, SineLSTM, checked_model, split_model
 from .signals import NO_INPUT
 
 
@@ -98,8 +98,10 @@ def _rollout(structure, state, inputs, horizon):
     return jnp.concatenate([observed, forecasted])
 
 
-def _as_carry(model: SineLSTM, carry) -> LSTMCarry:
+def _as_carry(model: SineLSTM, carry):
     """Return a carry, or raise InputError; values are not looked at, that would wait for them."""
+    if not isinstance(model.cell, LSTMCell):
+        return _as_carry_of_another_cell(model, carry)
     expected, size = model.output.kernel[...].dtype, model.hidden_size
     arrays = carry if isinstance(carry, tuple | list) else ()
     found = [(np.shape(x), x.dtype) for x in arrays if isinstance(x, jax.Array | np.ndarray)]
@@ -111,6 +113,18 @@ def _as_carry(model: SineLSTM, carry) -> LSTMCarry:
             f"the carry has shape {shape} and dtype {dtype}: give [batch, {size}] in {expected}"
         )
     return LSTMCarry(*arrays)
+
+
+def _as_carry_of_another_cell(model: SineLSTM, carry):
+    """Return a carry of the structure that the model's `initial_carry` has, or raise InputError."""
+    expected = jax.eval_shape(lambda: model.initial_carry(1))
+    forms = [
+        [(leaf.shape[1:], leaf.dtype) for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype")]
+        for tree in (carry, expected)
+    ]
+    if jax.tree.structure(carry) != jax.tree.structure(expected) or forms[0] != forms[1]:
+        raise InputError("the carry is none of this model's cell: give what observe returned")
+    return carry
 
 
 def _as_inputs(model: SineLSTM, history) -> jax.Array:

@@ -37,7 +37,7 @@ def run_stage(
     recipe: Recipe,
     number: int,
     standing: Standing,
-    first: dict,
+    start_weights: dict,
     data_keys: tuple[jax.Array, ...],
     model: SineLSTM,
     mesh: Mesh | None,
@@ -46,7 +46,7 @@ def run_stage(
 ) -> Standing:
     """Train a stage from where it stands to its end; at once there if it is complete.
 
-    `first` are the weights that the stage started from, `[replicate, ...]`.
+    `start_weights` are those that the stage started from, `[replicate, ...]`.
     """
     stage, seeds = recipe.stages[number - 1], description["seeds"]
     done = standing.iteration
@@ -83,7 +83,7 @@ def run_stage(
             reached = fetch(state, len(seeds))
             if done == stage.iterations:
                 outputs.console.print(last_line(losses, recipe.display_every))
-                reached = undo_where_wrong(stage, first, reached)
+                reached = undo_where_wrong(stage, start_weights, reached)
                 for seed, wrong in zip(seeds, stage.went_wrong(losses), strict=True):
                     if wrong:
                         outputs.console.print(f"  undone for seed {seed}: its loss ends too high")

@@ -12,7 +12,7 @@ from flax import nnx
 from .errors import InputError, positive_integer, shown
 from .loading import load_model
 from .lstm import LSTMCarry
-from .model import SineLSTM, split_model
+from .model import SineLSTM, lstm_model, split_model
 from .signals import NO_INPUT
 
 # Steps that one call computes. Whatever comes is put together from these, so that there are only
@@ -35,7 +35,8 @@ class Forecaster:
         networks forecast worse (docs/using.md has figures), and there 100 is the best.
 
     Raises:
-      InputError: batch_size or window is neither None nor a whole number of at least 1.
+      InputError: batch_size or window is neither None nor a whole number of at least 1, or the
+        model's cell is another.
     """
 
     def __init__(self, model: SineLSTM, batch_size: int | None = None, window: int | None = None):
@@ -43,7 +44,7 @@ class Forecaster:
             batch_size = positive_integer("batch_size", batch_size)
         if window is not None:
             window = positive_integer("window", window)
-        self.model = model
+        self.model = lstm_model(model)
         self.batch_size = batch_size
         self.window = window
         structure, *arrays = split_model(model)

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from .errors import InputError, shown
-from .model import MAX_HIDDEN_SIZE, SineLSTM, split_model
+from .model import MAX_HIDDEN_SIZE, SineLSTM, lstm_model, split_model
 
 # PyTorch's name: shape in terms of the hidden size.
 SHAPES = {
@@ -71,7 +71,7 @@ def params_to_torch(model: SineLSTM) -> dict[str, np.ndarray]:
 
     `{name: torch.from_numpy(value)}` of it is a state dict.
     """
-    _, weights, frozen = split_model(model)
+    _, weights, frozen = split_model(lstm_model(model))
     return arrays_to_torch(weights, frozen)
 
 

@@ -155,8 +155,8 @@ def train_chunk(
     number. Chunks of any length share one compilation.
 
     `key` may be an array of keys, `[replicate]`. Then every array of the state has that axis in
-    front, the iteration being the same for all, and each replicate trains as it would alone; with
-    a mesh of the one axis REPLICATE, each device trains its share of them.
+    front, the iteration being the same for all, and each replicate trains as it would alone, but
+    for rounding; with a mesh of the one axis REPLICATE, each device trains its share of them.
 
     Raises:
       InputError: a size is not a whole number of at least 1.

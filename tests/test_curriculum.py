@@ -27,7 +27,7 @@ from sinlstm_jax import (
 from sinlstm_jax.checkpoints import Checkpoints
 from sinlstm_jax.figures import last_line, loss_lines
 from sinlstm_jax.model import split_model
-from sinlstm_jax.pictures import draw_waves
+from sinlstm_jax.pictures import picture_waves
 from sinlstm_jax.seeds import run_keys, run_seeds
 
 TINY = Recipe(
@@ -242,7 +242,7 @@ def test_pictures_are_of_each_stages_model_and_the_seeds_waves(tmp_path, monkeyp
         ("stage-2-horizon-5-stepwise.png", 50, 600),
         ("long-term.png", 50, 1500),
     ):
-        waves = draw_waves(TINY.past, steps, seed=9)
+        waves = picture_waves(TINY.past, steps, seed=9)
         inputs = np.full((TINY.past + steps, 3), NO_INPUT)
         inputs[: TINY.past] = waves[: TINY.past]
         reference = reference_lstm.arrays(*weights(out / "checkpoints" / str(step)))

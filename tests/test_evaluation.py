@@ -21,7 +21,7 @@ from sinlstm_jax.evaluation import (
     Spoiling,
     Waves,
     evaluate,
-    forecaster,
+    forecast_function,
     grid_waves,
     held_out_waves,
     in_trained_band,
@@ -120,7 +120,7 @@ def test_bad_waves_and_intervals_are_named(arguments, complaint):
 
 def test_an_evaluation_holds_a_models_errors_by_interval_and_by_step():
     model = load_pretrained()
-    evaluation = evaluate(forecaster(model), WAVES, 900)
+    evaluation = evaluate(forecast_function(model), WAVES, 900)
     assert evaluation.intervals == ((0, 50), (0, 100), (0, 200), (0, 400), (400, 900))
     expected = plain_errors(model, *WAVES, [*evaluation.intervals, (650, 651)], 100)
     np.testing.assert_allclose(evaluation.errors, expected[:-1], rtol=1e-9)
@@ -215,7 +215,7 @@ def test_robustness_is_the_error_after_spoilt_histories_against_the_clean_wave()
 
 def test_a_model_takes_missing_values():
     history = spoil(WAVES.values(0, 100), Spoiling(missing=0.5), np.random.default_rng(0))
-    predicted = forecaster(load_pretrained())(history, 20)
+    predicted = forecast_function(load_pretrained())(history, 20)
     assert isinstance(predicted, np.ndarray) and predicted.shape == (20, 5)
     assert np.isfinite(predicted).all()
     expected = rollout(load_pretrained(), history, 20)[100:, :, 0]

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from sinlstm_jax import load_pretrained
-from sinlstm_jax.evaluation import BASELINES, FIRST_400, SPOILINGS, forecaster, report
+from sinlstm_jax.evaluation import BASELINES, FIRST_400, SPOILINGS, forecast_function, report
 from sinlstm_jax.evaluation_plots import plot_evaluation
 from sinlstm_jax.evaluation_report import error, tables, write_csv
 
@@ -15,7 +15,7 @@ PICTURES = {f"{name}.png" for name in ("error", "frequency", "phase", "amplitude
 
 @pytest.fixture(scope="module")
 def reports():
-    models = {"curriculum-4112": forecaster(load_pretrained()), **BASELINES}
+    models = {"curriculum-4112": forecast_function(load_pretrained()), **BASELINES}
     return {name: report(each, 900) for name, each in models.items()}
 
 

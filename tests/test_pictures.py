@@ -4,11 +4,11 @@ from flax import nnx
 
 from sinlstm_jax import NO_INPUT, SineLSTM
 from sinlstm_jax.model import split_model
-from sinlstm_jax.pictures import draw_long_term, draw_stage, draw_waves
+from sinlstm_jax.pictures import draw_long_term, draw_stage, picture_waves
 
 
 def test_test_waves_are_the_tutorials_frequencies_with_phases_from_the_seed():
-    waves = draw_waves(100, 900, seed=4)
+    waves = picture_waves(100, 900, seed=4)
     assert waves.shape == (1000, 3)
     time = np.arange(1000) / 100
     for wave, frequency in zip(waves.T, (1.1337, 2.1337, 3.1337), strict=True):
@@ -18,11 +18,11 @@ def test_test_waves_are_the_tutorials_frequencies_with_phases_from_the_seed():
         amplitude, residual, _, _ = np.linalg.lstsq(basis, wave)
         assert residual[0] < 1e-20
         np.testing.assert_allclose(np.hypot(*amplitude), 1)
-    assert not np.allclose(waves, draw_waves(100, 900, seed=5))
+    assert not np.allclose(waves, picture_waves(100, 900, seed=5))
 
 
 def test_longer_tests_go_on_with_the_same_waves():
-    np.testing.assert_array_equal(draw_waves(100, 600, 1), draw_waves(100, 1500, 1)[:700])
+    np.testing.assert_array_equal(picture_waves(100, 600, 1), picture_waves(100, 1500, 1)[:700])
 
 
 def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypatch):
@@ -45,7 +45,7 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
         ("stage-2-horizon-50-stepwise.png", 600),
         ("long-term.png", 1500),
     ):
-        waves = draw_waves(100, future, seed=4)
+        waves = picture_waves(100, future, seed=4)
         inputs = np.concatenate([waves[:100], np.full((future, 3), NO_INPUT)])[:, :, None]
         expected = reference_lstm.forward(reference, inputs)[:, :, 0]
         forecasts = drawn.pop(name)

@@ -36,7 +36,7 @@ from sinlstm_jax import (
     draw_waves,
     evaluate,
     forecast,
-    forecaster,
+    forecast_function,
     generate_sample,
     held_out_waves,
     init_state,
@@ -125,7 +125,7 @@ def assert_is(array, shape, dtype):
 # What each public name is tried with below; a new one has to be added.
 TRIED = set(
     """
-    adam draw_waves evaluate forecast forecaster Forecaster generate_sample held_out_waves
+    adam draw_waves evaluate forecast forecast_function Forecaster generate_sample held_out_waves
     init_state
     load_model load_models load_pretrained observe params_from_torch params_to_torch rollout
     rollout_errors run sample_batch sample_batches save_model sine stepper train_chunk train_stage
@@ -275,8 +275,8 @@ def test_stepper(model, value):
 
 
 @given(models | junk, histories | junk, sizes)
-def test_forecaster(model, history, horizon):
-    made, _ = result_or_input_error(forecaster, model)
+def test_forecast_function(model, history, horizon):
+    made, _ = result_or_input_error(forecast_function, model)
     if made is not None:
         result, _ = result_or_input_error(made, history, horizon)
         if result is not None:
@@ -387,7 +387,7 @@ def test_rollout_errors(model, waves, intervals, past):
 
 
 @given(
-    st.sampled_from([forecaster(MODEL), lambda history, horizon: history]) | junk,
+    st.sampled_from([forecast_function(MODEL), lambda history, horizon: history]) | junk,
     waves | junk, sizes, sizes,
 )  # fmt: skip
 def test_evaluate(forecaster, waves, horizon, past):

@@ -8,14 +8,18 @@ from lstm_cases import assert_close
 
 from sinlstm_jax import (
     NO_INPUT,
+    Forecaster,
     InputError,
     SineLSTM,
     forecast,
     observe,
+    params_to_torch,
     rollout,
     sample_batch,
+    save_model,
     stepper,
 )
+from sinlstm_jax.export import export
 from sinlstm_jax.model import split_model
 from sinlstm_jax.rollout import _forecast
 
@@ -165,3 +169,40 @@ def test_a_stepper_is_a_float64_lstm_one_step_at_a_time(compilations):
         np.testing.assert_allclose(ours, prediction, atol=1e-6)
     stepper(model)(carry, inputs[0])
     assert compilations.count == 0
+
+
+class SineGRU(SineLSTM):
+    """A model with another cell, as the README makes one."""
+
+    def __init__(self, hidden_size, *, rngs):
+        super().__init__(hidden_size, rngs=rngs, implementation="scan")
+        self.cell = nnx.GRUCell(1, hidden_size, rngs=rngs)
+
+    def initial_carry(self, batch_size):
+        return jnp.zeros((batch_size, self.hidden_size))
+
+
+def test_the_carry_of_another_cell_is_threaded_too(history):
+    model = SineGRU(4, rngs=nnx.Rngs(0))
+    expected = rollout(model, history, 30)
+    carry, observed = observe(model, history)
+    carry, first = forecast(model, carry, 10)
+    _, second = forecast(model, carry, 20)
+    np.testing.assert_array_equal(np.concatenate([observed, first, second]), expected)
+    for other in (None, (carry, carry), carry[:, :3], carry.astype(jnp.float16)):
+        with pytest.raises(InputError, match="none of this model's cell: give what observe ret"):
+            forecast(model, other, 1)
+
+
+def test_what_is_for_our_cell_alone_says_so(tmp_path):
+    model = SineGRU(4, rngs=nnx.Rngs(0))
+    takers = (
+        Forecaster,
+        params_to_torch,
+        lambda model: save_model(model, tmp_path / "saved"),
+        lambda model: export(model, tmp_path / "exported"),
+    )
+    for take in takers:
+        with pytest.raises(InputError, match="cell is a GRUCell: only an LSTMCell is taken"):
+            take(model)
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 STYLES = {  # colour, marker, line
     "fused": ("tab:red", "o", "-"),
@@ -39,6 +40,8 @@ def plot_cost(path: Path, figures: dict) -> None:
             )
         axes.set(xscale="log", yscale="log", xlabel=label)
         axes.set_xticks(sizes, map(str, sizes))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         per = " and replicate" if name == "replicates" else ""
         axes.set_ylabel(f"time per iteration{per} (ms)")

@@ -82,7 +82,7 @@ def _bars(rows: list[dict]) -> str:
         if row["measured"] is not None:
             measured, verdict = _digits(row["measured"]), "reached"
             if not row["reached"]:
-                verdict = f"missed by {abs(row['measured'] / row['wanted'] - 1):.0%}"
+                verdict = f"missed by {abs(row['measured'] / row['wanted'] - 1):.1%}"
         table.append([row["bar"], wanted, measured, verdict])
     return markdown(["bar", "wanted", "measured", ""], table)
 

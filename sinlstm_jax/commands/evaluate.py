@@ -8,7 +8,7 @@ import tyro
 
 from ..command_files import make_folder
 from ..errors import InputError
-from ..evaluation import BASELINES, checked_horizon, forecaster, report
+from ..evaluation import BASELINES, checked_horizon, forecast_function, report
 from ..evaluation_plots import plot_evaluation
 from ..evaluation_report import tables, write_csv
 from ..files import as_path
@@ -48,7 +48,9 @@ class EvaluateOptions:
             models, folders = evaluated_models(self.runs, folders)
             for folder in folders.values():
                 make_folder(folder)
-            forecasters = {name: forecaster(model) for name, model in models.items()} | BASELINES
+            forecasters = {
+                name: forecast_function(model) for name, model in models.items()
+            } | BASELINES
             reports = {}
             for name, each in forecasters.items():
                 with console.status(f"{len(reports) + 1}/{len(forecasters)}: {name}"):
