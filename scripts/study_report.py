@@ -238,13 +238,13 @@ def plot_losses(path: Path, study: dict) -> None:
     save_figure(figure, path)
 
 
-def plot_budgets(path: Path, budgets: dict, original: dict | None) -> None:
+def plot_budgets(path: Path, budgets: dict, curriculum: dict | None) -> None:
     """Draw each seed's loss at horizon 400 over the steps trained, beside `curriculum`'s."""
     figure = Figure(figsize=(8, 4.4), layout="constrained")
     axes = figure.subplots()
-    sides = [("`fast`, shortened", "o", list(budgets.values()))]
-    if original is not None:
-        sides.append(("`curriculum`", "s", [original]))
+    sides = [("fast, shortened", "o", list(budgets.values()))]
+    if curriculum is not None:
+        sides.append(("curriculum", "s", [curriculum]))
     for number, (label, marker, results) in enumerate(sides):
         for result in results:
             losses = np.minimum(_last_losses(result), 10)  # what failed stands at the edge
@@ -253,7 +253,7 @@ def plot_budgets(path: Path, budgets: dict, original: dict | None) -> None:
             axes.plot(steps, losses, marker, color=f"C{number}", markersize=3.5, alpha=0.6)
             width = _steps(result) * np.array([0.96, 1.04])
             axes.plot(width, [np.median(losses)] * 2, "k-", linewidth=2)
-        axes.plot([], [], marker, color=f"C{number}", label=label.replace("`", ""))
+        axes.plot([], [], marker, color=f"C{number}", label=label)
     axes.plot([], [], "k-", linewidth=2, label="median")
     axes.axhline(BEST_OF_THE_ORIGINAL, color="0.4", linestyle="--", label="best of the original")
     axes.set(xscale="log", yscale="log", xlabel="time steps of the LSTM, all stages")
