@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from trials import kills
+from trials.damage import HOW, damage
 from trials.report import ROWS, table
 from trials.sessions import Look, Stop, differences
 
@@ -30,6 +31,15 @@ def test_nothing_breaks(tmp_path):
     assert figures["damage"]["named"] == 30
     assert figures["properties"]["inputs"] > 200
     assert "DIFFERENCES" not in table(figures)
+
+
+def test_a_damaged_checkpoint_is_named_and_changes_nothing(tmp_path):
+    figures = damage(5, tmp_path, print)  # one of each kind
+    assert (figures["damaged"], figures["named"]) == (5, 5)
+    assert figures["outcomes"].keys() == set(HOW)
+    assert all(
+        found.keys() == {"went on to the same bits"} for found in figures["outcomes"].values()
+    )
 
 
 def test_the_page_names_tests_that_are_there():

@@ -1,18 +1,21 @@
 """Damage to the newest checkpoint of a run, and what the same command makes of it."""
 
+import contextlib
 import io
 import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from rich.console import Console
 
-from sinlstm_jax import curriculum
+from sinlstm_jax import curriculum, run_stage
 from sinlstm_jax.errors import InputError
 from sinlstm_jax.loading import CHECKPOINTS
 from sinlstm_jax.recipes import Recipe, Stage
+from sinlstm_jax.standing import save_standing
 
 from .sessions import differences, outcome
 
@@ -31,23 +34,19 @@ def quick_run(recipe: Recipe, out: Path, *, iterations: int | None = None) -> st
     With `iterations`, it is stopped when so many are done and their checkpoint is saved.
     """
     output = Console(file=io.StringIO(), width=200, highlight=False, markup=False)
-    nothing = {"draw_stage": lambda *_, **__: None, "draw_long_term": lambda *_, **__: None}
-    kept = {name: getattr(curriculum, name) for name in (*nothing, "save_standing")}
 
     def save(checkpoints, recipe, number, standing, description):
-        kept["save_standing"](checkpoints, recipe, number, standing, description)
+        save_standing(checkpoints, recipe, number, standing, description)
         if standing.iteration == iterations:
             raise Stopped
 
-    try:
-        for name, function in {**nothing, "save_standing": save}.items():
-            setattr(curriculum, name, function)
+    with (
+        mock.patch.object(curriculum, "draw_stage"),
+        mock.patch.object(curriculum, "draw_long_term"),
+        mock.patch.object(run_stage, "save_standing", save),
+        contextlib.suppress(Stopped),
+    ):
         curriculum.run(recipe, SEED, out, checkpoint_every=1, console=output)
-    except Stopped:
-        pass
-    finally:
-        for name, function in kept.items():
-            setattr(curriculum, name, function)
     return output.file.getvalue()
 
 
