@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+import jax
+
 
 class Background:
     """Another thread, as a context manager.
@@ -25,7 +27,14 @@ class Background:
 
     def start(self, function, *arguments, **keywords) -> None:
         """Do it when all that was started before is done."""
-        self._started.append(self._thread.submit(function, *arguments, **keywords))
+        # Of this thread; compiled programs depend on it.
+        device = jax.config.jax_default_device  # pyright: ignore  (made at run time)
+
+        def on_same_device():
+            with jax.default_device(device):
+                function(*arguments, **keywords)
+
+        self._started.append(self._thread.submit(on_same_device))
 
     def finish(self, stop_signal: Callable[[], int]) -> int:
         """Wait for all that was started, or for a signal: return its number, or 0."""

@@ -20,13 +20,16 @@ from sinlstm_jax import (
     Forecaster,
     InputError,
     Recipe,
+    SineLSTM,
     Stage,
     cli,
     commands,
     load_model,
     load_models,
     run,
+    save_model,
 )
+from sinlstm_jax.background import Background
 from sinlstm_jax.closing_tables import closing_table
 from sinlstm_jax.commands import ExportOptions, ForecastOptions, PlaygroundOptions
 from sinlstm_jax.commands.evaluate import evaluated_models, evaluation_folders
@@ -330,6 +333,22 @@ def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch):
         jax.tree.map(
             np.testing.assert_array_equal, split_model(models[name])[1], split_model(expected)[1]
         )
+
+
+@pytest.mark.parametrize("runs", [("tiny", "tiny-8"), ("tiny-8", "tiny")])
+def test_a_replicate_is_not_evaluated_under_another_runs_name(tmp_path, monkeypatch, runs):
+    monkeypatch.chdir(tmp_path)
+    run(TINY, 7, "tiny", replicates=2, console=quiet())
+    save_model(SineLSTM(3), "tiny-8")
+    with pytest.raises(InputError, match="seed 8 of tiny would be called tiny-8, like another"):
+        evaluated_models(runs, evaluation_folders(runs, None))
+
+
+def test_work_beside_training_is_done_on_its_device():
+    device, seen = jax.devices()[0], []
+    with jax.default_device(device), Background() as background:
+        background.start(lambda: seen.append(jax.config.jax_default_device))
+    assert seen == [device]  # None is what another thread has of itself
 
 
 def test_whoever_takes_one_model_asks_which_replicate(tmp_path):

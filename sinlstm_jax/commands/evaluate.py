@@ -106,5 +106,11 @@ def evaluated_models(
             models[name], theirs[name] = found[0], folder
             continue
         for seed, model in zip(replicate_seeds(given), found, strict=True):
-            models[f"{name}-{seed}"], theirs[f"{name}-{seed}"] = model, folder / str(seed)
+            own = f"{name}-{seed}"
+            if own in models or own in folders:
+                raise InputError(
+                    f"seed {seed} of {given} would be called {own}, like another: rename or "
+                    "leave out one"
+                )
+            models[own], theirs[own] = model, folder / str(seed)
     return models, theirs
