@@ -35,6 +35,7 @@ class Stage:
         self.optimizer()  # checks what is its own
         if self.undo_above is not None:
             positive_number("undo_above", self.undo_above)
+        _keep_plain_numbers(self)
 
     def describe(self) -> str:
         """Return the stage in words: what is not the default, and what the tutorial speaks of."""
@@ -96,6 +97,7 @@ class Recipe:
         if not (isinstance(stages, tuple) and stages and all(isinstance(s, Stage) for s in stages)):
             raise InputError(f"stages is {shown(stages)}: give at least one Stage, in a tuple")
         positive_integer("the iterations of all stages", self.ends[-1])
+        _keep_plain_numbers(self)
 
     @property
     def ends(self) -> list[int]:
@@ -106,6 +108,14 @@ class Recipe:
     def iteration_steps(self) -> int:
         """Steps that the LSTM takes in all iterations: what the time goes into."""
         return sum(stage.iterations * (self.past + stage.horizon) for stage in self.stages)
+
+
+def _keep_plain_numbers(settings: Stage | Recipe) -> None:
+    """Make Python's numbers of NumPy's, for run.json."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, np.generic):
+            object.__setattr__(settings, field.name, value.item())
 
 
 def _tuned_stage(

@@ -72,7 +72,7 @@ class Forecaster:
           InputError: the state has other entries, shapes that do not fit the model, or values that
             are not finite.
         """
-        dtype = model.output.kernel[...].dtype
+        dtype = lstm_model(model).output.kernel[...].dtype
         arrays = _checked_state(state, model.hidden_size, dtype)
         batch_size = None if arrays["hidden"].ndim == 1 else arrays["hidden"].shape[0]
         window: Any = arrays["window"][()] if "window" in arrays else None  # checked as any other
@@ -226,6 +226,8 @@ def _checked_state(state: Mapping, hidden_size: int, dtype) -> dict[str, np.ndar
             f"cell of the state has shape {arrays['cell'].shape}: give {shape}, as hidden has"
         )
     if "recent" in arrays:
+        if arrays["recent"].size == 0:  # JSON does not tell the shape of an empty list
+            arrays["recent"] = np.empty((0, *shape[:-1]), dtype)
         recent = arrays["recent"].shape
         if not recent or recent[1:] != shape[:-1]:
             expected = "[time]" if len(shape) == 1 else f"[time, {shape[0]}]"

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from .errors import (
     InputError,
+    integer_from,
     positive_integer,
     shown,
 )
@@ -159,8 +160,12 @@ def train_chunk(
     for rounding; with a mesh of the one axis REPLICATE, each device trains its share of them.
 
     Raises:
-      InputError: a size is not a whole number of at least 1.
+      InputError: a size is not a whole number of at least 1, or `end` is beyond the losses that
+        the state has room for.
     """
+    end = integer_from(0, "end", end)
+    if end > state.losses.shape[-1]:
+        raise InputError(f"end is {end}: the state has room for {state.losses.shape[-1]} losses")
     past, horizon = positive_integer("past", past), positive_integer("horizon", horizon)
     start = iterations_done(state)
     for first in range(start, max(end, start + 1), AHEAD):

@@ -1,3 +1,6 @@
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -41,6 +44,15 @@ def test_bad_stages_are_named(bad):
     ((name, value),) = bad.items()
     with pytest.raises(InputError, match=f"^{name} is {value}"):
         Stage(**({"horizon": 1, "iterations": 1} | bad))
+
+
+def test_numbers_of_numpy_become_what_json_can_hold():
+    stage = Stage(np.int64(20), np.int32(10), learning_rate=np.float32(0.5))
+    recipe = Recipe("mine", "", (stage,), display_every=np.int64(5))
+    found = json.loads(json.dumps(asdict(recipe)))
+    assert found == asdict(Recipe("mine", "", (Stage(20, 10, learning_rate=0.5),), 5)) | {
+        "stages": [asdict(Stage(20, 10, learning_rate=0.5))]
+    }
 
 
 @pytest.mark.parametrize("name", ["display_every", "past", "batch_size", "hidden_size"])

@@ -148,6 +148,15 @@ def test_a_state_goes_through_json_and_npz_without_loss(model, tmp_path, batch_s
     np.testing.assert_array_equal(again.forecast(50), forecaster.forecast(50))
 
 
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_the_state_of_a_stream_that_has_not_begun_goes_through_json(model, batch_size):
+    state = Forecaster(model, batch_size, 50).state()
+    text = json.dumps({name: array.tolist() for name, array in state.items()})
+    again = Forecaster.from_state(model, json.loads(text))
+    for name, array in again.state().items():
+        np.testing.assert_array_equal(array, state[name], strict=True)
+
+
 def test_a_state_does_not_follow_its_stream(model):
     forecaster = Forecaster(model)
     state = forecaster.state()

@@ -253,6 +253,14 @@ def test_train_stage_takes_batches_of_numpy(model):
     np.testing.assert_allclose(state.losses, expected.losses, rtol=1e-5)
 
 
+@pytest.mark.parametrize("end", [1.5, "a", -1, 21])
+def test_an_end_that_is_none_is_named(model, end):
+    optimizer = adam(0.01, 0.02)
+    state = init_state(model, optimizer, iterations=20)
+    with pytest.raises(InputError, match=f"^end is {end!r}: "):
+        train_chunk(state, jax.random.key(0), end, **settings(model, optimizer))
+
+
 def test_a_stage_that_runs_out_of_batches_says_so(model):
     batches = itertools.islice(sample_batches(np.random.RandomState(0), 4, 20, 10), 7)
     optimizer = adam(0.01, 0.02)
