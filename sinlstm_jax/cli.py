@@ -86,7 +86,11 @@ def _first_words(box: str) -> str:
 
 def keep_compiled_programs() -> None:
     """Have JAX keep its compiled programs in the user's cache, for the next start."""
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+    try:
+        folder = cache_folder() / "xla"
+    except RuntimeError:  # a user without a home
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
@@ -131,6 +135,9 @@ def tidy_exit():
         sys.exit(3)
     except SaveFailed as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(4)
+    except OSError as error:
+        print(f"error: a file cannot be read or written ({error}): mend that", file=sys.stderr)
         sys.exit(4)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not _is_out_of_memory(error):

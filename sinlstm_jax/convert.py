@@ -72,7 +72,7 @@ def _write(model: SineLSTM, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             if _suffix(path) == SAFETENSORS_SUFFIX:
-                safetensors.numpy.save_file(arrays, temporary)
+                temporary.write_bytes(safetensors.numpy.save(arrays))
             else:
                 torch = _torch(path)
                 tensors = {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}

@@ -13,7 +13,7 @@ from flax import nnx
 
 from .checkpoints import Checkpoints
 from .errors import InputError, positive_integer, shown
-from .files import as_path
+from .files import as_path, new_folder
 from .model import SineLSTM, lstm_model, split_model
 from .replicates import stack, take
 
@@ -107,6 +107,8 @@ def _counted(replicates: int) -> str:
 def save_model(model: SineLSTM, folder: str | Path) -> None:
     """Write a model as a checkpoint into a new folder, from which `load_model` loads it.
 
+    The folder is there whole or not at all.
+
     Raises:
       InputError: the folder exists or cannot be made, or the model is not float32 or has another
         cell than ours.
@@ -118,14 +120,16 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
         raise InputError(
             "the model is float64, checkpoints hold float32: write .safetensors or .pt, or cast it"
         )
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error.strerror}): give another") from None
     _, weights, frozen = split_model(model)
-    with Checkpoints(folder / CHECKPOINTS) as checkpoints:
-        item = stack([{"weights": weights, "frozen": frozen}])
-        checkpoints.save(0, {"hidden_size": model.hidden_size, "replicates": 1}, model=item)
+    item = stack([{"weights": weights, "frozen": frozen}])
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as temporary, Checkpoints(temporary / CHECKPOINTS) as checkpoints:
+            checkpoints.save(0, {"hidden_size": model.hidden_size, "replicates": 1}, model=item)
+            checkpoints.wait()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder} cannot be made ({reason}): give another") from None
 
 
 def load_pretrained() -> SineLSTM:

@@ -84,7 +84,7 @@ def _same_run(path: Path, identity: dict) -> dict:
     found, checkpoints = read_description(path), path / CHECKPOINTS
     for name, value in identity.items():
         if found.get(name) != value:
-            if not checkpoints.is_dir() or not any(checkpoints.iterdir()):
+            if not any(step.name.isdecimal() for step in checkpoints.glob("*")):
                 return {}
             raise InputError(
                 f"{path} holds a run with {name} {found.get(name)}, not {value}: give another "

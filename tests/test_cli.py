@@ -209,6 +209,26 @@ def test_figures_of_other_sizes_stand_alone():
         assert len(losses_table(same | change).columns) == 5
 
 
+def test_averages_over_different_numbers_are_not_headed_by_one():
+    figures = dict.fromkeys(("horizon", "iterations", "seconds"), 50) | {"averaged_over": 150}
+    figures["replicates"] = [{"final_loss": 0.5, "average_loss": 0.5, "failed_at": None}]
+    run = {"recipe": "smoke", "seed": 1, "replicates": 1, "hidden_size": 15, "batch_size": 20}
+
+    def header(*stages):
+        found = losses_table(run | {"figures": list(stages)}).columns[-1].header
+        return str(found).replace("\n", " ")
+
+    assert header(figures, figures) == "average of 150"
+    assert header(figures, figures | {"averaged_over": 100}) == "average loss"
+
+
+def test_a_user_without_a_home_has_no_cache_and_no_traceback(command, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.home", Mock(side_effect=RuntimeError("no home")))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    code, output, errors = command("--list-recipes")
+    assert (code or 0, errors) == (0, "") and "tuned" in output
+
+
 def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command, tmp_path):
     for name in ("one", "two"):
         save_model(SineLSTM(3), tmp_path / name)
@@ -250,6 +270,15 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
         (Interrupted("stopped at stage 1", 15), (143, "", "stopped at stage 1\n")),
         (Interrupted("stopped at stage 1", 2), (130, "", "stopped at stage 1\n")),
         (SaveFailed("no room"), (4, "", "error: no room\n")),
+        (
+            OSError(28, "No space left on device"),
+            (
+                4,
+                "",
+                "error: a file cannot be read or written ([Errno 28] No space left on device): "
+                "mend that\n",
+            ),
+        ),
         (MemoryError(), (2, "", NO_MEMORY)),
         (JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), (2, "", NO_MEMORY)),
     ],

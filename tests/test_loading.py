@@ -1,10 +1,12 @@
+from unittest.mock import Mock
+
 import jax
 import numpy as np
 import pytest
 import reference_lstm
 from flax import nnx
 
-from sinlstm_jax import InputError, SineLSTM, load_model, load_pretrained, sample_batch
+from sinlstm_jax import InputError, SineLSTM, load_model, load_pretrained, sample_batch, save_model
 from sinlstm_jax.checkpoints import Checkpoints
 from sinlstm_jax.loading import PRETRAINED, save_pretrained
 from sinlstm_jax.model import split_model
@@ -58,6 +60,17 @@ def test_a_model_survives_the_packages_own_format(tmp_path, model, monkeypatch):
     save_pretrained(model, tmp_path / PRETRAINED)
     monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     assert_same(load_pretrained(), model)
+
+
+def test_a_model_is_saved_whole_or_not_at_all(tmp_path, monkeypatch, model):
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr("sinlstm_jax.checkpoints._need_room", Mock(side_effect=full))
+        with pytest.raises(InputError, match=r"a/run cannot be made .*No space left"):
+            save_model(model, tmp_path / "a" / "run")
+    assert not any((tmp_path / "a").iterdir())
+    save_model(model, tmp_path / "a" / "run")
+    assert_same(load_model(tmp_path / "a" / "run"), model)
 
 
 def test_the_pretrained_model_is_as_good_as_the_readme_says():

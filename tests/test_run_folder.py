@@ -67,7 +67,7 @@ def test_another_run_is_not_overwritten(tmp_path, other):
 
 def test_a_run_that_never_came_to_a_checkpoint_makes_way(tmp_path):
     open_run(tmp_path, IDENTITY | {"hidden_size": 10**6}, "cpu", "scan")
-    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "saving" / "10").mkdir(parents=True)  # as a kill leaves it
     description, now = open_run(tmp_path, IDENTITY, "cpu", "scan")
     assert description == {**IDENTITY, **now, "figures": []}
     assert json.loads((tmp_path / "run.json").read_text()) == description

@@ -73,7 +73,7 @@ def run_data(path: str | Path, replicate: int | None = None) -> dict:
             for figures in run["figures"]
         ]
         return _data(path.absolute().name, stages) | _origin(path, run, replicate)
-    except KeyError:
+    except (KeyError, TypeError, IndexError):
         raise InputError(f"{path} is of an older version of this package: train it anew") from None
 
 
@@ -107,7 +107,7 @@ def _origin(path: Path, run: dict, replicate: int | None) -> dict:
     try:
         seed = run["seeds"][replicate or 0]
         return {"recipe": run["recipe"], "seed": seed, "past": run["past"]}
-    except KeyError:
+    except (KeyError, TypeError, IndexError):
         raise InputError(f"{path} is of an older version of this package: train it anew") from None
 
 
