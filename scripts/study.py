@@ -144,10 +144,11 @@ def train_all(runs: Path, console: Console) -> None:
     # A process for each core: one that trains two replicates at once does not keep two cores busy.
     spawn = multiprocessing.get_context("spawn")
     cores = spawn.SimpleQueue()
-    count = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
-    for core in range(count):
+    affinity = hasattr(os, "sched_getaffinity")
+    ours = sorted(os.sched_getaffinity(0)) if affinity else range(os.cpu_count() or 1)
+    for core in ours:
         cores.put(core)
-    with ProcessPoolExecutor(count, spawn, initializer=_settle, initargs=(cores,)) as workers:
+    with ProcessPoolExecutor(len(ours), spawn, initializer=_settle, initargs=(cores,)) as workers:
         futures = {workers.submit(_train_and_keep, runs, *group): group for group in todo}
         for future in as_completed(futures):
             future.result()

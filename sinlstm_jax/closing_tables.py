@@ -30,8 +30,9 @@ def losses_table(description: dict) -> Table:
     seeds = f"seed {description['seed']}"
     if not alone:
         seeds = f"seeds {description['seeds'][0]} to {description['seeds'][-1]}"
-    averaged_over = description["figures"][0]["averaged_over"]
-    kinds = {"average_loss": f"average\nof {averaged_over}"}
+    averaged_over = {figures["averaged_over"] for figures in description["figures"]}
+    of = f"of {averaged_over.pop()}" if len(averaged_over) == 1 else "loss"
+    kinds = {"average_loss": f"average\n{of}"}
     if alone:
         kinds = {"final_loss": "final\nloss"} | kinds
     tutorial = [printed[-len(kinds) :] for printed in _tutorial_figures(description)]

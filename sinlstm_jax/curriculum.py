@@ -61,7 +61,7 @@ def run(
       out: the run's folder.
       replicates: how many seeds to train at once, counted up from `seed`, each as it would be
         alone but for rounding, on all devices. One whose loss, gradient or weights are no longer
-        finite stays where it was.
+        finite stays where it was; where its stage has `undo_above`, where that began.
       checkpoint_every: iterations between checkpoints within a stage.
       implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that
         was stopped goes on with the one that it began with.

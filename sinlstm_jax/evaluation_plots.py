@@ -47,7 +47,10 @@ def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Repo
     steps = report.held_out.error_over_time.size
     axes.set(xscale="log", yscale="log", xlim=(1, steps), xlabel=STEP_LABEL)
     axes.set_ylabel("mean squared error")
-    axes.set_title(f"Error over the forecast, {report.held_out.waves.frequency.size} waves: {name}")
+    axes.set_title(
+        f"Error over the forecast, {report.held_out.waves.frequency.size} waves: {name}",
+        parse_math=False,
+    )
     axes.grid(alpha=0.3)
     axes.legend()
     save_figure(figure, path)
@@ -56,7 +59,7 @@ def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Repo
 def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
     """Draw the frequency error, and the error itself, over the frequencies of the grid."""
     figure = Figure(figsize=(8, 6), layout="constrained")
-    figure.suptitle(f"Inside and outside the trained band: {name}")
+    figure.suptitle(f"Inside and outside the trained band: {name}", parse_math=False)
     upper, lower = figure.subplots(2, sharex=True)
     frequency = grid.waves.frequency
     _per_frequency(upper, frequency, grid.frequency_error)
@@ -83,7 +86,7 @@ def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
 def plot_phase(path: Path, name: str, held_out: Evaluation) -> None:
     """Draw how the phase drifts off, and how many waves still hold it."""
     figure = Figure(figsize=(8, 6), layout="constrained")
-    figure.suptitle(f"Phase, {held_out.waves.frequency.size} waves: {name}")
+    figure.suptitle(f"Phase, {held_out.waves.frequency.size} waves: {name}", parse_math=False)
     upper, lower = figure.subplots(2, sharex=True)
     steps, _, phase = _where_all_are_measured(held_out)
     drift = np.where(np.isnan(phase), np.inf, np.abs(phase))  # dead: as far off as can be
@@ -112,7 +115,7 @@ def plot_amplitude(path: Path, name: str, held_out: Evaluation) -> None:
     axes.axhline(1, color="k", linestyle="--", linewidth=1, label="truth")
     axes.axhline(DEAD, color="k", linestyle=":", linewidth=1, label="below it, counted as dead")
     axes.set(xlabel=STEP_LABEL, ylabel="amplitude", ylim=(0, None))
-    axes.set_title(f"Amplitude, {held_out.waves.frequency.size} waves: {name}")
+    axes.set_title(f"Amplitude, {held_out.waves.frequency.size} waves: {name}", parse_math=False)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     save_figure(figure, path)
@@ -122,7 +125,10 @@ def plot_robustness(path: Path, name: str, report: Report, baselines: dict[str, 
     """Draw the error after histories with noise, and after ones with missing values."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     first, last = FIRST_400
-    figure.suptitle(f"Noise and gaps in the history, error over steps {first} to {last}: {name}")
+    figure.suptitle(
+        f"Noise and gaps in the history, error over steps {first} to {last}: {name}",
+        parse_math=False,
+    )
     panels = figure.subplots(1, 2, sharey=True)
     lines = [
         (name, report, "o-", "tab:red"),

@@ -54,7 +54,7 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
     low, high = axes.get_ylim()
     # Between two powers of ten there is nothing else to tell the scale.
     axes.yaxis.set_minor_formatter("{x:.4g}" if high / low < 10 else NullFormatter())
-    axes.set_title(title, y=1)  # a height spares matplotlib the search for one
+    axes.set_title(title, y=1, parse_math=False)  # a height spares matplotlib the search for one
     axes.legend()
     save_figure(figure, path)
 
@@ -83,7 +83,7 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
             label="prediction",
         )
         axes.set(ylabel="signal", ylim=(-1.3, 1.3), yticks=(-1, 0, 1), xlim=(0, time[-1]))
-        axes.set_title(forecast.title, loc="left", fontsize="medium", y=1)
+        axes.set_title(forecast.title, loc="left", fontsize="medium", y=1, parse_math=False)
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)
@@ -118,7 +118,7 @@ def plot_continuations(
             axes.plot(gaps, np.full(gaps.size, -0.9 * limit), "kx", label="missing samples")
         axes.plot(times[past:], after, color="tab:red", linestyle=(0, (6, 1.5)), label="forecast")
         axes.set(ylabel="signal", ylim=(-limit, limit), xlim=(times[0], times[-1]))
-        axes.set_title(name, loc="left", fontsize="medium")
+        axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a $ is one
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)
@@ -129,7 +129,7 @@ def _stacked(count: int, seconds: float, title: str) -> tuple[Figure, np.ndarray
     # Margins in inches, by hand: a layout engine draws everything twice.
     width, height = min(16, 7 + 0.6 * seconds), 2.1 * count + 1.1
     figure = Figure(figsize=(width, height))
-    figure.suptitle(title, y=1 - 0.12 / height)
+    figure.suptitle(title, y=1 - 0.12 / height, parse_math=False)
     rows = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(
         left=0.75 / width,

@@ -86,7 +86,9 @@ def run_stage(
                 reached = undo_where_wrong(stage, start_weights, reached)
                 for seed, wrong in zip(seeds, stage.went_wrong(losses), strict=True):
                     if wrong:
-                        outputs.console.print(f"  undone for seed {seed}: its loss ends too high")
+                        outputs.console.print(
+                            f"  undone for seed {seed}: its loss ends too high, or is no number"
+                        )
             standing = Standing(reached, seconds, implementation)
             save_standing(outputs.checkpoints, recipe, number, standing, description)
         _stop_at(signal, number, done, outputs.checkpoints)

@@ -104,6 +104,12 @@ def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
     assert (code, errors) == (2, "error: new/a.csv exists: give a name that does not\n")
 
 
+def test_names_in_a_picture_are_no_formulas(command, tmp_path):
+    given = "$x_$\n" + text(WAVES[:, :1])
+    assert command("forecast", "--picture", "a.png", "--steps", 1, given=given)[::2] == (0, "")
+    assert (tmp_path / "a.png").exists()
+
+
 def test_what_the_model_was_not_trained_on_is_said(command):
     code, output, errors = command("forecast", "--steps", 1, given=text(8 * WAVES[:50, :1]))
     assert code == 0 and len(output.splitlines()) == 2
@@ -122,6 +128,7 @@ def test_what_the_model_was_not_trained_on_is_said(command):
         (["--model", "nowhere"], "0\n", "nowhere does not exist: give a run's folder"),
         (["nowhere.csv"], "", "nowhere.csv cannot be read (No such file or directory)"),
         (["latin1.csv"], "", "latin1.csv is no text in UTF-8: give CSV text"),
+        (["--out", "new/x", "--picture", "new/x"], "0\n", "--out and --picture are both new/x"),
         (["--picture", "file/x.png"], "0\n", "file cannot be made (File exists)"),
         ([], "", "standard input is empty: give samples"),
         ([], "time,a\n", "there is a header, but no samples"),

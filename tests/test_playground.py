@@ -94,9 +94,10 @@ def test_what_is_no_run_is_named(tmp_path):
     shutil.rmtree(tmp_path / "gone" / "checkpoints" / "200")
     with pytest.raises(InputError, match=r"checkpoints/200 does not exist: give"):
         run_data(tmp_path / "gone")
-    a_run(tmp_path / "old", figures=[{"horizon": 10}])
-    with pytest.raises(InputError, match=r"old is of an older version of this package"):
-        run_data(tmp_path / "old")
+    for name, figures in (("old", [{"horizon": 10}]), ("odd", [1])):
+        a_run(tmp_path / name, figures=figures)
+        with pytest.raises(InputError, match=f"{name} is of an older version of this package"):
+            run_data(tmp_path / name)
     model = SineLSTM(2)
     model.output.bias[...] = jnp.array([np.inf])
     save_model(model, tmp_path / "infinite")

@@ -26,6 +26,8 @@ def properties(profile: str, folder: Path, say: Callable[[str], None]) -> dict:
         check=False,
     )
     counts = [tuple(map(int, found)) for found in COUNTED.findall(result.stdout)]
+    if not counts:
+        raise RuntimeError(f"pytest counted nothing:\n{result.stdout}{result.stderr}")
     inputs, failing = (sum(column) for column in zip(*counts, strict=True))
     summary = result.stdout.strip().splitlines()[-1]
     say(f"{inputs} inputs, {failing} failing: {summary}")

@@ -9,7 +9,7 @@ import tyro
 
 from ..command_files import make_way_for, opened, warn, written
 from ..continuing import continue_samples
-from ..errors import positive_integer
+from ..errors import InputError, positive_integer
 from ..plots import plot_continuations
 from ..samples import TRAINED_SAMPLES, read_samples
 from ..signals import SAMPLING_RATE
@@ -55,6 +55,8 @@ class ForecastOptions:
         steps = positive_integer("--steps", self.steps)
         every = None if self.every is None else positive_integer("--every", self.every)
         window = positive_integer("--window", self.window)
+        if self.out is not None and self.out == self.picture:
+            raise InputError(f"--out and --picture are both {self.out}: give two names")
         for path in (self.out, self.picture):
             if path is not None:
                 make_way_for(path)
