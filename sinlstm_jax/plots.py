@@ -118,7 +118,7 @@ def plot_continuations(
             axes.plot(gaps, np.full(gaps.size, -0.9 * limit), "kx", label="missing samples")
         axes.plot(times[past:], after, color="tab:red", linestyle=(0, (6, 1.5)), label="forecast")
         axes.set(ylabel="signal", ylim=(-limit, limit), xlim=(times[0], times[-1]))
-        axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a $ is one
+        axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a "$" stays one
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)
