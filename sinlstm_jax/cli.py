@@ -119,7 +119,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def tidy_exit():
     """Turn errors into one line without a traceback.
 
-    Exit codes: 2 for bad input, 3 for training that diverged, 4 for what cannot be written, 130 for
+    Exit codes: 2 for bad input, 3 for training that diverged, 4 for files that fail, 130 for
     Ctrl-C, 143 for SIGTERM.
     """
     keep_compiled_programs()
