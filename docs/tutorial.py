@@ -46,7 +46,7 @@ from flax import nnx
 from rich.console import Console
 
 import sinlstm_jax as sl
-from sinlstm_jax.baselines import fit_sine
+from sinlstm_jax.evaluation.baselines import fit_sine
 
 SHORT = os.environ.get("SINLSTM_TUTORIAL") == "short"
 FOLDER = Path(tempfile.mkdtemp())  # of the trained runs
@@ -447,7 +447,7 @@ show_errors(
 )
 
 # %% [markdown]
-# And this was one seed, a lucky one. `scripts/study.py` trains every recipe with many, and keeps
+# And this was one seed, a lucky one. `scripts/study` trains every recipe with many, and keeps
 # what came out in `docs/study.json`; each mark below is one seed. `curriculum` mostly fails: see
 # [results.md](results.md#recipes-and-tricks-over-many-seeds).
 

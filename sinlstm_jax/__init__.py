@@ -2,16 +2,16 @@
 
 from .curriculum import run
 from .errors import Diverged, InputError, Interrupted, SaveFailed
-from .evaluation import Waves, evaluate, forecast_function, held_out_waves, rollout_errors
-from .loading import load_model, load_models, load_pretrained, save_model
+from .evaluation.errors import Waves, evaluate, forecast_function, held_out_waves, rollout_errors
+from .formats.torch_weights import params_from_torch, params_to_torch
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
 from .optimizer import adam
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
+from .runs.loading import load_model, load_models, load_pretrained, save_model
 from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
-from .streaming import Forecaster
-from .torch_weights import params_from_torch, params_to_torch
+from .streams.forecaster import Forecaster
 from .training import Failure, TrainState, init_state, train_chunk, train_stage, train_step
 
 __all__ = [

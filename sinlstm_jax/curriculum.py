@@ -10,32 +10,32 @@ from flax import nnx
 from jax.sharding import Mesh
 from rich.console import Console
 
-from .background import Background
-from .checkpoints import Checkpoints
 from .errors import InputError, Interrupted, positive_integer
-from .figures import (
+from .files import as_path, writing_to
+from .model import SineLSTM, initial_model, split_model
+from .recipes import Recipe
+from .runs.background import Background
+from .runs.checkpoints import Checkpoints
+from .runs.folder import MetricsLog, open_run, write_description
+from .runs.loading import CHECKPOINTS
+from .runs.pictures import draw_long_term, draw_stage
+from .runs.processes import from_first, is_first
+from .runs.progress import RunProgress, Work
+from .runs.replicates import replicate_mesh, stack, take
+from .runs.report import (
     median_replicate,
     stage_figures,
     where_it_starts,
 )
-from .files import as_path, writing_to
-from .loading import CHECKPOINTS
-from .model import SineLSTM, initial_model, split_model
-from .pictures import draw_long_term, draw_stage
-from .processes import from_first, is_first
-from .progress import RunProgress, Work
-from .recipes import Recipe
-from .replicates import replicate_mesh, stack, take
-from .run_folder import MetricsLog, open_run, write_description
-from .run_stage import Outputs, compile_stage, run_stage
-from .seeds import run_keys, run_seeds
-from .standing import (
+from .runs.resume import (
     Standing,
     fresh_standing,
     is_complete,
     restore_standings,
     whole_steps,
 )
+from .runs.seeds import run_keys, run_seeds
+from .runs.stage import Outputs, compile_stage, run_stage
 
 
 def run(

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .errors import InputError, positive_integer, shown
-from .implementation import choose_implementation
+from .kernel import fused_lstm, fused_predict
+from .kernel.choice import choose_implementation
 from .lstm import PRECISION, LSTMCarry, LSTMWeights, lstm_scan, lstm_step
-from .native import fused_lstm, fused_predict
 
 MAX_HIDDEN_SIZE = 4096  # units; what a file that tells it may make a process allocate
 

@@ -10,7 +10,7 @@ import jax
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sinlstm_jax.native import NativeUnavailable, load
+from sinlstm_jax.kernel import NativeUnavailable, load
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -4,10 +4,10 @@ import sys
 
 import jax
 from rich.console import Console
-from test_replicates import ONE_STAGE
 
 from sinlstm_jax import run
-from sinlstm_jax.replicates import replicate_mesh
+from sinlstm_jax.runs.replicates import replicate_mesh
+from tests.runs.test_replicates import ONE_STAGE
 
 folder, counts = sys.argv[1], [int(count) for count in sys.argv[2:]]
 assert jax.device_count() == 8

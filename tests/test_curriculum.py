@@ -24,11 +24,11 @@ from sinlstm_jax import (
     run,
     sample_batch,
 )
-from sinlstm_jax.checkpoints import Checkpoints
-from sinlstm_jax.figures import last_line, loss_lines
 from sinlstm_jax.model import split_model
-from sinlstm_jax.pictures import picture_waves
-from sinlstm_jax.seeds import run_keys, run_seeds
+from sinlstm_jax.runs.checkpoints import Checkpoints
+from sinlstm_jax.runs.pictures import picture_waves
+from sinlstm_jax.runs.report import last_line, loss_lines
+from sinlstm_jax.runs.seeds import run_keys, run_seeds
 
 TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
@@ -234,7 +234,7 @@ def test_pictures_are_of_each_stages_model_and_the_seeds_waves(tmp_path, monkeyp
         drawn[path.name] = forecasts
         path.touch()
 
-    monkeypatch.setattr("sinlstm_jax.pictures.plot_forecasts", note)
+    monkeypatch.setattr("sinlstm_jax.runs.pictures.plot_forecasts", note)
     out = tmp_path / "run"
     run(TINY, 9, out, console=quiet())
     for name, step, steps in (

@@ -14,7 +14,7 @@ import pytest
 from sinlstm_jax import load_model, load_models, load_pretrained
 from sinlstm_jax.model import split_model
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
-from sinlstm_jax.run_folder import versions
+from sinlstm_jax.runs.folder import versions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

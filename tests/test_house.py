@@ -1,6 +1,7 @@
-"""The order of the modules: each imports only from those above it."""
+"""The order of the house: the story's modules and the wings, each importing only from its left."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -8,44 +9,55 @@ import pytest
 import sinlstm_jax
 
 PACKAGE = Path(sinlstm_jax.__file__).parent
+STORY = "signals lstm model optimizer training recipes curriculum rollout".split()
 ORDER = (
-    "errors files strangers interruption processes pace background seeds signals baselines "
-    "demodulation lstm native implementation model rollout evaluation optimizer training "
-    "replicates torch_weights checkpoints loading streaming samples continuing plots "
-    "evaluation_plots pictures evaluation_report progress run_folder recipes standing figures "
-    "closing_tables run_stage curriculum convert export playground command_files commands cli"
+    "errors strangers files signals lstm kernel optimizer plots model training recipes rollout "
+    "evaluation runs curriculum formats streams playground commands"
 ).split()
 
 
-NATIVE = "__init__ layer library".split()  # the package that stands in ORDER as one module
+def part(path):
+    """Return the story's module or the wing that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imported(module):
-    """Return the modules of the package that one of them, or a package in it, imports."""
-    if (PACKAGE / module).is_dir():
-        return set().union(*(_imported(path, 2) for path in (PACKAGE / module).glob("*.py")))
-    return _imported(PACKAGE / f"{module}.py", 1)
+def imported(path):
+    """Return the modules of the package that a file imports, as paths below it."""
+    above = path.relative_to(PACKAGE).parent.parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = above[: len(above) - node.level + 1]
+            names = (node.module,) if node.module else tuple(alias.name for alias in node.names)
+            found |= {(*base, *name.split(".")) for name in names}
+    return found
 
 
-def _imported(path, level):
-    nodes = ast.walk(ast.parse(path.read_text()))
-    return {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.level == level}
+def files_of(name):
+    return sorted((PACKAGE / name).glob("*.py")) or [PACKAGE / f"{name}.py"]
 
 
 def test_every_module_has_its_place():
-    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert {path.stem for path in PACKAGE.glob("*.py")} | packages == {*ORDER, "__init__"}
-    assert {path.stem for path in (PACKAGE / "native").glob("*.py")} == set(NATIVE)
+    there = {part(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert there == set(ORDER)
+    assert set(STORY) <= there
+    depths = {len(path.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("*.py")}
+    assert max(depths) == 2, "wings are one level deep"
 
 
-@pytest.mark.parametrize("module", ORDER)
-def test_modules_import_only_from_above(module):
-    assert imported(module) <= set(ORDER[: ORDER.index(module)])
+@pytest.mark.parametrize("name", ORDER)
+def test_modules_import_only_from_their_left(name):
+    targets = {target[0] for path in files_of(name) for target in imported(path)}
+    assert targets <= {*ORDER[: ORDER.index(name)], name}
 
 
-@pytest.mark.parametrize("module", ["plots", "checkpoints"])
-def test_plots_and_checkpoints_know_no_training(module):
-    assert not imported(module) & {"training", "curriculum"}
+@pytest.mark.parametrize("wing", [name for name in ORDER if (PACKAGE / name).is_dir()])
+def test_within_a_wing_data_flows_one_way(wing):
+    inside = {
+        path.stem: {target[1] for target in imported(path) if target[0] == wing and target[1:]}
+        for path in files_of(wing)
+    }
+    graphlib.TopologicalSorter(inside).prepare()  # raises CycleError
 
 
 def test_public_names_exist_and_are_all_listed():

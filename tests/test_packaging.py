@@ -5,7 +5,7 @@ import tomllib
 from importlib import metadata, resources
 from pathlib import Path
 
-import check_wheel
+from scripts.publish import check_wheel
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -30,7 +30,6 @@ from sinlstm_jax import (
     Stage,
     Waves,
     adam,
-    cli,
     commands,
     curriculum,
     draw_waves,
@@ -57,6 +56,7 @@ from sinlstm_jax import (
     train_stage,
     train_step,
 )
+from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import InputError
 from sinlstm_jax.model import split_model
 

@@ -19,7 +19,7 @@ from sinlstm_jax import (
     save_model,
     stepper,
 )
-from sinlstm_jax.export import export
+from sinlstm_jax.formats.export import export
 from sinlstm_jax.model import split_model
 from sinlstm_jax.rollout import _forecast
 

@@ -9,12 +9,12 @@ import torch_cases
 import torch_equations
 from flax import nnx
 from porting_page import another_network
-from test_porting import BOTH_LAYERS, folded_projection, page, waves
+
+from tests.test_porting import BOTH_LAYERS, folded_projection, page, waves
 
 torch = pytest.importorskip("torch", reason="needs pip install '.[torch]'")
 
-import torch_reference  # noqa: E402  (needs torch)
-
+from scripts.porting import torch_reference  # noqa: E402  (needs torch)
 from sinlstm_jax import SineLSTM, observe, params_from_torch, params_to_torch  # noqa: E402
 
 torch.set_num_threads(1)  # as the fixtures are made; where cores are busy, more wait for each other

@@ -14,8 +14,8 @@ from sinlstm_jax import (
     sample_batches,
     train_stage,
 )
+from sinlstm_jax.formats.torch_weights import arrays_to_torch
 from sinlstm_jax.model import split_model
-from sinlstm_jax.torch_weights import arrays_to_torch
 from sinlstm_jax.training import mean_squared_error
 
 PAST = 100

@@ -1,1 +1,1 @@
-"""What scripts/benchmark.py is made of: timing, the sides, what is measured, and the report."""
+"""What scripts/benchmarks is made of: timing, the sides, what is measured, and the report."""

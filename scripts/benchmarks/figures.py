@@ -9,11 +9,11 @@ from importlib import metadata
 from pathlib import Path
 
 import jax
-from results import replace_between
 
 from sinlstm_jax.files import replacing
-from sinlstm_jax.run_folder import versions
+from sinlstm_jax.runs.folder import versions
 
+from ..publish.results import replace_between
 from .bars import judge
 from .measures import measure, stage_settings
 from .picture import plot_cost

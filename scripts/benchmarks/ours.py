@@ -9,9 +9,9 @@ import optax
 from flax import nnx
 
 from sinlstm_jax import NO_INPUT, SineLSTM, adam, draw_waves, forecast, init_state, train_chunk
+from sinlstm_jax.kernel import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
-from sinlstm_jax.native import fused_lstm
 from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
 from sinlstm_jax.training import AHEAD, draw_ahead, train_on_waves

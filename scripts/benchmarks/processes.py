@@ -13,7 +13,7 @@ from .measures import stage_settings
 from .plan import Plan
 from .timing import Work, alternate, spread, spreads
 
-SCRIPTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROGRESS = re.compile(r"\s*step +\d+ +loss")  # begins a line of it
 
 
@@ -84,7 +84,7 @@ def _curricula(sides: dict) -> dict:
 
 
 def _our_curriculum(plan: Plan, out: str) -> list[str]:
-    script = str(SCRIPTS / "curriculum.py")
+    script = str(ROOT / "scripts" / "curriculum.py")
     return [sys.executable, script, "--recipe", plan.recipe.name, "--out", out]
 
 
@@ -102,7 +102,7 @@ def _pytorch_curriculum(plan: Plan, out: str) -> list[str]:
 
 
 def _worker(task: dict) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.worker", json.dumps(task)]
+    return [sys.executable, "-m", "scripts.benchmarks.worker", json.dumps(task)]
 
 
 def _watch(
@@ -113,7 +113,7 @@ def _watch(
     Raises:
       RuntimeError: it failed, or ended without the line; its errors were printed.
     """
-    paths = [str(SCRIPTS), *filter(None, [environment.get("PYTHONPATH")])]
+    paths = [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
     environment = {**environment, "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         lines = []

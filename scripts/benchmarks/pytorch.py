@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-from torch_reference import TorchSineLSTM
 
+from ..porting.torch_reference import TorchSineLSTM
 from .batches import NO_INPUT, draw_values
 from .sides import Setting
 from .timing import Work

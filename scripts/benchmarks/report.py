@@ -1,7 +1,6 @@
 """What is told of the measurements in words: lines of progress, and the tables."""
 
-from results import markdown
-
+from ..publish.results import markdown
 from .timing import Spread
 
 

@@ -30,7 +30,7 @@ class Setting(NamedTuple):
 def load_side(name: str):
     """Return a side, or raise ModuleNotFoundError or ValueError where it cannot be had."""
     module, implementation = SIDES[name]
-    side = import_module(f"benchmarks.{module}").Side
+    side = import_module(f".{module}", __package__).Side
     return side(implementation) if implementation else side()
 
 

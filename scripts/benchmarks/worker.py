@@ -1,4 +1,4 @@
-"""A process of its own for one side: `python -m benchmarks.worker TASK`, a JSON object.
+"""A process of its own for one side: `python -m scripts.benchmarks.worker TASK`, a JSON object.
 
 With "iterations": import the side, train, and print seconds of both and the peak memory, as JSON.
 With "stages": train PyTorch's curriculum.
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.sides import Setting, load_side
+from .sides import Setting, load_side
 
 
 def main(task: dict) -> None:

@@ -1,1 +1,1 @@
-"""What scripts/reliability.py tries to break, one kind of trial a module."""
+"""What scripts/trials tries to break, one kind of trial a module."""

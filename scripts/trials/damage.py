@@ -11,11 +11,12 @@ from unittest import mock
 import numpy as np
 from rich.console import Console
 
-from sinlstm_jax import curriculum, run_stage
+from sinlstm_jax import curriculum
 from sinlstm_jax.errors import InputError
-from sinlstm_jax.loading import CHECKPOINTS
 from sinlstm_jax.recipes import Recipe, Stage
-from sinlstm_jax.standing import save_standing
+from sinlstm_jax.runs import stage as run_stage
+from sinlstm_jax.runs.loading import CHECKPOINTS
+from sinlstm_jax.runs.resume import save_standing
 
 from .sessions import differences, outcome
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from results import markdown, replace_between
+from ..publish.results import markdown, replace_between
 
 
 def publish(root: Path) -> None:

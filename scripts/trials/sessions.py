@@ -14,13 +14,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from sinlstm_jax.checkpoints import Checkpoints
-from sinlstm_jax.loading import CHECKPOINTS
 from sinlstm_jax.model import initial_model
 from sinlstm_jax.recipes import Recipe
-from sinlstm_jax.run_folder import DESCRIPTION, METRICS
-from sinlstm_jax.seeds import run_keys
-from sinlstm_jax.standing import restore_standings, whole_steps
+from sinlstm_jax.runs.checkpoints import Checkpoints
+from sinlstm_jax.runs.folder import DESCRIPTION, METRICS
+from sinlstm_jax.runs.loading import CHECKPOINTS
+from sinlstm_jax.runs.resume import restore_standings, whole_steps
+from sinlstm_jax.runs.seeds import run_keys
 
 SCRIPT = Path(__file__).parents[1] / "curriculum.py"
 POLL = 0.001  # s

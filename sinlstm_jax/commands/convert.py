@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from ..convert import convert
+from ..formats.convert import convert
 from .shared import optional
 
 

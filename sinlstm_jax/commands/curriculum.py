@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from ..closing_tables import closing_table
 from ..curriculum import run
-from ..interruption import Interruption
-from ..processes import join
 from ..recipes import DEFAULT_SEED, RECIPES, find_recipe
+from ..runs.closing_tables import closing_table
+from ..runs.interruption import Interruption
+from ..runs.processes import join
 from .shared import DEVICES, computing_on, optional, printing_console
 
 

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ..command_files import make_folder
 from ..errors import InputError
-from ..evaluation import BASELINES, checked_horizon, forecast_function, report
-from ..evaluation_plots import plot_evaluation
-from ..evaluation_report import tables, write_csv
+from ..evaluation.errors import BASELINES, checked_horizon, forecast_function, report
+from ..evaluation.plots import plot_evaluation
+from ..evaluation.tables import tables, write_csv
 from ..files import as_path
-from ..loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
 from ..model import SineLSTM
+from ..runs.loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
+from .files import make_folder
 from .shared import DEVICES, SHIPPED, computing_on, optional, printing_console
 
 

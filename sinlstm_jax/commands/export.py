@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from ..export import export
+from ..formats.export import export
 from .shared import named_model, optional
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ..command_files import make_way_for, opened, warn, written
-from ..continuing import continue_samples
 from ..errors import InputError, positive_integer
 from ..plots import plot_continuations
-from ..samples import TRAINED_SAMPLES, read_samples
 from ..signals import SAMPLING_RATE
+from ..streams.csv_forecasts import continue_samples
+from ..streams.samples import TRAINED_SAMPLES, read_samples
+from .files import make_way_for, opened, warn, written
 from .shared import DEVICES, SHIPPED, computing_on, named_model, optional
 
 

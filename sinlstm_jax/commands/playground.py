@@ -8,8 +8,8 @@ import tyro
 
 from ..errors import InputError
 from ..files import as_path
-from ..loading import CHECKPOINTS
 from ..playground import pretrained_data, run_data, write_page
+from ..runs.loading import CHECKPOINTS
 from .shared import SHIPPED, only_model, optional
 
 

@@ -7,9 +7,9 @@ import tyro
 from rich.console import Console
 
 from ..errors import InputError
-from ..loading import load_model, load_pretrained
 from ..model import SineLSTM
-from ..processes import is_first
+from ..runs.loading import load_model, load_pretrained
+from ..runs.processes import is_first
 
 DEVICES = "{cpu,gpu,tpu}"
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for

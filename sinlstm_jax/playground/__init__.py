@@ -14,10 +14,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import replacing
-from ..loading import load_model, load_pretrained
 from ..model import SineLSTM, split_model
 from ..recipes import DEFAULT_SEED
-from ..run_folder import DESCRIPTION, read_description
+from ..runs.folder import DESCRIPTION, read_description
+from ..runs.loading import load_model, load_pretrained
 from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
 
 SCRIPTS = [

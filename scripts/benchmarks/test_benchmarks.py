@@ -1,0 +1,237 @@
+"""The benchmark's bookkeeping with fake sides and a fake clock, and a tiny run of all of it."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.benchmarks import __main__ as benchmark
+from scripts.benchmarks import measures
+from scripts.benchmarks.bars import judge
+from scripts.benchmarks.batches import draw_values
+from scripts.benchmarks.plan import Plan
+from scripts.benchmarks.report import duration
+from scripts.benchmarks.sides import Setting
+from scripts.benchmarks.timing import Work, alternate, ratio, spread
+from sinlstm_jax import generate_sample
+from sinlstm_jax.recipes import RECIPES
+
+ROOT = Path(__file__).parents[2]
+
+
+class FakeMachine:
+    """A clock that only work moves, and the names of those who worked."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.calls = []
+
+    def clock(self):
+        return self.now
+
+    def work(self, name, seconds, **options):
+        """Return work of so many seconds a unit; of several, one after the other, from then on."""
+        turns = iter(seconds) if isinstance(seconds, list) else itertools.repeat(seconds)
+
+        def run(count):
+            self.calls.append((name, count))
+            self.now += count * next(turns)
+
+        return Work(run, **options)
+
+
+@pytest.fixture
+def machine():
+    return FakeMachine()
+
+
+def test_sides_take_turns_and_every_second_round_goes_backwards(machine):
+    works = {name: machine.work(name, 1.0) for name in "abc"}
+    alternate(works, 1.0, 3, machine.clock)
+    assert "".join(name for name, _ in machine.calls[-9:]) == "abc" + "cba" + "abc"
+
+
+def test_a_side_works_as_long_as_it_is_told_to(machine):
+    works = {"fast": machine.work("fast", 0.01), "slow": machine.work("slow", 1.0)}
+    timings = alternate(works, 2.0, 2, machine.clock)
+    assert machine.calls[-2:] == [("slow", 2), ("fast", 200)]
+    assert timings["fast"].amount == 200
+    np.testing.assert_allclose(timings["fast"].seconds, [0.01, 0.01], rtol=1e-9)
+
+
+def test_the_first_call_is_not_timed(machine):
+    timings = alternate({"a": machine.work("a", [60.0] + [1.0] * 5)}, 1.0, 3, machine.clock)
+    assert timings["a"].seconds == [1.0, 1.0, 1.0]
+
+
+def test_time_is_told_per_unit_of_size_one_and_work_ends(machine):
+    works = {"a": machine.work("a", 5.0, size=10, most=3)}
+    timings = alternate(works, 1000.0, 1, machine.clock)
+    assert timings["a"].seconds == [0.5]
+    assert timings["a"].amount == 30
+
+
+def test_cold_work_has_no_warm_up(machine):
+    timings = alternate({"a": machine.work("a", [3.0, 4.0], cold=True)}, 9.0, 2, machine.clock)
+    assert machine.calls == [("a", 1), ("a", 1)]
+    assert timings["a"].seconds == [3.0, 4.0]
+
+
+def test_ratios_are_taken_within_a_repeat():
+    slow, fast = [10.0, 40.0, 30.0], [5.0, 5.0, 10.0]  # the ratio of medians would be 6
+    found = ratio(slow, fast)
+    assert (found.median, found.lowest, found.highest) == (3.0, 2.0, 8.0)
+
+
+def test_training_iteration_has_the_shape_that_is_promised(machine, monkeypatch):
+    class Side:
+        def __init__(self, seconds):
+            self.seconds = seconds
+
+        def training(self, setting):
+            return machine.work("side", self.seconds * setting.window)
+
+        def parts(self, setting):
+            return {"layer": machine.work("layer", 100.0), "data": machine.work("data", 25.0)}
+
+    monkeypatch.setattr(measures, "alternate", partial(alternate, clock=machine.clock))
+    sides = {"fused": Side(1.0), "scan": Side(2.0), "PyTorch": Side(7.0)}
+    plan = tiny_plan()
+    result = measures.training_iteration(plan, sides, Setting(150), lambda *_: None)
+    assert result["ratio_to_pytorch"] == 7.0
+    assert result["ratios_to_pytorch"]["scan"].median == 3.5
+    assert result["seconds"]["PyTorch"].median == 1050.0
+    assert result["parts_together"].median == 125.0
+    assert result["ratio_to_parts"].median == 1.2
+
+    del sides["PyTorch"], sides["fused"]
+    result = measures.training_iteration(plan, sides, Setting(150), lambda *_: None)
+    assert result["ratio_to_pytorch"] is None
+    assert result["ratio_to_parts"].median == 2.4
+
+
+def test_bars_are_judged_on_their_side():
+    def window(to_pytorch, to_parts):
+        return {"ratio_to_pytorch": to_pytorch, "ratio_to_parts": spread([to_parts])}
+
+    figures = {
+        "ours": "fused",
+        "training_iteration": {"300": window(5.9, 1.2), "500": window(5.9, 1.4)},
+        "beside_training": {"cold": 9.0},
+        "whole_curriculum": {"ratios_to_pytorch": {"cold": 4.0}},
+        "rollout": [],
+        "streaming_step": {"ratio_to_pytorch": None},
+        "compilation": {"longest_to_shortest": spread([1.0])},
+    }
+    verdicts = {row["bar"]: row["reached"] for row in judge(figures)}
+    assert verdicts == {
+        "training iteration, window 300: times faster than PyTorch": False,
+        "training iteration, window 300: over layer, data and Adam alone": True,
+        "training iteration, window 500: times faster than PyTorch": True,
+        "training iteration, window 500: over layer, data and Adam alone": False,
+        "whole curriculum, cold caches: times faster than PyTorch": False,
+        "whole curriculum, cold caches: seconds beside iterations": True,
+        "whole curriculum, warm caches: times faster than PyTorch": None,
+        "whole curriculum, warm caches: seconds beside iterations": None,
+        "streaming step: times faster than PyTorch": None,
+        "compilation: the longest window's over the shortest's": True,
+    }
+
+
+def test_the_other_sides_get_the_tutorials_batches():
+    ours = np.random.RandomState(3)
+    _, past, _, future = generate_sample(None, None, 4, 50, 100, rng=ours)
+    theirs = draw_values(np.random.RandomState(3), 4, 150)
+    np.testing.assert_array_equal(theirs, np.concatenate([past, future], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.00038, "380 µs"), (1.2345, "1.23 s"), (0.01, "10 ms"), (4e-8, "0.04 µs"), (2e3, "2000 s")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [benchmark.Options(cores=0), benchmark.Options(json=Path("no/such/folder/file.json"))],
+)
+def test_bad_options_end_with_one_line(options, capsys):
+    with pytest.raises(SystemExit) as ending:
+        benchmark.main(options)
+    assert ending.value.code == 2
+    output, errors = capsys.readouterr()
+    assert not output
+    assert errors.startswith("error: --")
+    assert errors.count("\n") == 1
+
+
+def tiny_plan(**changes):
+    sizes = {
+        "recipe": RECIPES["short-window"],
+        "seconds": 0.0,
+        "repeats": 2,
+        "rollouts": ((1, 30), (2, 20)),
+        "rollout_seconds": 0.0,
+        "replicates": (2,),
+        "compilations": (150,),
+        "starts": 1,
+    }
+    return Plan(**sizes | changes)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from scripts.benchmarks.test_benchmarks import tiny_plan
+from scripts.benchmarks import processes, sides
+from scripts.benchmarks.figures import collect, publish
+sides.SIDES = {"scan": ("ours", "scan"), "PyTorch": ("not_installed", None)}
+starting = [sys.executable, "-c", "import time; print('step 0 loss 1', flush=True); time.sleep(60)"]
+processes._curricula = lambda sides: {"ours": lambda plan, out: starting}
+figures = collect(tiny_plan(), full=False, cores=1, pinned=False)
+publish(Path(sys.argv[1]), figures)
+"""
+
+
+def test_a_tiny_run_publishes_its_figures(tmp_path):
+    docs = tmp_path / "docs"
+    (docs / "images").mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "benchmarks.md", docs)
+    shutil.copy(ROOT / "README.md", tmp_path)
+    paths = str(ROOT)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RUN, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert result.returncode == 0, result.stderr
+    assert (
+        "PyTorch is left out: No module named 'scripts.benchmarks.not_installed'" in result.stdout
+    )
+    assert "rollout step, batch 2, 20 steps: scan" in result.stdout
+    figures = json.loads((docs / "benchmarks.json").read_text())
+    assert figures["ours"] == "scan"
+    assert list(figures["missing"]) == ["PyTorch"]
+    assert set(figures["training_iteration"]) == {"150"}
+    for result in figures["training_iteration"].values():
+        assert result["ratio_to_pytorch"] is None
+        assert result["seconds"]["scan"]["lowest"] > 0
+    assert figures["start_up"]["scan"]["peak_bytes"]["median"] > 5e7
+    assert figures["versions"]["jax"]
+    written = (docs / "benchmarks.md").read_text()
+    assert "Left out: PyTorch" in written
+    assert "<!-- rollout -->\n| batch | steps | scan |" in written
+    assert "fused |" not in written  # every table is a new one
+    assert (docs / "images" / "benchmark-cost.png").stat().st_size > 10_000

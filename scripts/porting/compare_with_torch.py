@@ -1,0 +1,179 @@
+"""Compare with PyTorch: distances from the golden fixtures, and loss curves on the same batches.
+
+Needs `pip install '.[test,torch]'`. Writes the table in docs/porting.md, and the picture
+docs/images/same_batches.png with its table in docs/results.md.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+import torch
+import tyro
+from matplotlib.figure import Figure
+
+from sinlstm_jax import adam, init_state, params_from_torch, sample_batches, train_stage
+from sinlstm_jax.commands.main import tidy_exit
+from sinlstm_jax.model import split_model
+from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
+
+from ..publish.results import markdown, replace_between
+from . import torch_reference
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import test_torch_golden as golden  # noqa: E402
+import torch_cases  # noqa: E402
+
+RECIPE = RECIPES["short-window"]
+(STAGE,) = RECIPE.stages
+SMOOTH = 50  # iterations that the picture averages over
+THRESHOLDS = (1e-6, 1e-3, 1e-1)  # relative differences of the loss
+
+
+@dataclass(frozen=True)
+class Options:
+    """Drive this port and PyTorch with one stream of batches and compare their losses."""
+
+    iterations: int = STAGE.iterations
+    """How many; the published figures are for the whole short-window run."""
+    seed: int = DEFAULT_SEED
+    """Of the initial weights (PyTorch's) and of the batches (NumPy's)."""
+
+
+def main(options: Options) -> None:
+    """Measure the distances, train all four, and write the picture and the tables."""
+    torch.set_num_threads(1)
+    replace_between(ROOT / "docs" / "porting.md", "distances", distances_table())
+    weights = torch_reference.initial_weights(options.seed)
+    losses = {
+        dtype: (train_torch(weights, options, dtype), train_ours(weights, options, dtype))
+        for dtype in ("float32", "float64")
+    }
+    replace_between(ROOT / "docs" / "results.md", "same-batches", table(losses))
+    plot(ROOT / "docs" / "images" / "same_batches.png", losses)
+
+
+def distances_table() -> str:
+    """Return the largest distances over all golden fixtures, beside their bounds."""
+    fresh, trained = [], []
+    for dtype, implementation in torch_cases.SIDES:
+        distances, once_trained = np.zeros(4), np.zeros(4)
+        for window, batch_size, case_dtype in torch_cases.passes():
+            if case_dtype != dtype:
+                continue
+            case = f"{window}/{batch_size}/{dtype}"
+            for seed in golden.seeds("pass"):
+                batch = torch_cases.batch_for(seed, window, batch_size, dtype)
+                weights = golden.fixture(f"initial/{seed}")
+                expected = golden.fixture(f"pass/{seed}/{case}")
+                apart = torch_cases.pass_distances(weights, batch, expected, dtype, implementation)
+                distances = np.maximum(distances, apart)
+            batch = torch_cases.batch_for(0, window, batch_size, dtype)
+            weights, expected = golden.fixture("trained"), golden.fixture(f"trained pass/{case}")
+            apart = torch_cases.pass_distances(weights, batch, expected, dtype, implementation)
+            once_trained = np.maximum(once_trained, apart)
+        for seed in golden.seeds("adam"):
+            for setting in torch_cases.SETTINGS:
+                apart = torch_cases.training_distance(
+                    golden.fixture(f"initial/{seed}"),
+                    torch_cases.batches_for(seed, setting, dtype),
+                    setting,
+                    golden.fixture(f"adam/{seed}/{setting.horizon}/{dtype}"),
+                    dtype,
+                    implementation,
+                )
+                distances[3] = max(distances[3], apart)
+        side = f"{dtype}, {implementation}"
+        fresh.append([side, "fresh", *cells(distances, torch_cases.FRESH[dtype])])
+        one_pass = cells(once_trained, torch_cases.TRAINED[dtype])[:-1]
+        trained.append([side, "trained", *one_pass, "not compared"])
+    header = ["dtype, implementation", "weights", "outputs", "loss, relative"]
+    header += ["gradients, relative", f"weights after {torch_cases.ITERATIONS} iterations"]
+    return markdown(header, fresh + trained)
+
+
+def cells(distances, bounds) -> list[str]:
+    """Return distances beside their bounds, as the table shows them."""
+    return [f"{d:.0e} (bound {b:.0e})" for d, b in zip(distances, bounds, strict=True)]
+
+
+def batches(options: Options, dtype: str):
+    """Return the tutorial's stream of batches."""
+    rng = np.random.RandomState(options.seed)
+    return sample_batches(rng, RECIPE.batch_size, RECIPE.past, STAGE.horizon, dtype)
+
+
+def train_torch(weights: dict, options: Options, dtype: str) -> np.ndarray:
+    """Return PyTorch's losses."""
+    losses, _ = torch_reference.train(
+        weights,
+        batches(options, dtype),
+        options.iterations,
+        STAGE.learning_rate,
+        STAGE.epsilon,
+        np.dtype(dtype),
+    )
+    return losses
+
+
+def train_ours(weights: dict, options: Options, dtype: str) -> np.ndarray:
+    """Return our losses."""
+    with jax.enable_x64(dtype == "float64"):
+        model = params_from_torch({name: a.astype(dtype) for name, a in weights.items()})
+        optimizer = adam(STAGE.learning_rate, STAGE.epsilon)
+        (state,) = train_stage(
+            init_state(model, optimizer, options.iterations),
+            batches(options, dtype),
+            pause_every=(options.iterations,),
+            structure=split_model(model)[0],
+            optimizer=optimizer,
+        )
+        return np.asarray(state.losses)
+
+
+def table(losses: dict) -> str:
+    """Return at which iteration the two sides first differ by how much, and the end."""
+    rows = []
+    for dtype, (theirs, ours) in losses.items():
+        apart = np.abs(ours - theirs) / theirs
+        firsts = [
+            str(np.argmax(apart > threshold)) if (apart > threshold).any() else "never"
+            for threshold in THRESHOLDS
+        ]
+        ends = [f"{side[-RECIPE.display_every :].mean():.5f}" for side in (theirs, ours)]
+        rows.append([dtype, *firsts, f"{apart.max():.1e}", *ends])
+    header = ["dtype", *(f"first beyond {threshold:g}" for threshold in THRESHOLDS)]
+    header += ["largest", "PyTorch's last average", "ours"]
+    return markdown(header, rows)
+
+
+def plot(path: Path, losses: dict) -> None:
+    """Draw both loss curves on top of each other, and their difference below."""
+    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True)
+    theirs, ours = losses["float32"]
+    kernel = np.full(SMOOTH, 1 / SMOOTH)
+    iterations = np.arange(theirs.size - SMOOTH + 1) + (SMOOTH - 1) / 2
+    smooth = [np.convolve(side, kernel, "valid") for side in (theirs, ours)]
+    upper.plot(iterations, smooth[0], color="0.6", linewidth=4, label="PyTorch")
+    upper.plot(iterations, smooth[1], "--", color="tab:red", linewidth=1.3, label="this port")
+    upper.set(yscale="log", ylabel=f"mean squared error,\naverage of {SMOOTH} iterations")
+    upper.set_title("Same initial weights, same batches: float32")
+    upper.legend()
+    for (dtype, (theirs, ours)), colour, style in zip(
+        losses.items(), ("tab:red", "tab:blue"), ("-", ":"), strict=True
+    ):
+        apart = np.abs(ours - theirs) / theirs
+        apart[apart == 0] = np.nan  # a log axis has no place for equal bits
+        lower.plot(apart, style, color=colour, linewidth=1, label=dtype)
+    lower.set(yscale="log", xlabel="iteration", ylabel="relative difference\nof the two losses")
+    lower.legend()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    with tidy_exit():
+        main(tyro.cli(Options))

@@ -1,0 +1,75 @@
+"""Take a picture of a playground, in the system's Chromium: docs/images/playground.png.
+
+Needs `pip install -e ".[browser]"`, and chromium from the system's packages.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from sinlstm_jax.commands.main import tidy_exit
+from sinlstm_jax.errors import InputError
+from sinlstm_jax.files import replacing
+
+ROOT = Path(__file__).parents[2]
+ARGUMENTS = """
+    --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
+    --disable-background-networking --disable-component-update
+""".split()
+
+
+@dataclass(frozen=True)
+class Options:
+    """Take a picture of a playground."""
+
+    page: Path = ROOT / "docs" / "playground.html"
+    """What `sinlstm playground` wrote."""
+    out: Path = ROOT / "docs" / "images" / "playground.png"
+    """The picture."""
+    width: int = 1200
+    """Of the window, in pixels."""
+    height: int = 1010
+    """Of the window, in pixels."""
+    dark: bool = False
+    """Ask for the dark colours."""
+    whole: bool = False
+    """Take the whole page, not what a window of that height shows."""
+
+
+def main(options: Options) -> None:
+    """Open the page as it is at first, and save what is seen of it."""
+    with chromium() as browser, replacing(options.out) as temporary:
+        scheme = "dark" if options.dark else "light"
+        size = {"width": options.width, "height": options.height}
+        page = browser.new_page(viewport=size, color_scheme=scheme)
+        page.goto(options.page.absolute().as_uri())
+        for drawn_last in ("#summary:not(:empty)", ".stage:last-child .error:not(:empty)"):
+            page.locator(drawn_last).wait_for()
+        page.screenshot(path=temporary, type="png", full_page=options.whole)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator:
+    """Give Playwright's browser on the system's Chromium, or raise InputError without one."""
+    path = shutil.which("chromium")
+    if path is None:
+        raise InputError("there is no chromium here: install it from the system's packages")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise InputError("there is no Playwright here: pip install -e '.[browser]'") from None
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+if __name__ == "__main__":
+    with tidy_exit():
+        main(tyro.cli(Options))

@@ -1,0 +1,278 @@
+"""The comparison that the tutorial never made: recipes, single tricks, budgets, over many seeds.
+
+What is done is kept under --runs and not computed again: stop it whenever you like. It writes
+docs/study.json and, from that, the tables and pictures of docs/results.md.
+"""
+
+import json
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+from rich.console import Console
+
+from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
+from sinlstm_jax.commands.main import keep_compiled_programs
+from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, held_out_waves
+from sinlstm_jax.files import replacing
+from sinlstm_jax.model import SineLSTM, initial_model, split_model
+from sinlstm_jax.recipes import RECIPES, Recipe, Stage
+from sinlstm_jax.runs.replicates import fetch, place, place_keys, stack, take
+from sinlstm_jax.runs.resume import undo_where_wrong
+from sinlstm_jax.runs.seeds import run_keys
+
+from .report import LONGER, publish
+
+ROOT = Path(__file__).parents[2]
+INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
+LONG_INTERVALS = (*INTERVALS, (5000, 10000))
+CURVE_POINTS = 200  # of a loss curve over a whole recipe
+SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of the iterations of `fast`, to see what it needs
+GROUP = 2  # seeds that are trained at once, and kept when done; more overflow the caches
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train every variant over its seeds, then write docs/study.json, tables and pictures."""
+
+    runs: Path = ROOT / "runs" / "study"
+    """Folder of what is done."""
+    train: bool = True
+    """Train what is missing; --no-train publishes the variants that are complete."""
+
+
+class Variant(NamedTuple):
+    """A recipe, perhaps with one trick changed, and the seeds it is tried with."""
+
+    name: str
+    recipe: Recipe
+    seeds: range
+    forget_bias: float | None = None  # instead of 1
+    trainable: nnx.filterlib.Filter = nnx.Param
+    intervals: tuple[tuple[int, int], ...] = INTERVALS  # of forecast steps
+
+
+def variants() -> list[Variant]:
+    """Return all that is compared: recipes, one change at a time to three of them, budgets.
+
+    And how far `tuned` goes with five times the budget and its input bias trained.
+    """
+    many, some, few = range(1, 33), range(1, 17), range(1, 9)
+    counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
+    counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
+    found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
+    every_bias = (nnx.Param, FrozenBias)
+    for name, changes in (
+        ("fast", {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}}),
+        ("curriculum", {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}}),
+    ):
+        recipe = RECIPES[name]
+        base = Variant(name, recipe, few)
+        found += [
+            base._replace(name=f"{name}, forget bias 0", forget_bias=0.0),
+            base._replace(name=f"{name}, input bias trained", trainable=every_bias),
+            base._replace(name=f"{name}, no curriculum", recipe=_without_curriculum(recipe)),
+        ]
+        for words, change in changes.items():
+            stages = tuple(replace(stage, **change) for stage in recipe.stages)
+            found.append(
+                base._replace(name=f"{name}, {words}", recipe=replace(recipe, stages=stages))
+            )
+    tuned = Variant("tuned", RECIPES["tuned"], range(201, 209))
+    found += [
+        tuned._replace(name="tuned, forget bias 0", forget_bias=0.0),
+        tuned._replace(name="tuned, input bias trained", trainable=every_bias),
+    ]
+    longer = _scaled(RECIPES["tuned"], 4)
+    last = replace(
+        longer.stages[-1], horizon=5000, iterations=2500, learning_rate=0.001, warmup=200
+    )
+    longer = replace(longer, stages=(*longer.stages, last))
+    found.append(Variant(LONGER, longer, range(401, 409), None, every_bias, LONG_INTERVALS))
+    fast = RECIPES["fast"]
+    return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
+
+
+def _scaled(recipe: Recipe, factor: float) -> Recipe:
+    """Return the recipe with so many times the iterations of every stage, and of its warm-up."""
+    stages = tuple(
+        replace(s, iterations=round(factor * s.iterations), warmup=round(factor * s.warmup))
+        for s in recipe.stages
+    )
+    return replace(recipe, stages=stages)
+
+
+def _without_curriculum(recipe: Recipe) -> Recipe:
+    """Return the recipe's last stage alone, as long as all of them take."""
+    last = recipe.stages[-1]
+    iterations = round(recipe.iteration_steps / (recipe.past + last.horizon))
+    return replace(recipe, stages=(replace(last, iterations=iterations),))
+
+
+def main(options: Options) -> None:
+    """Train what is not there yet; publish all of it."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if options.train:
+        train_all(options.runs, console)
+    results = {}
+    for variant in variants():
+        paths = [_path(options.runs, variant, seeds) for seeds in _groups(variant)]
+        if all(_is_done(path, variant) for path in paths):
+            results[variant.name] = _merge([json.loads(path.read_text()) for path in paths])
+        else:
+            console.print(f"{variant.name} is not complete: left out")
+    publish(ROOT, results)
+
+
+def train_all(runs: Path, console: Console) -> None:
+    """Train every group that is not there yet, and keep what came of it."""
+    todo = [
+        (variant, seeds)
+        for variant in variants()
+        for seeds in _groups(variant)
+        if not _is_done(_path(runs, variant, seeds), variant)
+    ]
+    total, done, started = sum(_cost(*group) for group in todo), 0, time.monotonic()
+    runs.mkdir(parents=True, exist_ok=True)
+    # A process for each core: one that trains two replicates at once does not keep two cores busy.
+    spawn = multiprocessing.get_context("spawn")
+    cores = spawn.SimpleQueue()
+    affinity = hasattr(os, "sched_getaffinity")
+    ours = sorted(os.sched_getaffinity(0)) if affinity else range(os.cpu_count() or 1)
+    for core in ours:
+        cores.put(core)
+    with ProcessPoolExecutor(len(ours), spawn, initializer=_settle, initargs=(cores,)) as workers:
+        futures = {workers.submit(_train_and_keep, runs, *group): group for group in todo}
+        for future in as_completed(futures):
+            future.result()
+            variant, seeds = futures[future]
+            done += _cost(variant, seeds)
+            left = (total / done - 1) * (time.monotonic() - started)
+            console.print(
+                f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
+                f"{done / total:.0%}, about {left / 60:.0f} minutes left"
+            )
+
+
+def _settle(cores) -> None:
+    """Have a worker process compute on a core of its own."""
+    keep_compiled_programs()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {cores.get()})
+
+
+def _train_and_keep(runs: Path, variant: Variant, seeds: range) -> None:
+    with replacing(_path(runs, variant, seeds)) as temporary:
+        temporary.write_text(json.dumps(train(variant, seeds)))
+
+
+def _groups(variant: Variant) -> list[range]:
+    return [variant.seeds[i : i + GROUP] for i in range(0, len(variant.seeds), GROUP)]
+
+
+def _is_done(path: Path, variant: Variant) -> bool:
+    """Tell whether a group was trained, with the recipe as it is now."""
+    stages = [stage.describe() for stage in variant.recipe.stages]
+    return path.exists() and json.loads(path.read_text())["stages"] == stages
+
+
+def _cost(variant: Variant, seeds: range) -> int:
+    return variant.recipe.iteration_steps * len(seeds)
+
+
+def _path(folder: Path, variant: Variant, seeds: range) -> Path:
+    return folder / f"{variant.name.replace(', ', '-').replace(' ', '-')}-{seeds[0]}.json"
+
+
+def train(variant: Variant, seeds: range) -> dict:
+    """Train a group of seeds at once, each as in a run of its own, and measure what came of it."""
+    recipe = variant.recipe
+    weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
+    models = [_initial_model(variant, key) for key in weights_keys]
+    structure = split_model(models[0])[0]
+    failure, losses, averages, undone = None, [], [], []
+    for number, stage in enumerate(recipe.stages, 1):
+        states = [_start(variant, stage, model) for model in models]
+        start = stack(states) if failure is None else stack(states)._replace(failure=failure)
+        keys = place_keys([jax.random.fold_in(key, number) for key in data_keys], None)
+        (state,) = train_stage(
+            place(start, None),
+            keys,
+            pause_every=(stage.iterations,),
+            structure=structure,
+            optimizer=stage.optimizer(),
+            batch_size=recipe.batch_size,
+            past=recipe.past,
+            horizon=stage.horizon,
+        )
+        state = undo_where_wrong(stage, start.weights, fetch(state, len(seeds)))
+        failure = state.failure
+        losses.append(state.losses)
+        undone.append(stage.went_wrong(state.losses))
+        averages.append(state.losses[:, -recipe.display_every :].mean(axis=1))
+        parts = [take((state.weights, state.frozen), i) for i in range(len(seeds))]
+        models = [nnx.merge(structure, *part) for part in parts]
+    waves = held_out_waves(HELD_OUT_WAVES)
+    errors = [
+        rollout_errors(m, *waves, variant.intervals, recipe.past).mean(axis=1) for m in models
+    ]
+    return {
+        "seeds": list(seeds),
+        "iteration_steps": recipe.iteration_steps,
+        "stages": [stage.describe() for stage in recipe.stages],
+        "horizons": [stage.horizon for stage in recipe.stages],
+        "undone": np.transpose(undone).tolist(),  # [seed, stage]
+        "failed": [int(i) >= 0 for i in failure.iteration],
+        "average_loss": np.transpose(averages).tolist(),  # [seed, stage]
+        "errors": np.array(errors).tolist(),  # [seed, interval]
+        **_curve(recipe, losses),
+    }
+
+
+def _initial_model(variant: Variant, key: jax.Array) -> SineLSTM:
+    model = initial_model(variant.recipe.hidden_size, key)
+    if variant.forget_bias is not None:
+        size = variant.recipe.hidden_size
+        forget = slice(size, 2 * size)
+        model.cell.hidden_bias[...] = (
+            model.cell.hidden_bias[...].at[forget].set(variant.forget_bias)
+        )
+    return model
+
+
+def _start(variant: Variant, stage: Stage, model: SineLSTM):
+    return init_state(model, stage.optimizer(), stage.iterations, variant.trainable)
+
+
+def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
+    """Return the losses averaged over about CURVE_POINTS intervals, none across two stages."""
+    iterations, steps, means, done, steps_done = [], [], [], 0, 0
+    for stage, values in zip(recipe.stages, losses, strict=True):
+        window = recipe.past + stage.horizon
+        share = stage.iterations * window / recipe.iteration_steps
+        points = min(stage.iterations, max(2, round(CURVE_POINTS * share)))
+        for interval in np.array_split(np.arange(stage.iterations), points):
+            iterations.append(done + int(interval[-1]) + 1)
+            steps.append(steps_done + (int(interval[-1]) + 1) * window)
+            means.append(values[:, interval].mean(axis=1))
+        done, steps_done = iterations[-1], steps[-1]
+    return {
+        "iterations": iterations,
+        "steps": steps,
+        "curve": np.transpose(means).tolist(),  # [seed, point]
+    }
+
+
+def _merge(parts: list[dict]) -> dict:
+    """Join the groups of a variant: what is there per seed is strung together."""
+    merged = dict(parts[0])
+    for name in ("seeds", "undone", "failed", "average_loss", "errors", "curve"):
+        merged[name] = [entry for part in parts for entry in part[name]]
+    return merged

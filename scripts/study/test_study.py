@@ -1,0 +1,146 @@
+"""The bookkeeping of scripts/study.py; what it trains, it trains with the package's own parts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.study import report as study_report
+from scripts.study import study
+from sinlstm_jax import Recipe, Stage
+
+
+def test_every_ablation_changes_one_thing_and_keeps_the_budget():
+    variants = {variant.name: variant for variant in study.variants()}
+    assert len(variants) == len(study.variants()) == 18 + len(study.SHARES)
+    assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
+    for name, variant in variants.items():
+        if name.startswith("fast x ") or name == study.LONGER:
+            continue
+        base = variants[name.split(", ")[0]]
+        steps, budget = variant.recipe.iteration_steps, base.recipe.iteration_steps
+        assert abs(steps / budget - 1) < 1e-3
+        if variant is not base:
+            assert len(variant.seeds) == 8
+            assert sum(
+                (
+                    variant.recipe.stages != base.recipe.stages,
+                    variant.forget_bias is not None,
+                    variant.trainable != base.trainable,
+                )
+            ) == 1  # fmt: skip
+
+
+def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else():
+    variants = {variant.name: variant for variant in study.variants()}
+    fast = variants["fast"]
+    for share in study.SHARES:
+        short = variants[f"fast x {share}"]
+        assert short.seeds == fast.seeds
+        budget = short.recipe.iteration_steps / fast.recipe.iteration_steps
+        assert abs(budget / share - 1) < 1e-3
+        for stage, whole in zip(short.recipe.stages, fast.recipe.stages, strict=True):
+            assert replace(stage, iterations=whole.iterations, warmup=whole.warmup) == whole
+            assert stage.warmup == pytest.approx(share * whole.warmup)
+
+
+def test_the_longest_training_is_tuned_four_times_and_one_stage_more():
+    variants = {variant.name: variant for variant in study.variants()}
+    tuned, longer = variants["tuned"].recipe, variants[study.LONGER].recipe
+    budget = 4 * tuned.iteration_steps + 2500 * 5100
+    assert longer.iteration_steps == budget
+    assert [s.horizon for s in longer.stages] == [*(s.horizon for s in tuned.stages), 5000]
+
+
+def test_every_seed_of_the_longest_training_has_its_row():
+    result = {"seeds": [4, 5], "horizons": [400, 800], "average_loss": [[1e-6, 1], [2e-5, 2]]}
+    result["errors"] = [[0.01, 0.02, 0.03, 0.04, 0.049], [0.01, 0.02, 0.03, 0.04, None]]
+    lines = study_report.longer_table({study.LONGER: result}).splitlines()
+    assert lines[2] == "| 4 | 1e-06 | 0.01 | 0.02 | 0.03 | 0.04 | 0.049 | yes |"
+    assert lines[3] == "| 5 | 2e-05 | 0.01 | 0.02 | 0.03 | 0.04 | inf | no |"
+
+
+def test_budgets_stand_in_order_and_count_who_beats_the_original():
+    def result(steps, *losses):
+        return {"iteration_steps": steps, "average_loss": [[0.9, loss] for loss in losses]}
+
+    results = {
+        "fast": result(2e6, 0.01, 0.02),
+        "fast x 0.5": result(1e6, 0.03, 0.047),
+        "fast x 0.2": result(4e5, None, 0.04),
+        "fast, not clipped": result(2e6, 1, 1),
+    }
+    budgets = study_report.by_budget(results)
+    assert list(budgets) == ["fast x 0.2", "fast x 0.5", "fast"]
+    rows = [
+        line.strip("| ").split(" | ") for line in study_report.budget_table(budgets).split("\n")
+    ]
+    assert rows[2] == ["fast x 0.2", "0.40", "inf", "inf", "1 of 2 (9% to 91%)"]
+    assert rows[3][:4] == ["fast x 0.5", "1.00", "0.038", "0.047"]
+    assert rows[3][4].startswith("2 of 2")
+    assert study_report.by_budget({"fast": results["fast"]}) == {}
+
+
+def test_a_curve_averages_within_stages_alone():
+    recipe = Recipe("x", "", (Stage(100, 60), Stage(300, 40)), 10, past=100)
+    losses = [np.arange(120.0).reshape(2, 60), 1000 + np.arange(80.0).reshape(2, 40)]
+    curve = study._curve(recipe, losses)
+    assert curve["iterations"][-1] == 100 and curve["steps"][-1] == recipe.iteration_steps
+    assert 60 in curve["iterations"]
+    widths = np.diff([0, *curve["iterations"]])
+    for seed in (0, 1):
+        total = np.sum(widths * curve["curve"][seed])
+        assert total == pytest.approx(losses[0][seed].sum() + losses[1][seed].sum())
+    first = curve["iterations"].index(60) + 1
+    assert max(curve["curve"][1][:first]) < 1000 <= min(curve["curve"][0][first:])
+
+
+@pytest.mark.parametrize(
+    ("successes", "count", "expected"),
+    # Wilson's interval, from tables: Newcombe 1998 for 81 of 263, the others by hand.
+    [(81, 263, "31%|26% to 37%"), (32, 32, "100%|89% to 100%"), (0, 8, "0%|0% to 32%")],
+)
+def test_rates_have_wilsons_interval(successes, count, expected):
+    outcome = np.arange(count) < successes
+    share, interval = expected.split("|")
+    assert study_report.rate(outcome) == f"{successes} of {count} ({interval})"
+    assert f"{outcome.mean():.0%}" == share
+
+
+def test_bars_are_judged_by_the_worst_seed():
+    tuned = {"iteration_steps": 15e6, "seeds": [1, 2, 3], "errors": [[0, 0.002, 0.001, 0.04]] * 3}
+    fast = {"iteration_steps": 3e6, "horizons": [50, 400], "average_loss": [[0, 0.01], [0, 0.03]]}
+    lines = study_report.bars({"tuned": tuned, "fast": fast}).splitlines()[2:]
+    assert [line.split("|")[-2].strip() for line in lines] == ["met"] * 6 + ["**missed**"]
+    tuned["errors"][2] = [0, 0.02, None, 0.04]
+    lines = study_report.bars({"tuned": tuned, "fast": fast}).splitlines()[2:]
+    assert "missed" in lines[1] and "missed" in lines[2] and "met" in lines[3]
+
+
+def test_the_summary_counts_who_follows():
+    errors = [[0.001, 0.01, 0.04, 1], [0.002, 0.03, 0.06, 1], [0.003, 0.05, None, 1]]
+    results = {"tuned": {"iteration_steps": 15e6, "errors": errors}}
+    original = study_report.original(Path(study.__file__).parents[2])
+    assert original.shape == (6, 3)
+    lines = study_report.summary(results, original).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[2] == ["seeds", "6", "3"]
+    assert [row[2] for row in cells[4:7]] == ["0.002", "0.03", "0.06"]
+    assert float(cells[5][1]) == pytest.approx(np.median(original[:, 1]), rel=0.05)
+    assert cells[7][1:] == ["0", "1"]
+
+
+def test_ablations_stand_beside_their_recipe_with_the_same_seeds():
+    def result(seeds):
+        return {
+            "seeds": seeds,
+            "errors": [[s] for s in seeds],
+            "average_loss": [[s] for s in seeds],
+        }
+
+    results = {"fast": result([1, 2, 3]), "tuned": result([9]), "fast, not clipped": result([3, 1])}
+    assert study_report.beside_bases(results) == {
+        "fast": result([3, 1]),
+        "fast, not clipped": result([3, 1]),
+    }

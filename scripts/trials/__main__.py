@@ -1,0 +1,151 @@
+"""Try to break a run in every way that docs/reliability.md speaks of, and publish what came of it.
+
+Writes docs/reliability.json, section by section, and the table in docs/reliability.md. A section
+can be repeated alone: its figures replace the ones that are there.
+"""
+
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+import tyro
+from rich.console import Console
+
+from sinlstm_jax.commands.main import tidy_exit
+from sinlstm_jax.files import replacing
+from sinlstm_jax.runs.folder import versions
+
+from .damage import damage
+from .endurance import cycles, long_rollout, wide_rollout
+from .kills import kills, signals, whole_curriculum
+from .properties import properties
+from .report import publish
+
+ROOT = Path(__file__).parents[2]
+Section = Literal[
+    "kills", "signals", "damage", "properties", "long", "wide", "cycles", "curriculum"
+]
+
+# Threads and files within a checkpoint come and go.
+MAY_GROW = {"checkpoints": 0, "kib_of_checkpoints": 10, "open_files": 0, "threads": 2}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Try to break a run in every way, and publish what came of it; about an hour.
+
+    Exit code 1 if something broke.
+    """
+
+    only: tuple[Section, ...] = field(default=())
+    """Sections to do. Default: all, the last one only with --full."""
+    quick: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Little of each, in minutes, and nothing into docs."""
+    full: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also kill the whole curriculum every 5 to 10 seconds until it is at its end."""
+    kills: int = 100
+    """How many kills of the smoke recipe."""
+    json: Path | None = None
+    """Write the figures there, and nothing into docs."""
+
+
+def sections(options: Options) -> dict[str, Callable[[Path, Callable[[str], None]], dict]]:
+    """Return what is to be done, by name."""
+    whole, few = options.kills, 10
+    sizes = {
+        "kills": (kills, few if options.quick else whole),
+        "signals": (signals, 1 if options.quick else 10),
+        "damage": (damage, 30 if options.quick else 500),
+        "properties": (properties, "few" if options.quick else "thousands"),
+        "long": (long_rollout, 5_000_000 if options.quick else 100_000_000),
+        "wide": (wide_rollout, 10_000),
+        "cycles": (cycles, 40 if options.quick else 1000),
+    }
+    found = {name: partial(function, size) for name, (function, size) in sizes.items()}
+    found["curriculum"] = whole_curriculum
+    wanted = options.only or get_args(Section)[: None if options.full else -1]
+    return {name: found[name] for name in found if name in wanted}
+
+
+def main(options: Options) -> None:
+    """Do the sections in turn, and keep the figures of each at once."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    # A shell has SIGINT ignored by what it starts in the background, and so by all commands here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    target = options.json or ROOT / "docs" / "reliability.json"
+    broken = []
+    for name, do in sections(options).items():
+        started = time.monotonic()
+
+        def say(line: str, name=name, started=started) -> None:
+            console.print(f"{name} {time.monotonic() - started:5.0f} s: {line}")
+
+        with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
+            figures = do(Path(folder), say)
+        figures["took_minutes"] = round((time.monotonic() - started) / 60, 1)
+        figures["computed_with"] = computed_with()
+        say(f"done: {figures}")
+        if options.json or not options.quick:
+            keep(target, name, figures)
+        if not options.json and not options.quick:
+            publish(ROOT)
+        if not whole(name, figures):
+            broken.append(name)
+    if broken:
+        console.print(f"broken: {', '.join(broken)}")
+        sys.exit(1)
+
+
+def whole(name: str, figures: dict) -> bool:
+    """Tell whether a section's figures are as docs/reliability.md promises."""
+    if name == "signals":
+        each = (figures[each] for each in ("SIGINT", "SIGTERM"))
+        return all(
+            s["codes"] == [s["expected_code"]]
+            and not s["different"]
+            and s["one_line"]
+            and s["slowest_seconds"] < 10
+            for s in each
+        )
+    if name == "damage":
+        found = {what for outcome in figures["outcomes"].values() for what in outcome}
+        return found == {"went on to the same bits"} and figures["named"] == figures["damaged"]
+    if name == "properties":
+        return figures["passed"]
+    if name in ("long", "wide"):
+        return figures["finite"] and figures.get("memory_growth_mib", 0) < 64
+    grew = figures.get("growth", {})
+    flat = all(grew.get(what, 0) <= most for what, most in MAY_GROW.items())
+    return not figures["different"] and flat
+
+
+def computed_with() -> dict:
+    """Return the machine and the versions."""
+    cpus = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
+    model = [line.partition(": ")[2] for line in cpus if line.startswith("model name")]
+    return {
+        "machine": (model or [platform.machine()])[0],
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "versions": versions(),
+    }
+
+
+def keep(path: Path, name: str, figures: dict) -> None:
+    """Put a section's figures in place of those that are there."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps({**found, name: figures}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    with tidy_exit():
+        main(tyro.cli(Options))

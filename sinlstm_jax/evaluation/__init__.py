@@ -1,0 +1,1 @@
+"""How well a model, or a baseline, continues waves it was not trained on."""

@@ -1,0 +1,1 @@
+"""Models for other programs: PyTorch's weights, safetensors, and exported computations."""

@@ -1,0 +1,160 @@
+"""A model for programs without this package: its computations as `jax.export` artifacts."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import safetensors.numpy
+
+from ..errors import InputError
+from ..files import as_path, new_folder
+from ..lstm import LSTMCarry
+from ..model import SineLSTM, lstm_model
+from ..signals import NO_INPUT, SAMPLING_RATE
+from .torch_weights import params_to_torch
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+SIGNATURES = "signatures.json"
+WEIGHTS = "weights.safetensors"
+EXAMPLE = "example.py"
+EXAMPLE_CODE = '''"""How to use what is beside this file, with only `pip install jax flatbuffers`.
+
+    rollout(hidden, cell, inputs [time, batch]) -> hidden, cell, predictions [time, batch]
+    step(hidden, cell, inputs [batch]) -> hidden, cell, predictions [batch]
+
+hidden and cell, [batch, hidden_size], are the state before and after; at first they are zeros. Feed
+the samples that were observed and then, or wherever one is missing, the number no_input: what is
+predicted there is the forecast. Any batch, any time; signatures.json holds shapes and dtypes.
+"""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+
+folder = Path(__file__).parent
+signatures = json.loads((folder / "signatures.json").read_text())
+functions = {
+    name: jax.export.deserialize(bytearray((folder / function["file"]).read_bytes())).call
+    for name, function in signatures["functions"].items()
+}
+
+# One second of a wave of 1.7 Hz is observed, and four seconds are forecast.
+rate, dtype = signatures["sampling_rate"], signatures["dtype"]
+observed = np.sin(2 * np.pi * 1.7 * np.arange(rate) / rate)[:, None]
+inputs = np.concatenate([observed, np.full((4 * rate, 1), signatures["no_input"])]).astype(dtype)
+zeros = np.zeros((1, signatures["hidden_size"]), dtype)
+hidden, cell, predictions = jax.jit(functions["rollout"])(zeros, zeros, inputs)
+forecast = predictions[rate:, 0]
+
+# The stream goes on from there, one step at a time.
+nothing = np.full(1, signatures["no_input"], dtype)
+hidden, cell, following = jax.jit(functions["step"])(hidden, cell, nothing)
+
+if __name__ == "__main__":
+    print("\\n".join(map(str, [*forecast.tolist(), *following.tolist()])))
+'''
+
+
+def export(model: SineLSTM, folder: str | Path) -> None:
+    """Write a model into a new folder, for CPU, CUDA and TPU, to be used without this package.
+
+    `rollout.bin` and `step.bin` are made by `jax.export`, hold the weights and take any batch and
+    time; `weights.safetensors` has the weights under PyTorch's names, `signatures.json` describes
+    arguments and results, and `example.py` shows how to load and call them. The folder is there
+    whole or not at all.
+
+    Raises:
+      InputError: the folder exists or cannot be written, or the model's cell is another than ours.
+    """
+    folder, model = as_path(folder), lstm_model(model)
+    if folder.exists():
+        raise InputError(f"{folder} exists: give a name that does not")
+    with _no_source_locations():
+        functions = {
+            "rollout": _exported(model, _rollout, "time, batch"),
+            "step": _exported(model, _step, "batch"),
+        }
+    weights = params_to_torch(model)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as temporary:
+            for name, function in functions.items():
+                (temporary / f"{name}.bin").write_bytes(function.serialize())
+            (temporary / WEIGHTS).write_bytes(safetensors.numpy.save(weights))
+            signatures = json.dumps(_signatures(model, functions, weights), indent=2)
+            (temporary / SIGNATURES).write_text(signatures + "\n")
+            (temporary / EXAMPLE).write_text(EXAMPLE_CODE)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}): give another") from None
+
+
+def _rollout(model: SineLSTM, carry: LSTMCarry, inputs: jax.Array):
+    # The scan, whatever the model computes with: an artifact cannot take the kernel along.
+    carry, predictions = jax.lax.scan(model.step, carry, inputs[:, :, None])
+    return *carry, predictions[:, :, 0]
+
+
+def _step(model: SineLSTM, carry: LSTMCarry, inputs: jax.Array):
+    carry, predictions = model.step(carry, inputs[:, None])
+    return *carry, predictions[:, 0]
+
+
+def _exported(model: SineLSTM, function: Callable, shape: str) -> jax.export.Exported:
+    """Export (hidden, cell, inputs of a symbolic shape) -> (hidden, cell, predictions)."""
+    dtype = model.output.kernel[...].dtype
+    sizes = jax.export.symbolic_shape(shape)
+    state = jax.ShapeDtypeStruct((sizes[-1], model.hidden_size), dtype)
+
+    @jax.jit
+    def of_arrays(hidden, cell, inputs):
+        return function(model, LSTMCarry(hidden, cell), inputs)
+
+    inputs = jax.ShapeDtypeStruct(sizes, dtype)
+    return jax.export.export(of_arrays, platforms=PLATFORMS)(state, state, inputs)
+
+
+@contextlib.contextmanager
+def _no_source_locations():
+    """Keep out of artifacts which files, on whose disk, the program was made from."""
+    name = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
+
+
+def _signatures(model: SineLSTM, functions: dict[str, jax.export.Exported], weights) -> dict:
+    return {
+        "jax": jax.__version__,
+        "platforms": PLATFORMS,
+        "sampling_rate": SAMPLING_RATE,
+        "no_input": NO_INPUT,
+        "hidden_size": model.hidden_size,
+        "dtype": str(model.output.kernel[...].dtype),
+        "functions": {
+            name: {
+                "file": f"{name}.bin",
+                "arguments": _described(("hidden", "cell", "inputs"), function.in_avals),
+                "results": _described(("hidden", "cell", "predictions"), function.out_avals),
+            }
+            for name, function in functions.items()
+        },
+        "weights": {"file": WEIGHTS, "entries": _described(weights, weights.values())},
+    }
+
+
+def _described(names, arrays) -> list[dict]:
+    return [
+        {
+            "name": name,
+            "shape": [axis if isinstance(axis, int) else str(axis) for axis in array.shape],
+            "dtype": str(array.dtype),
+        }
+        for name, array in zip(names, arrays, strict=True)
+    ]

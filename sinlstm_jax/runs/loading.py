@@ -1,0 +1,161 @@
+"""Trained models in one line: from a run, from one of its checkpoints, or from the package."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from .checkpoints import Checkpoints
+from ..errors import InputError, positive_integer, shown
+from ..files import as_path, new_folder
+from ..model import SineLSTM, lstm_model, split_model
+from .replicates import stack, take
+
+CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
+PRETRAINED = "pretrained/curriculum.npz"  # shipped inside the package
+_LOG = logging.getLogger("sinlstm_jax")
+
+
+def load_model(path: str | Path, replicate: int | None = None) -> SineLSTM:
+    """Load the model of a run's folder (its latest checkpoint) or of one checkpoint in it.
+
+    Args:
+      path: a run's folder, such as `runs/curriculum-4112`, or a checkpoint, such as
+        `runs/curriculum-4112/checkpoints/10000`.
+      replicate: which of the run's replicates, from 0 on; needed where there are several.
+
+    Raises:
+      InputError: there is no checkpoint that is whole, no such replicate, or it is not said which.
+    """
+    models = load_models(path)
+    if replicate is None and len(models) > 1:
+        seeds = replicate_seeds(path)
+        raise InputError(
+            f"{path} holds {len(models)} replicates, of seeds {seeds[0]} to {seeds[-1]}: give "
+            f"replicate, 0 to {len(models) - 1}"
+        )
+    replicate = 0 if replicate is None else replicate
+    if type(replicate) is not int or not 0 <= replicate < len(models):
+        raise InputError(f"replicate is {shown(replicate)}: {path} holds {_counted(len(models))}")
+    return models[replicate]
+
+
+def load_models(path: str | Path) -> list[SineLSTM]:
+    """Load the models of all replicates of a run or a checkpoint, as `load_model` loads one."""
+    with _open_checkpoint(path) as (checkpoints, step):
+        meta = checkpoints.meta(step)
+        count = positive_integer(f"replicates in {path}", meta.get("replicates"))
+        hidden_size = positive_integer(f"hidden_size in {path}", meta.get("hidden_size"))
+        structure, weights, frozen = _abstract_model(hidden_size)
+        like = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype),
+            {"weights": weights, "frozen": frozen},
+        )
+        item = checkpoints.restore(step, "model", like)
+    replicates = [take(item, k) for k in range(count)]
+    return [nnx.merge(structure, each["weights"], each["frozen"]) for each in replicates]
+
+
+def replicate_seeds(path: str | Path) -> list[int]:
+    """Return the seeds of a run's or checkpoint's replicates; of a model saved alone, none."""
+    with _open_checkpoint(path) as (checkpoints, step):
+        return checkpoints.meta(step).get("seeds", [])
+
+
+@contextlib.contextmanager
+def _open_checkpoint(path: str | Path) -> Iterator[tuple[Checkpoints, int]]:
+    """Find a checkpoint as `load_model` says: (the checkpoints of the run, its step)."""
+    path = as_path(path).absolute()
+    folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
+    if not path.is_dir():
+        what = "is no folder" if path.exists() else "does not exist"
+        raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
+    with Checkpoints(folder, create=False) as checkpoints:
+        steps = checkpoints.steps()
+        if folder == path.parent:
+            steps = [step for step in steps if str(step) == path.name]
+        if not steps:
+            raise InputError(f"{path} holds no checkpoint: give a run's folder or {folder}/<step>")
+        yield checkpoints, _latest_whole(checkpoints, folder, steps)
+
+
+def _latest_whole(checkpoints: Checkpoints, folder: Path, steps: list[int]) -> int:
+    """Return the last of some steps that is not damaged; a log line names those that are."""
+    wrong = []
+    for step in reversed(steps):
+        damage = checkpoints.damage(step)
+        if damage is None:
+            for line in wrong:
+                _LOG.warning("%s: taking %d", line, step)
+            return step
+        wrong.append(f"checkpoint {folder / str(step)} is damaged ({damage})")
+    raise InputError(f"{', '.join(wrong)}: give another, or put a copy back")
+
+
+def _counted(replicates: int) -> str:
+    if replicates == 1:
+        return "one replicate: give 0"
+    return f"{replicates} replicates: give 0 to {replicates - 1}"
+
+
+def save_model(model: SineLSTM, folder: str | Path) -> None:
+    """Write a model as a checkpoint into a new folder, from which `load_model` loads it.
+
+    The folder is there whole or not at all.
+
+    Raises:
+      InputError: the folder exists or cannot be made, or the model is not float32 or has another
+        cell than ours.
+    """
+    folder, model = as_path(folder), lstm_model(model)
+    if folder.exists():
+        raise InputError(f"{folder} exists: give a new folder")
+    if model.output.kernel[...].dtype != jnp.float32:
+        raise InputError(
+            "the model is float64, checkpoints hold float32: write .safetensors or .pt, or cast it"
+        )
+    _, weights, frozen = split_model(model)
+    item = stack([{"weights": weights, "frozen": frozen}])
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as temporary, Checkpoints(temporary / CHECKPOINTS) as checkpoints:
+            checkpoints.save(0, {"hidden_size": model.hidden_size, "replicates": 1}, model=item)
+            checkpoints.wait()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder} cannot be made ({reason}): give another") from None
+
+
+def load_pretrained() -> SineLSTM:
+    """Load the model that ships with the package: `curriculum` recipe, default seed."""
+    with resources.files("sinlstm_jax").joinpath(PRETRAINED).open("rb") as file:
+        arrays = dict(np.load(file))
+    hidden_size = arrays["weights/cell/hidden_kernel"].shape[0]
+    structure, weights, frozen = _abstract_model(hidden_size)
+    trees = jax.tree.map_with_path(
+        lambda path, _: jnp.asarray(arrays[_name(path)]), {"weights": weights, "frozen": frozen}
+    )
+    return nnx.merge(structure, trees["weights"], trees["frozen"])
+
+
+def save_pretrained(model: SineLSTM, path: str | Path) -> None:
+    """Write a model's arrays to an .npz file, under names such as `weights/cell/hidden_bias`."""
+    _, weights, frozen = split_model(model)
+    leaves, _ = jax.tree.flatten_with_path({"weights": weights, "frozen": frozen})
+    arrays = {_name(path): np.asarray(leaf) for path, leaf in leaves}
+    np.savez(path, **arrays)  # pyright: ignore  (it fears an array called allow_pickle)
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _abstract_model(hidden_size: int):
+    """Return `split_model` of a model of that size, with shapes in place of arrays."""
+    return split_model(nnx.eval_shape(lambda: SineLSTM(hidden_size)))

@@ -1,0 +1,143 @@
+"""Where the stages of a run stand, and the checkpoints that they go on from.
+
+A run goes on from its latest checkpoint up to which all that it needs is whole: the end of each
+stage before. What comes after that one is set aside, and is computed again, to the same bits.
+"""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from .checkpoints import DAMAGED, Checkpoints
+from ..errors import InputError
+from ..model import SineLSTM
+from ..recipes import Recipe, Stage
+from .replicates import stack
+from ..training import Failure, TrainState, init_state
+
+
+class Standing(NamedTuple):
+    """Where a stage stands."""
+
+    state: TrainState  # on the host, [replicate, ...]
+    seconds: float  # spent on it, over all sessions
+    implementation: str  # that computed it; of several, all in order
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done."""
+        return int(self.state.iteration[0])
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Losses so far, `[replicate, iterations done]`."""
+        return np.asarray(self.state.losses)[:, : self.iteration]
+
+
+def fresh_standing(
+    stage: Stage, models: list[SineLSTM], before: Standing | None, implementation: str
+) -> Standing:
+    """Return the start of a stage: models with a fresh optimizer.
+
+    A replicate that failed in the stage before is failed from iteration 0 of this one on.
+    """
+    optimizer = stage.optimizer()
+    state = stack([init_state(model, optimizer, stage.iterations) for model in models])
+    if before is not None:
+        iteration, loss, norm = before.state.failure
+        state = state._replace(failure=Failure(iteration.clip(max=0), loss, norm))
+    return Standing(state, 0.0, implementation)
+
+
+def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
+    """Return the end of a stage, on the host, with `weights` where the stage went wrong.
+
+    `weights` are what the stage started from, `[replicate, ...]`.
+    """
+    wrong = stage.went_wrong(np.asarray(state.losses))
+    back = jax.tree.map(
+        lambda old, new: np.where(wrong.reshape(-1, *[1] * (new.ndim - 1)), old, new),
+        weights,
+        state.weights,
+    )
+    return state._replace(weights=back)
+
+
+def is_complete(recipe: Recipe, standings: list[Standing]) -> bool:
+    """Tell whether stages that stand so are all there are, each at its end."""
+    last = recipe.stages[-1].iterations
+    return len(standings) == len(recipe.stages) and standings[-1].iteration == last
+
+
+def whole_steps(recipe: Recipe, checkpoints: Checkpoints) -> tuple[list[int], list[str]]:
+    """Return (the step that each stage begun goes on from, what is wrong with later ones).
+
+    Where something is wrong, all later steps are set aside.
+
+    Raises:
+      InputError: there are steps, and none to go on from; they stay where they are.
+    """
+    steps, whole, wrong = checkpoints.steps(), [], []
+    for number, (stage, end) in enumerate(zip(recipe.stages, recipe.ends, strict=True), 1):
+        left = [step for step in steps if step > end - stage.iterations]
+        if not left:
+            break
+        if end not in left and left[-1] > end:
+            wrong.append(f"the checkpoint of stage {number}, step {end}, is gone")
+        for step in reversed([step for step in left if step <= end]):
+            damage = checkpoints.damage(step)
+            if damage is None:
+                whole.append(step)
+                break
+            wrong.append(f"checkpoint {step} is damaged ({damage})")
+        if end not in whole:
+            break
+    if wrong and not whole:
+        raise InputError(
+            f"{', '.join(wrong)}, and there is none before to go on from: put a copy back, or "
+            "start anew with another --out"
+        )
+    if wrong:
+        checkpoints.set_aside([step for step in steps if step > whole[-1]])
+        wrong.append(f"what came after checkpoint {whole[-1]} is set aside in {DAMAGED}")
+    return whole, wrong
+
+
+def restore_standings(
+    recipe: Recipe, models: list[SineLSTM], checkpoints: Checkpoints, steps: list[int]
+) -> list[Standing]:
+    """Return where every stage begun stands, each from the step that `whole_steps` names.
+
+    `models` are any of the run's sizes, one for each replicate.
+    """
+    standings = []
+    for stage, step in zip(recipe.stages, steps, strict=False):  # the last ones are not begun
+        like = _items(fresh_standing(stage, models, None, "").state)
+        items = {name: checkpoints.restore(step, name, like[name]) for name in like}
+        state = TrainState(**items["model"], **items["state"])
+        meta = checkpoints.meta(step)
+        standings.append(Standing(state, meta["seconds"], meta["implementation"]))
+    return standings
+
+
+def save_standing(
+    checkpoints: Checkpoints, recipe: Recipe, number: int, standing: Standing, description: dict
+) -> None:
+    """Save where stage `number` stands, at the step that counts iterations from the run's start."""
+    identity = ("recipe", "seed", "replicates", "seeds", "hidden_size", "versions")
+    meta = {name: description[name] for name in identity} | {
+        "stage": number,
+        "iteration": standing.iteration,
+        "seconds": standing.seconds,
+        "implementation": standing.implementation,
+    }
+    stage_start = recipe.ends[number - 1] - recipe.stages[number - 1].iterations
+    checkpoints.save(stage_start + standing.iteration, meta, **_items(standing.state))
+
+
+def _items(state: TrainState) -> dict:
+    """Return the items of a checkpoint: what `load_model` needs, and the rest."""
+    fields = state._asdict()
+    model = {name: fields.pop(name) for name in ("weights", "frozen")}
+    return {"model": model, "state": fields}

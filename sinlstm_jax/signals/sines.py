@@ -1,0 +1,185 @@
+"""Where data is born: sine waves, in NumPy float64 and on the device in float32.
+
+A wave is sin(2 pi f (t + t0)), sampled at 100 Hz, with a frequency f in Hz and an offset t0 in
+seconds. Random waves draw f from U[0.5, 4) Hz and t0 from U[0, 2 pi) s.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from ..errors import InputError, finite_number, positive_integer, positive_number, shown
+
+SAMPLING_RATE = 100  # Hz
+FREQUENCY_RANGE = (0.5, 4.0)  # Hz, upper end excluded
+OFFSET_RANGE = (0.0, 2 * np.pi)  # s, upper end excluded
+HIGHEST = 256  # Hz, the frequency from which `sine` could not count its cycles in 32 bits
+NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
+
+
+def generate_sample(
+    f: float | None = 1.0,
+    t0: float | None = None,
+    batch_size: int = 1,
+    predict: int = 50,
+    samples: int = 100,
+    *,
+    rng: np.random.Generator | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sample sine waves in NumPy: what was observed and how it goes on.
+
+    Args:
+      f: frequency of every series in Hz; None draws one per series from U[0.5, 4).
+      t0: offset in seconds, to which series i adds i / batch_size; None draws one per series
+        from U[0, 2 pi).
+      batch_size: number of series.
+      predict: future steps per series.
+      samples: past steps per series.
+      rng: source of the draws (per series the offset, then the frequency). A
+        `np.random.RandomState(s)` gives, bit for bit, what the PyTorch tutorial draws after
+        `np.random.seed(s)`; a `np.random.Generator` works too. None makes a fresh, unseeded one.
+
+    Returns:
+      (T, Y, FT, FY): past times in seconds and values, `[batch_size, samples]`, future times and
+      values, `[batch_size, predict]`; all float64.
+
+    Raises:
+      InputError: a size or the frequency is not positive, or t0 is not finite.
+    """
+    batch_size = positive_integer("batch_size", batch_size)
+    predict = positive_integer("predict", predict)
+    samples = positive_integer("samples", samples)
+    if f is not None:
+        f = positive_number("f", f)
+    if t0 is not None:
+        t0 = finite_number("t0", t0)
+    rng = np.random.default_rng() if rng is None else rng
+    if not isinstance(rng, np.random.RandomState | np.random.Generator):
+        raise InputError(f"rng is {shown(rng)}: give a RandomState, a Generator or None")
+
+    frequency = np.empty((batch_size, 1))
+    offset = np.empty((batch_size, 1))
+    for series in range(batch_size):
+        offset[series] = rng.uniform(*OFFSET_RANGE) if t0 is None else t0 + series / batch_size
+        frequency[series] = rng.uniform(*FREQUENCY_RANGE) if f is None else f
+    times = np.tile(np.arange(samples + predict) / SAMPLING_RATE, (batch_size, 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.sin(2 * np.pi * frequency * (times + offset))
+    if not np.isfinite(values).all():
+        raise InputError(f"f is {f} and t0 {t0}: give values whose product is finite")
+    return times[:, :samples], values[:, :samples], times[:, samples:], values[:, samples:]
+
+
+def draw_waves(key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Draw random waves: (frequency in Hz, offset in seconds), each `[batch]`, float32.
+
+    Raises:
+      InputError: the key is none, or batch_size not a whole number of at least 1.
+    """
+    batch_size = positive_integer("batch_size", batch_size)
+    is_key = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not is_key or key.ndim:
+        raise InputError(f"key is {shown(key)}: give jax.random.key(seed)")
+    frequency_key, offset_key = jax.random.split(key)
+    low, high = FREQUENCY_RANGE
+    frequency = jax.random.uniform(frequency_key, (batch_size,), jnp.float32, low, high)
+    low, high = OFFSET_RANGE
+    offset = jax.random.uniform(offset_key, (batch_size,), jnp.float32, low, high)
+    return frequency, offset
+
+
+def sine(frequency: jax.Array, offset: jax.Array, steps: int) -> jax.Array:
+    """Sample waves on the device, `[steps, batch]` in float32, without blur at late steps.
+
+    Within 1e-4 of float64 up to 10,000 steps, for frequencies in Hz, `[batch]`, and offsets in
+    seconds, `[batch]`, from the ranges above. float32 cannot hold the cycles of a long window to
+    that accuracy, so the whole seconds are counted in integers: with the frequency in units of
+    2**-24 Hz (exact from 0.5 Hz up), the cycles of s seconds modulo one are an integer product
+    modulo 2**24. What is left, less than a second and the offset, is small enough for float32.
+
+    Raises:
+      InputError: steps is not positive, the two arrays are not both `[batch]`, or (where it is
+        known, outside of jit) a frequency is not between 0 and HIGHEST, or an offset not finite.
+    """
+    steps = positive_integer("steps", steps)
+    frequency, offset = _as_float32("frequency", frequency), _as_float32("offset", offset)
+    if frequency.ndim != 1 or frequency.shape != offset.shape or frequency.size == 0:
+        raise InputError(
+            f"frequency has shape {frequency.shape} and offset {offset.shape}: give [batch] twice"
+        )
+    in_range = (frequency > 0) & (frequency < HIGHEST)
+    _require("frequency", frequency, in_range, f"above 0, below {HIGHEST} Hz")
+    _require("offset", offset, jnp.isfinite(HIGHEST * offset), "finite")
+    unit = (1 << 32) // HIGHEST
+    step = jnp.arange(steps, dtype=jnp.uint32)[:, None]
+    frequency, offset = frequency[None, :], offset[None, :]
+    second, rest = jnp.divmod(step, jnp.uint32(SAMPLING_RATE))
+    whole = jnp.round(frequency * unit).astype(jnp.uint32) * second % jnp.uint32(unit)
+    cycles = whole.astype(jnp.float32) / unit
+    cycles += _fraction(frequency * rest.astype(jnp.float32) / SAMPLING_RATE)
+    cycles += _fraction(frequency * offset)
+    return jnp.sin(2 * np.pi * _fraction(cycles))
+
+
+def _as_float32(name: str, values) -> jax.Array:
+    """Return values as an array of float32, or raise InputError."""
+    try:
+        if isinstance(values, jax.Array) and not jnp.iscomplexobj(values):
+            return values.astype(jnp.float32)
+        with np.errstate(over="ignore"):  # what is too large is named later
+            return jnp.asarray(np.asarray(values).astype(np.float32, casting="same_kind"))
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name} is {shown(values)}: give an array of numbers, [batch]") from None
+
+
+def _fraction(cycles: jax.Array) -> jax.Array:
+    """Return cycles modulo one, exactly; the remainder of XLA is a slow call per element."""
+    return cycles - jnp.floor(cycles)
+
+
+def sample_batch(
+    key: jax.Array, batch_size: int, past: int, future: int
+) -> tuple[jax.Array, jax.Array]:
+    """Draw a training batch on the device: (inputs, targets), `[past + future, batch, 1]`.
+
+    Inputs hold the signal for the first `past` steps and NO_INPUT after; targets hold the signal
+    throughout. float32.
+
+    Raises:
+      InputError: the key is none, or a size not a whole number of at least 1.
+    """
+    past, future = positive_integer("past", past), positive_integer("future", future)
+    return batch_of_waves(*draw_waves(key, batch_size), past, future)
+
+
+def batch_of_waves(
+    frequency: jax.Array, offset: jax.Array, past: int, future: int
+) -> tuple[jax.Array, jax.Array]:
+    """Make the training batch of given waves, as `sample_batch` returns it."""
+    targets = sine(frequency, offset, past + future)[:, :, None]
+    inputs = targets.at[past:].set(NO_INPUT)
+    return inputs, targets
+
+
+def sample_batches(rng, batch_size: int, past: int, future: int, dtype=np.float32):
+    """Draw training batches for ever in NumPy, as the PyTorch tutorial does.
+
+    With `np.random.RandomState(s)` as rng they are the batches of its training loop after
+    `np.random.seed(s)`. Yields (inputs, targets), `[past + future, batch, 1]`, of the given dtype.
+    """
+    while True:
+        _, observed, _, continuation = generate_sample(
+            None, None, batch_size, future, past, rng=rng
+        )
+        targets = np.concatenate([observed, continuation], axis=1).T[:, :, None].astype(dtype)
+        inputs = targets.copy()
+        inputs[past:] = NO_INPUT
+        yield inputs, targets
+
+
+def _require(name: str, values: jax.Array, fits: jax.Array, expected: str) -> None:
+    """Raise InputError unless all values fit; those that are traced are not known yet."""
+    if not isinstance(fits, Tracer) and not fits.all():
+        bad = int(jnp.argmin(fits))
+        raise InputError(f"{name} holds {values[bad]} at [{bad}]: give values that are {expected}")

@@ -1,0 +1,206 @@
+"""Samples from CSV text, line by line, held against what models are trained on: 100 Hz, about 1."""
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..evaluation.baselines import fit_sine
+from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
+
+MISSING = ("", "nan", "na", "none", "null")  # fields, in any case, that hold no sample
+TIME = "time"  # the column that holds no samples but their time in seconds
+LARGEST = 1.5  # amplitude 1 and noise stay below
+TRAINED_SAMPLES = 100  # what the recipes observe before they forecast
+ENOUGH_FOR_A_FIT = 20  # samples
+STEP_TOLERANCE = 0.2  # steps that a sample may come early or late
+RATE_TOLERANCE = 0.01  # share by which the rate may be off on the whole
+FREQUENCY_TOLERANCE = 0.05  # share by which an estimate may leave the band
+AMPLITUDES = (0.8, 1.25)
+
+Warn = Callable[[str], None]
+
+
+class Sample(NamedTuple):
+    """What was read of one step."""
+
+    time: float  # s
+    values: np.ndarray  # [stream], NaN where missing
+
+
+class Samples(NamedTuple):
+    """Streams that are being read."""
+
+    names: list[str]  # of the streams
+    steps: Iterator[Sample]
+
+
+def read_samples(lines: Iterable[str], source: str, warn: Warn) -> Samples:
+    """Read CSV text: a column per stream, a line per step at 100 Hz.
+
+    A first line with a field that is no number is a header. A column that it calls `time` (in
+    seconds) is checked to be at 100 Hz; without one, the first sample is at 0 s. A field without a
+    number (empty, nan, ...) is a missing sample; so is an empty line where there is one column,
+    and among several it is skipped.
+
+    Args:
+      lines: the text, perhaps not all there yet: no line is asked for before the one before it was
+        used, but for the first.
+      source: what to call it in errors.
+      warn: is told, once, of a value beyond LARGEST.
+
+    Raises:
+      InputError: there is nothing to read, or, while `steps` is iterated, a line is of another
+        length, holds something else than numbers, or is not 0.01 s after the one before.
+    """
+    rows = _rows(lines, source)
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{source} is empty: give samples, one a line, at {SAMPLING_RATE} Hz")
+    number, fields = first
+    if all(_as_number(field) is not None for field in fields):
+        header = [f"value_{i}" for i in range(1, len(fields) + 1)]
+        header = header if len(fields) > 1 else ["value"]
+        rows = _chain(first, rows)
+    else:
+        header = [field.strip() for field in fields]
+    columns = [i for i, name in enumerate(header) if name.lower() == TIME]
+    if len(columns) > 1 or len(columns) == len(header):
+        raise InputError(
+            f"{source}, line {number}: the columns are {', '.join(header)}: give one of samples at "
+            f"least, and at most one called {TIME}"
+        )
+    time = columns[0] if columns else None
+    names = [name for i, name in enumerate(header) if i != time]
+    return Samples(names, _steps(rows, source, header, time, warn))
+
+
+def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
+    """Split lines into fields: (line number, fields)."""
+    reader = csv.reader(line.removeprefix("\ufeff") for line in lines)
+    try:
+        for fields in reader:
+            yield reader.line_num, fields or [""]
+    except UnicodeDecodeError:
+        raise InputError(f"{source} is no text in UTF-8: give CSV text") from None
+    except csv.Error as error:
+        raise InputError(f"{source}, line {reader.line_num} is no CSV text ({error})") from None
+
+
+def _chain(first, rest):
+    yield first
+    yield from rest
+
+
+def _steps(rows, source: str, header: list[str], time: int | None, warn: Warn) -> Iterator[Sample]:
+    clock = _Clock()
+    warned = False
+    step = 0
+    for number, fields in rows:
+        where = f"{source}, line {number}"
+        if fields == [""] and len(header) > 1:
+            continue
+        if len(fields) != len(header):
+            raise InputError(
+                f"{where} has {len(fields)} fields: give {len(header)}, for {', '.join(header)}"
+            )
+        numbers = []
+        for name, field in zip(header, fields, strict=True):
+            value = _as_number(field)
+            if value is None or math.isinf(value):
+                raise InputError(
+                    f"{where}: {name} is {field.strip()!r}: give a finite number, or leave the "
+                    "field empty where a sample is missing"
+                )
+            numbers.append(value)
+        now = step / SAMPLING_RATE
+        if time is not None:
+            now = numbers.pop(time)
+            clock.check(now, where)
+        values = np.array(numbers)
+        beyond = np.abs(values) > LARGEST  # never true of NaN
+        if beyond.any() and not warned:
+            warned = True
+            warn(
+                f"{where} holds {values[np.argmax(beyond)]:g}: models are trained on waves of "
+                "amplitude 1 around 0, so scale the samples"
+            )
+        yield Sample(now, values)
+        step += 1
+
+
+class _Clock:
+    """Checks that times are those of samples at 100 Hz."""
+
+    def __init__(self):
+        self.times = 0
+        self.first = self.last = math.nan
+
+    def check(self, now: float, where: str) -> None:
+        if math.isnan(now):
+            raise InputError(f"{where} has no time: give one in every line, or in none")
+        if self.times:
+            steps = (now - self.last) * SAMPLING_RATE
+            if abs(steps - 1) > STEP_TOLERANCE:
+                raise InputError(
+                    f"{where} is {now - self.last:.4g} s after the one before: models are trained "
+                    f"at {SAMPLING_RATE} Hz, so resample to {1 / SAMPLING_RATE} s, and leave "
+                    "fields empty where a sample is missing"
+                )
+            elapsed = (now - self.first) * SAMPLING_RATE
+            if abs(elapsed - self.times) > STEP_TOLERANCE + RATE_TOLERANCE * self.times:
+                rate = self.times * SAMPLING_RATE / elapsed
+                raise InputError(
+                    f"{where}: the rate is {rate:.4g} Hz up to here: models are trained at "
+                    f"{SAMPLING_RATE} Hz, so resample"
+                )
+        else:
+            self.first = now
+        self.last = now
+        self.times += 1
+
+
+def _as_number(field: str) -> float | None:
+    """Return a field's number, NaN where it is missing, None where it is something else."""
+    field = field.strip()
+    if field.lower() in MISSING:
+        return math.nan
+    try:
+        return float(field)
+    except ValueError:
+        return None
+
+
+def doubts(names: list[str], counts: np.ndarray, values: np.ndarray) -> Iterator[str]:
+    """Say what models are not trained on in what was read, a sentence each.
+
+    Args:
+      names: of the streams.
+      counts: how many samples there were, without those that are missing, `[stream]`.
+      values: the latest of them, `[time, stream]`, NaN where missing.
+    """
+    low, high = FREQUENCY_RANGE
+    for name, count, column in zip(names, counts, values.T, strict=True):
+        if count < TRAINED_SAMPLES:
+            yield (
+                f"{name} has {count} samples: models are trained to forecast after "
+                f"{TRAINED_SAMPLES}, so the forecast may be poor"
+            )
+        observed = np.isfinite(column)
+        if observed.sum() < ENOUGH_FOR_A_FIT:
+            continue
+        fit = fit_sine(np.where(observed, column, NO_INPUT)[:, None])
+        frequency, amplitude = float(fit[0][0]), math.hypot(fit[1][0], fit[2][0])
+        if not AMPLITUDES[0] <= amplitude <= AMPLITUDES[1]:
+            yield (
+                f"{name} has an amplitude of about {amplitude:.2g}: models are trained on 1, so "
+                "scale the samples"
+            )
+        if not low * (1 - FREQUENCY_TOLERANCE) <= frequency <= high * (1 + FREQUENCY_TOLERANCE):
+            yield (
+                f"{name} has a frequency of about {frequency:.2g} Hz: models are trained on "
+                f"{low:g} to {high:g} Hz, so the forecast may be poor"
+            )

@@ -1,0 +1,200 @@
+"""`sinlstm forecast` and `sinlstm export`, and the scripts of those names."""
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference_lstm
+
+from sinlstm_jax import NO_INPUT, SineLSTM, commands, load_pretrained, save_model
+from sinlstm_jax.commands import main as cli
+from sinlstm_jax.model import split_model
+
+ROOT = Path(__file__).parents[2]
+WAVES = np.sin(2 * np.pi * np.array([1.7, 0.8]) * np.arange(160)[:, None] / 100)
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capsys):
+    """Run a subcommand in an empty folder, on some input: (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, given="", main=cli.main):
+        monkeypatch.setattr(sys, "argv", ["sinlstm", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+        code = 0
+        try:
+            main()
+        except SystemExit as error:
+            code = error.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def text(rows):
+    return "".join(",".join("" if np.isnan(x) else str(x) for x in row) + "\n" for row in rows)
+
+
+def parsed(output):
+    """Return the header and the numbers of a CSV text."""
+    header, *rows = csv.reader(output.splitlines())
+    return header, np.array(rows, float)
+
+
+def expected(inputs, steps):
+    """Return what the float64 LSTM with the shipped weights forecasts after inputs."""
+    inputs = np.where(np.isnan(inputs), NO_INPUT, inputs)
+    inputs = np.concatenate([inputs, np.full((steps, inputs.shape[1]), NO_INPUT)])
+    reference = reference_lstm.arrays(*split_model(load_pretrained())[1:])
+    return reference_lstm.forward(reference, inputs[:, :, None])[-steps:, :, 0]
+
+
+def test_standard_input_is_continued(command):
+    code, output, errors = command("forecast", given=text(WAVES[:100, :1]))
+    assert (code, errors) == (0, "")
+    header, rows = parsed(output)
+    assert header == ["observed", "time", "value"]
+    assert rows.shape == (400, 3)
+    assert (rows[:, 0] == 100).all()
+    np.testing.assert_allclose(rows[:, 1], np.arange(100, 500) / 100)
+    np.testing.assert_allclose(rows[:, 2:], expected(WAVES[:100, :1], 400), atol=3e-4)
+
+
+def test_forecasts_come_while_samples_do_and_from_the_latest_hundred(command):
+    waves = WAVES.copy()
+    waves[[20, 21, 130], [0, 0, 1]] = np.nan
+    times = 7 + np.arange(160)[:, None] / 100
+    given = "time,left,right\n" + text(np.concatenate([times, waves], axis=1))
+    code, output, errors = command("forecast", "--every", 60, "--steps", 5, given=given)
+    assert (code, errors) == (0, "")
+    header, rows = parsed(output)
+    assert header == ["observed", "time", "left", "right"]
+    assert rows[:, 0].tolist() == np.repeat([60, 120, 160], 5).tolist()
+    for part, observed in zip(np.split(rows, 3), (60, 120, 160), strict=True):
+        np.testing.assert_allclose(part[:, 1], 7 + (observed + np.arange(5)) / 100)
+        history = waves[max(0, observed - 100) : observed]
+        np.testing.assert_allclose(part[:, 2:], expected(history, 5), atol=1e-5)
+
+
+def test_a_forecast_at_the_very_end_is_not_repeated(command):
+    output = command("forecast", "--every", 50, "--steps", 1, given=text(WAVES[:100]))[1]
+    assert parsed(output)[1][:, 0].tolist() == [50, 100]
+
+
+def test_all_samples_count_with_a_window_of_all(command):
+    output = command("forecast", "--steps", 9, "--window", 160, given=text(WAVES))[1]
+    np.testing.assert_allclose(parsed(output)[1][:, 2:], expected(WAVES, 9), atol=1e-5)
+
+
+def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
+    save_model(load_pretrained(), tmp_path / "run")
+    (tmp_path / "samples.csv").write_text(text(WAVES))
+    arguments = ("samples.csv", "--model", "run", "--out", "new/a.csv", "--picture", "new/a.png")
+    code, output, errors = command(*arguments, main=cli.forecast_main)
+    assert (code, output, errors) == (0, "", "")
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"a.csv", "a.png"}
+    header, rows = parsed((tmp_path / "new" / "a.csv").read_text())
+    assert header == ["observed", "time", "value_1", "value_2"]
+    np.testing.assert_allclose(rows[:, 2:], expected(WAVES[-100:], 400), atol=3e-4)
+    code, _, errors = command(*arguments, main=cli.forecast_main)
+    assert (code, errors) == (2, "error: new/a.csv exists: give a name that does not\n")
+
+
+def test_names_in_a_picture_are_no_formulas(command, tmp_path):
+    given = "$x_$\n" + text(WAVES[:, :1])
+    assert command("forecast", "--picture", "a.png", "--steps", 1, given=given)[::2] == (0, "")
+    assert (tmp_path / "a.png").exists()
+
+
+def test_what_the_model_was_not_trained_on_is_said(command):
+    code, output, errors = command("forecast", "--steps", 1, given=text(8 * WAVES[:50, :1]))
+    assert code == 0 and len(output.splitlines()) == 2
+    first, second, third = errors.splitlines()
+    assert first.startswith("warning: standard input, line 3 holds 1.69")
+    assert second.startswith("warning: value has 50 samples: models are trained to forecast after")
+    assert third.startswith("warning: value has an amplitude of about 8:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "complaint"),
+    [
+        (["--steps", "0"], "0\n", "--steps is 0: give"),
+        (["--every", "-1"], "0\n", "--every is -1: give"),
+        (["--window", "0"], "0\n", "--window is 0: give"),
+        (["--model", "nowhere"], "0\n", "nowhere does not exist: give a run's folder"),
+        (["nowhere.csv"], "", "nowhere.csv cannot be read (No such file or directory)"),
+        (["latin1.csv"], "", "latin1.csv is no text in UTF-8: give CSV text"),
+        (["--out", "new/x", "--picture", "new/x"], "0\n", "--out and --picture are both new/x"),
+        (["--picture", "file/x.png"], "0\n", "file cannot be made (File exists)"),
+        ([], "", "standard input is empty: give samples"),
+        ([], "time,a\n", "there is a header, but no samples"),
+        (["--out", "x.csv"], "0\n1\nx\n", "standard input, line 3: value is 'x'"),
+        ([], "time,a\n0,0\n0.02,1\n", "models are trained at 100 Hz, so resample to 0.01 s"),
+    ],
+)
+def test_bad_input_leaves_nothing(command, tmp_path, arguments, given, complaint):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "latin1.csv").write_bytes("a\n\xe4\n".encode("latin1"))
+    code, _, errors = command("forecast", *arguments, given=given)
+    assert code == 2
+    assert errors.startswith("error: ") and complaint in errors
+    assert errors.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "latin1.csv"}
+
+
+def test_folders_that_cannot_be_written_to_are_named_first(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # as for whoever is not root
+    code, _, errors = command("forecast", "--picture", "x.png", given="0\n")
+    message = f"error: {tmp_path} cannot be written to: give x.png another folder\n"
+    assert (code, errors) == (2, message)
+
+
+def test_a_live_stream_is_answered_line_by_line():
+    script = [Path(sys.executable).with_name("sinlstm"), "forecast"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(
+        [*script, "--every", "1", "--steps", "1"], text=True, bufsize=1, **pipes
+    ) as process:
+        answers = []
+        for i in range(3):
+            process.stdin.write(f"{WAVES[i, 0]}\n")
+            if i == 0:
+                assert process.stdout.readline() == "observed,time,value\n"
+            answers.append(float(process.stdout.readline().split(",")[2]))
+        # Who reads goes away: no traceback.
+        process.stdout.close()
+        process.stdin.write("0.5\n0.5\n")
+        process.stdin.close()
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (1, "")
+    want = [expected(WAVES[: i + 1, :1], 1)[0, 0] for i in range(3)]
+    np.testing.assert_allclose(answers, want, atol=1e-5)
+
+
+def test_ctrl_c_ends_a_stream_quietly(command, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.forecast, "read_samples", interrupted)
+    assert command("forecast") == (130, "", "interrupted\n")
+
+
+def test_export_makes_a_folder_once(command, tmp_path):
+    save_model(SineLSTM(3), tmp_path / "run")
+    assert command("export", "run", "out") == (0, "out: 3 hidden units, from run\n", "")
+    files = {"rollout.bin", "step.bin", "signatures.json", "weights.safetensors", "example.py"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == files
+    for arguments, complaint in (
+        (("run", "out"), "out exists: give a name that does not"),
+        (("nowhere", "other"), "nowhere does not exist: give a run's folder"),
+        (("pretrained", "run/checkpoints"), "run/checkpoints exists"),
+    ):
+        code, output, errors = command(*arguments, main=cli.export_main)
+        assert (code, output) == (2, "")
+        assert errors.startswith("error: ") and complaint in errors
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}

@@ -1,0 +1,397 @@
+"""The playground in real Chromium; skipped where there is none, or no Playwright."""
+
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flax import nnx
+from PIL import Image
+from playground_reference import float64_rollout
+
+from sinlstm_jax import NO_INPUT, SineLSTM
+from sinlstm_jax.evaluation.phase import frequency_error, track
+from sinlstm_jax.playground import model_data, write_page
+
+pytest.importorskip("playwright", reason="no Playwright: pip install -e '.[browser]'")
+if shutil.which("chromium") is None:
+    pytest.skip("no chromium: install it from the system's packages", allow_module_level=True)
+
+from playground_picture import chromium
+
+from tests.playground.test_playground import COMMITTED, data_in
+
+# Waits until every stage has gone on with the latest wave.
+REST = """(async () => {
+  const pause = () => new Promise((done) => setTimeout(done, 20));
+  do { await new Promise(requestAnimationFrame); await pause(); } while (!playground.stages);
+})()"""
+# Everything that is shown, as JSON.
+READ = """() => {
+  const plain = (key, value) =>
+    ArrayBuffer.isView(value) ? Array.from(value, (x) => (Number.isNaN(x) ? null : x))
+    : value instanceof Set ? [...value].sort((a, b) => a - b) : value;
+  return JSON.stringify(playground, plain);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page; at the end, nothing may have gone wrong in it, or been fetched."""
+    pages = []
+
+    def open_one(path=COMMITTED, **context):
+        page = browser.new_page(**{"viewport": {"width": 1200, "height": 900}} | context)
+        troubles = []
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: troubles.append(request.url))
+        page.goto(Path(path).absolute().as_uri())
+        pages.append((page, troubles))
+        return page
+
+    yield open_one
+    for page, troubles in pages:
+        others = [each for each in troubles if each != page.url and not each.startswith("data:")]
+        page.close()
+        assert others == []
+
+
+def read(page):
+    """Return everything that the page shows once it is at rest."""
+    page.evaluate(REST)
+    shown = json.loads(page.evaluate(READ))
+    for name in ("inputs", "observed", "predictions", "states", "truth"):
+        if shown[name] is not None:
+            shown[name] = np.array(shown[name], float)
+    return shown
+
+
+def wave(frequency, steps, phase=0.0, amplitude=1.0):
+    return amplitude * np.sin(2 * np.pi * frequency * np.arange(steps) / 100 + np.deg2rad(phase))
+
+
+def test_every_step_of_a_long_forecast_is_jaxs_in_float64(open_page):
+    page = open_page()
+    page.fill("#frequency-exact", "2.1337")
+    page.fill("#phase-exact", "25")
+    page.fill("#horizon-exact", "1500")
+    for index, stage in enumerate(data_in(COMMITTED.read_text())["stages"]):
+        page.locator("#stages input").nth(index).check()
+        shown = read(page)
+        assert (shown["stage"], len(shown["predictions"])) == (index, 1600)
+        inputs = np.concatenate([wave(2.1337, 100, 25), np.full(1500, NO_INPUT)])
+        np.testing.assert_allclose(shown["inputs"], inputs, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(shown["truth"], wave(2.1337, 1600, 25), rtol=0, atol=1e-12)
+        predictions, hidden = float64_rollout(stage["weights"], inputs[:, None])
+        np.testing.assert_allclose(shown["predictions"], predictions[:, 0], rtol=0, atol=1e-6)
+        states = shown["states"].reshape(1600, 15)
+        np.testing.assert_allclose(states, hidden[:, 0], rtol=0, atol=1e-6)
+        on_the_card = shown["stages"][index]["predictions"]
+        np.testing.assert_allclose(on_the_card, predictions[:, 0], rtol=0, atol=1e-6)
+
+
+def test_another_model_with_a_name_that_bites(open_page, tmp_path):
+    model = SineLSTM(6, rngs=nnx.Rngs(4))
+    model.cell.input_bias[...] += 0.25
+    data = model_data("</script><b>x</b>", model)
+    write_page(data, tmp_path / "page.html")
+    page = open_page(tmp_path / "page.html")
+    shown = read(page)
+    predictions, _ = float64_rollout(data["stages"][0]["weights"], shown["inputs"][:, None])
+    np.testing.assert_allclose(shown["predictions"], predictions[:, 0], rtol=0, atol=1e-6)
+    assert page.inner_text("#origin") == "</script><b>x</b>"
+    assert page.inner_text("#units") == "6"
+    assert page.locator("#stages .name").all_inner_texts() == ["</script><b>x</b>"]
+
+
+def test_figures_are_those_of_the_forecast(open_page):
+    page = open_page()
+    page.fill("#frequency-exact", "1.1337")
+    page.fill("#horizon-exact", "1500")
+    page.locator("#stages input").nth(1).check()  # it swings too slowly
+    shown = read(page)
+    forecast, truth = shown["predictions"][100:], wave(1.1337, 1600)[100:]
+    squared = (forecast - truth) ** 2
+    assert shown["figures"]["error"] == pytest.approx(squared.mean(), rel=1e-9)
+    assert page.inner_text("#error") == f"{squared.mean():.4f}"
+    assert page.inner_text("#error-note") == f"answering 0: {np.mean(truth**2):.4f}"
+    worst = np.sqrt(squared.max())
+    assert page.inner_text("#miss") == f"{worst:.2f}"
+    assert page.inner_text("#miss-note") == f"at {(squared.argmax() + 100) / 100:.2f} s"
+    for stage in shown["stages"][2:]:  # the first two do not swing like sine waves for long
+        values = np.array(stage["predictions"])[100:, None]
+        frequency = np.array([1.1337])
+        followed = track(values, frequency, 2 * np.pi * frequency)
+        expected = 1.1337 + frequency_error(followed)[0]
+        assert stage["figures"]["frequency"] == pytest.approx(expected, rel=0.01)
+    estimate = shown["figures"]["frequency"]
+    assert page.inner_text("#estimate") == f"{estimate:.2f} Hz"
+    assert "1.1337 Hz, inside the trained band" in page.inner_text("#estimate-note")
+    page.locator("#summary", has_text=f"swings at {estimate:.2f} Hz for 15.0 s").wait_for()
+    page.fill("#frequency-exact", "5")
+    page.locator("#estimate-note", has_text="5 Hz, outside the trained band").wait_for()
+
+
+def test_every_slider_moves_what_it_says(open_page):
+    page = open_page()
+    before = read(page)
+    for name, value in {"frequency": 3, "phase": 90, "amplitude": 0.5, "horizon": 800}.items():
+        page.fill(f"#{name}", str(value))
+    shown = read(page)
+    np.testing.assert_allclose(shown["truth"], wave(3, 900, 90, 0.5), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(shown["inputs"][:100], wave(3, 100, 90, 0.5), rtol=0, atol=1e-12)
+    assert page.input_value("#frequency-exact") == "3"
+    assert shown["figures"]["error"] != before["figures"]["error"]
+
+    page.fill("#seconds", "2")
+    shown = read(page)
+    assert len(shown["observed"]) == 200 and len(shown["inputs"]) == 1000
+
+    page.fill("#seconds", "4")
+    page.fill("#noise", "0.5")
+    noisy = read(page)
+    clean = wave(3, 400, 90, 0.5)
+    noise = noisy["observed"] - clean
+    assert noise.std() == pytest.approx(0.5, rel=0.15) and abs(noise.mean()) < 0.1
+    np.testing.assert_allclose(noisy["truth"], wave(3, 1200, 90, 0.5), rtol=0, atol=1e-12)
+    page.fill("#noise", "0.1")
+    np.testing.assert_allclose(read(page)["observed"] - clean, noise / 5, rtol=0, atol=1e-12)
+    page.click("#new-noise")
+    assert np.abs(read(page)["observed"] - clean - noise / 5).max() > 0.05
+
+    page.fill("#noise", "0")
+    page.fill("#dropped", "30")
+    shown = read(page)
+    missing = np.isnan(shown["observed"])
+    assert missing.mean() == pytest.approx(0.3, abs=0.1)
+    expected = np.where(missing, NO_INPUT, clean)
+    np.testing.assert_allclose(shown["inputs"][:400], expected, rtol=0, atol=1e-12)
+    page.fill("#dropped", "100")
+    assert (read(page)["inputs"] == NO_INPUT).all()
+    page.click("#restore")
+    assert not np.isnan(read(page)["observed"]).any()
+
+    page.click("#reset")
+    np.testing.assert_array_equal(read(page)["predictions"], before["predictions"])
+
+
+def test_fields_take_exact_values_and_put_bad_ones_right(open_page):
+    page = open_page()
+    page.fill("#frequency-exact", "1.23456")
+    assert read(page)["settings"]["frequency"] == 1.23456
+    for name, given, expected in (
+        ("frequency", "99", 8),
+        ("frequency", "", 0.1),
+        ("amplitude", "-1", 0),
+        ("horizon", "12.4", 12),
+        ("horizon", "1e9", 3000),
+    ):
+        page.fill(f"#{name}-exact", given)
+        page.press(f"#{name}-exact", "Enter")
+        page.press(f"#{name}-exact", "Tab")
+        assert read(page)["settings"][name] == expected
+        assert page.input_value(f"#{name}-exact") == str(expected)
+
+
+def test_stages_are_picked_with_mouse_and_keyboard(open_page):
+    page = open_page()
+    shown = read(page)
+    assert shown["stage"] == 3
+    names = page.locator("#stages .name").all_inner_texts()
+    assert names == ["50 steps", "100 steps", "200 steps", "400 steps"]
+    page.locator("#stages label").first.click()
+    assert read(page)["stage"] == 0
+    page.keyboard.press("ArrowRight")
+    after = read(page)
+    assert after["stage"] == 1
+    np.testing.assert_array_equal(after["predictions"], shown["stages"][1]["predictions"])
+    errors = page.locator("#stages .error").all_inner_texts()
+    assert errors == [f"error {stage['figures']['error']:.4f}" for stage in shown["stages"]]
+    assert len(set(errors)) == 4
+
+
+def drag(page, *points):
+    """Drag over the chart of what is fed; points as samples and values."""
+    page.locator("#fed").scroll_into_view_if_needed()
+    box = page.locator("#fed").bounding_box()
+    past = len(read(page)["observed"])
+    steps = past + max(4, int(past / 8 + 0.5))
+    top, bottom = box["y"] + 20, box["y"] + box["height"] - 34
+    for index, (sample, value) in enumerate(points):
+        across = (box["width"] - 54) / (steps - 1)
+        x = box["x"] + 44 + sample * across
+        y = bottom - (value - (NO_INPUT - 0.4)) * (bottom - top) / (2.2 - (NO_INPUT - 0.4))
+        page.mouse.move(x, y)
+        if index == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_samples_dropped_by_hand_become_the_token(open_page):
+    page = open_page()
+    before = read(page)
+    page.get_by_label("drop samples").check()
+    drag(page, (30, 0), (50, 0), (59, 1))
+    shown = read(page)
+    gap = np.flatnonzero(np.isnan(shown["observed"]))
+    assert (gap[0], gap[-1], gap.size) == (30, 59, 30)
+    assert (shown["inputs"][30:60] == NO_INPUT).all()
+    np.testing.assert_array_equal(shown["predictions"][:30], before["predictions"][:30])
+    assert np.abs(shown["predictions"] - before["predictions"])[30:].max() > 0.01
+    page.locator("#summary", has_text="30 of them missing").wait_for()
+    drag(page, (30, 0), (40, 0))  # begins on one that is dropped: restores
+    assert np.flatnonzero(np.isnan(read(page)["observed"]))[0] == 41
+    page.click("#restore")
+    np.testing.assert_array_equal(read(page)["predictions"], before["predictions"])
+
+
+def test_a_drawn_wave_is_continued(open_page):
+    page = open_page()
+    drawn = 0.8 * np.cos(2 * np.pi * 2 * np.arange(100) / 99)
+    drag(page, *((sample, drawn[sample]) for sample in range(0, 100, 3)))
+    shown = read(page)
+    assert shown["settings"]["source"] == "drawn" and shown["truth"] is None
+    np.testing.assert_allclose(shown["inputs"][:100], drawn, rtol=0, atol=0.05)
+    weights = data_in(COMMITTED.read_text())["stages"][3]["weights"]
+    predictions, _ = float64_rollout(weights, shown["inputs"][:, None])
+    np.testing.assert_allclose(shown["predictions"], predictions[:, 0], rtol=0, atol=1e-6)
+    assert page.inner_text("#error") == "\u2013"
+    page.locator("#summary", has_text="what you drew").wait_for()
+    assert page.locator(".of-truth").is_hidden()
+    page.click("#sine")
+    shown = read(page)
+    np.testing.assert_allclose(shown["truth"], wave(1.7, 600), rtol=0, atol=1e-12)
+    assert page.locator("#sine").is_hidden()
+
+    drag(page, (50, 0), (70, 0.5))  # what is not drawn over is not observed
+    shown = read(page)
+    assert np.isnan(shown["observed"]).sum() == 100 - 21
+    drag(page, (20, 1.5), (50, 0))  # the next stroke goes on with it
+    assert np.isnan(read(page)["observed"]).sum() == 100 - 51
+    page.fill("#frequency", "2")
+    assert read(page)["settings"]["source"] == "sine"
+
+
+def test_values_are_read_off_with_pointer_and_keyboard(open_page):
+    page = open_page()
+    shown = read(page)
+    page.locator("#cursor").focus()
+    page.keyboard.press("ArrowRight")
+    read_off = page.inner_text("#readout")
+    prediction, truth = (f"{shown[name][101]:.3f}" for name in ("predictions", "truth"))
+    expected = f"1.01 s: network {prediction}, truth {truth}, fed no input"
+    assert read_off == expected.replace("-", "\u2212")
+    assert page.get_attribute("#cursor", "aria-valuetext") == read_off
+    box = page.locator("#forecast").bounding_box()
+    page.mouse.move(box["x"] + 44, box["y"] + 50)
+    assert re.match(r"0\.00 s: network \S+, truth 0\.000, fed 0\.000", page.inner_text("#readout"))
+
+
+def test_everything_is_reached_by_keyboard_and_has_a_name(open_page):
+    page = open_page()
+    read(page)
+    reached, focus = set(), "document.activeElement"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        name = page.evaluate(f"{focus}.id || {focus}.name || {focus}.textContent.trim()")
+        if page.evaluate(f"{focus} === document.body"):
+            break
+        reached.add(name)
+        outlined = page.evaluate(
+            f"[{focus}, {focus}.parentElement].some("
+            "(each) => getComputedStyle(each).outlineStyle === 'solid')"
+        )
+        assert outlined, name
+    sliders = {"frequency", "phase", "amplitude", "noise", "dropped", "seconds", "horizon"}
+    assert reached >= sliders | {f"{name}-exact" for name in sliders} | {"stage", "tool", "cursor"}
+    assert reached >= {"new-noise", "restore", "reset", "Too fast"}
+    page.locator("#frequency").focus()
+    page.keyboard.press("ArrowRight")
+    assert read(page)["settings"]["frequency"] == pytest.approx(1.71)
+    unnamed = page.evaluate(
+        """[...document.querySelectorAll("input")].filter(
+          (each) => !each.labels.length && !each.getAttribute("aria-label")).length"""
+    )
+    assert unnamed == 0
+    assert page.locator("[aria-live=polite]#summary").count() == 1
+
+
+def test_every_wave_to_try_changes_the_wave(open_page):
+    page = open_page()
+    seen = [read(page)["predictions"].tolist()]
+    page.locator("#stages input").nth(2).check()
+    for button in page.locator("#presets button").all():
+        button.click()
+        shown = read(page)
+        assert shown["stage"] == 2
+        assert np.isfinite(shown["predictions"]).all()
+        seen.append(shown["predictions"].tolist())
+    assert len({tuple(each) for each in seen}) == len(seen) == 9
+
+
+@pytest.mark.parametrize("width", [320, 360, 768])
+def test_nothing_is_wider_than_a_phone(open_page, width):
+    page = open_page(viewport={"width": width, "height": 740}, has_touch=True)
+    page.fill("#horizon-exact", "3000")
+    read(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for canvas in page.locator("canvas").all():
+        box = canvas.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] >= 40
+    page.locator("#frequency").scroll_into_view_if_needed()
+    box = page.locator("#forecast").bounding_box()  # stays in sight
+    assert box["y"] >= 0 and box["y"] + box["height"] < 740
+
+
+def test_dark_and_light_follow_the_system(open_page):
+    page = open_page(color_scheme="light")
+    read(page)
+    assert min(lightness(page)) > 200
+    page.emulate_media(color_scheme="dark")
+    read(page)
+    assert max(lightness(page)) < 60
+
+
+def lightness(page):
+    """Return how light the page is, and how light the chart where the wave was observed."""
+    pixels = Image.open(io.BytesIO(page.screenshot())).convert("L")
+    box = page.locator("#forecast").bounding_box()
+    return pixels.getpixel((2, 2)), pixels.getpixel((int(box["x"]) + 50, int(box["y"]) + 30))
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_have_the_contrast_that_wcag_asks_for(open_page, scheme):
+    page = open_page(color_scheme=scheme)
+    colour = lambda name: page.evaluate(  # noqa: E731
+        f"getComputedStyle(document.documentElement).getPropertyValue('--{name}').trim()"
+    )
+    for ground in ("paper", "card", "band"):
+        for name, least in {"ink": 4.5, "muted": 4.5, "truth": 3, "prediction": 3}.items():
+            pair = sorted((luminance(colour(name)), luminance(colour(ground))))
+            assert (pair[1] + 0.05) / (pair[0] + 0.05) >= least, (name, ground)
+
+
+def test_a_long_forecast_takes_less_than_a_frame(open_page):
+    page = open_page()
+    page.fill("#horizon-exact", "1500")
+    times = []
+    for phase in range(10):
+        page.fill("#phase", str(phase))
+        times.append(page.evaluate(REST + ".then(() => playground.milliseconds)"))
+    assert min(times) < 1000 / 60

@@ -1,0 +1,184 @@
+import json
+import re
+import shutil
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from playground_reference import float64_rollout
+
+from sinlstm_jax import (
+    NO_INPUT,
+    InputError,
+    SineLSTM,
+    held_out_waves,
+    load_pretrained,
+    rollout,
+    save_model,
+)
+from sinlstm_jax.commands import main as cli
+from sinlstm_jax.model import split_model
+from sinlstm_jax.playground import page, pretrained_data, run_data, write_page
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "docs" / "playground.html"
+
+
+def data_in(html):
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html)
+    return json.loads(text)
+
+
+def a_run(folder, stages=((10, 200), (20, 300)), **changes):
+    """Make a folder as training leaves it: a checkpoint per stage, and run.json."""
+    models = [SineLSTM(3, rngs=nnx.Rngs(step)) for _, step in stages]
+    for (_, step), model in zip(stages, models, strict=True):
+        save_model(model, folder / f"saved-{step}")
+        checkpoint = folder / f"saved-{step}" / "checkpoints" / "0"
+        shutil.copytree(checkpoint, folder / "checkpoints" / str(step))
+        shutil.rmtree(folder / f"saved-{step}")
+    figures = [{"horizon": h, "checkpoint": f"checkpoints/{step}"} for h, step in stages]
+    description = {"recipe": "mine", "seeds": [7, 8], "past": 30, "figures": figures} | changes
+    (folder / "run.json").write_text(json.dumps(description))
+    return models
+
+
+def assert_holds(stage, model):
+    _, weights, frozen = split_model(model)
+    weights["cell"]["input_bias"] = frozen["cell"]["input_bias"]
+    jax.tree.map(
+        lambda array, given: np.testing.assert_array_equal(np.array(given, np.float32), array),
+        weights,
+        stage["weights"],
+        is_leaf=lambda node: isinstance(node, list),
+    )
+
+
+def test_a_page_holds_every_stage_of_its_run_to_the_bit(tmp_path):
+    models = a_run(tmp_path / "run")
+    write_page(run_data(tmp_path / "run"), tmp_path / "new" / "page.html")
+    data = data_in((tmp_path / "new" / "page.html").read_text())
+    origin = [data[name] for name in ("name", "recipe", "seed", "past")]
+    assert origin == ["run", "mine", 7, 30]
+    assert [stage["horizon"] for stage in data["stages"]] == [10, 20]
+    for stage, model in zip(data["stages"], models, strict=True):
+        assert_holds(stage, model)
+
+
+def test_a_run_before_its_first_stages_end_is_one_stage(tmp_path):
+    _, latest = a_run(tmp_path / "run", figures=[])
+    data = run_data(tmp_path / "run")
+    assert [stage["horizon"] for stage in data["stages"]] == [None]
+    assert data["recipe"] == "mine"
+    assert_holds(data["stages"][0], latest)
+
+
+def test_a_checkpoint_and_a_model_without_a_run_are_one_stage(tmp_path):
+    first, _ = a_run(tmp_path / "run")
+    data = run_data(tmp_path / "run" / "checkpoints" / "200")
+    assert (data["name"], data["recipe"], len(data["stages"])) == ("200", None, 1)
+    assert_holds(data["stages"][0], first)
+    model = SineLSTM(2)
+    model.cell.input_bias[...] += 0.25
+    save_model(model, tmp_path / "saved")
+    assert_holds(run_data(tmp_path / "saved")["stages"][0], model)
+
+
+def test_what_is_no_run_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere does not exist: give a run's folder"):
+        run_data(tmp_path / "nowhere")
+    a_run(tmp_path / "gone", stages=((10, 200),))
+    shutil.rmtree(tmp_path / "gone" / "checkpoints" / "200")
+    with pytest.raises(InputError, match=r"checkpoints/200 does not exist: give"):
+        run_data(tmp_path / "gone")
+    for name, figures in (("old", [{"horizon": 10}]), ("odd", [1])):
+        a_run(tmp_path / name, figures=figures)
+        with pytest.raises(InputError, match=f"{name} is of an older version of this package"):
+            run_data(tmp_path / name)
+    model = SineLSTM(2)
+    model.output.bias[...] = jnp.array([np.inf])
+    save_model(model, tmp_path / "infinite")
+    with pytest.raises(InputError, match="weights that are not finite"):
+        run_data(tmp_path / "infinite")
+
+
+def test_a_page_needs_nothing_from_elsewhere_and_is_small():
+    html = page(pretrained_data())
+    assert "{{" not in html
+    outside = [
+        *re.findall(r"""\b(?:src|href)=["']?([^"' >]+)""", html),
+        *re.findall("@import", html),
+    ]
+    assert [each[:5] for each in outside] == ["data:"]
+    assert "default-src 'none'" in html
+    assert len(html) < 100_000
+    assert len(COMMITTED.read_text()) < 300_000
+
+
+def test_names_cannot_break_out_of_the_page():
+    name = "</script><b>&amp;{{script}}<!--"
+    html = page(pretrained_data() | {"name": name})
+    assert data_in(html)["name"] == name
+    assert html.count("</script>") == 2
+    assert "<b>&amp;" not in html
+    assert "<title>Sine LSTM playground: &lt;/script&gt;" in html
+
+
+def test_the_committed_page_is_what_the_sources_make_of_the_shipped_weights():
+    html = COMMITTED.read_text()
+    data = data_in(html)
+    assert page(data) == html, "run scripts/playground.py with --out docs/playground.html"
+    assert [stage["horizon"] for stage in data["stages"]] == [50, 100, 200, 400]
+    assert_holds(data["stages"][-1], load_pretrained())
+
+
+def test_float32_and_float64_differ_as_little_as_the_page_says():
+    history = held_out_waves(256).values(0, 100)
+    ours = np.asarray(rollout(load_pretrained(), history, 1500))[:, :, 0]
+    inputs = np.concatenate([history, np.full((1500, 256), NO_INPUT)])
+    exact, _ = float64_rollout(pretrained_data()["stages"][0]["weights"], inputs)
+    assert 1e-5 < np.abs(ours - exact).max() < 1e-3
+    assert "differ by less than 0.001 over 1500 steps" in " ".join(COMMITTED.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("run", "page"),
+    [
+        ("run", "run/playground.html"),
+        ("run/checkpoints/200", "run/playground-200.html"),
+    ],
+)
+def test_a_page_goes_into_its_runs_folder(tmp_path, monkeypatch, capsys, run, page):
+    monkeypatch.chdir(tmp_path)
+    a_run(tmp_path / "run")
+    monkeypatch.setattr("sys.argv", ["playground.py", run])
+    cli.playground_main()
+    assert re.search(r"playground\S*\.html: \d stages?, \d+ KiB; open it", capsys.readouterr().out)
+    assert (tmp_path / page).is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["pretrained"], "pretrained has no folder of its own: give --out"),
+        (["pretrained", "--out", "page.txt"], "page.txt does not end in .html: give"),
+        (
+            ["pretrained", "--out", "file/page.html"],
+            "file/page.html cannot be written (File exists)",
+        ),
+        (["nowhere"], "nowhere does not exist: give a run's folder"),
+    ],
+)
+def test_bad_input_leaves_nothing(tmp_path, monkeypatch, capsys, arguments, complaint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("sys.argv", ["sinlstm", "playground", *arguments])
+    with pytest.raises(SystemExit) as exit:
+        cli.main()
+    output, errors = capsys.readouterr()
+    assert (exit.value.code, output) == (2, "")
+    assert errors.startswith("error: ") and complaint in errors and errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,57 @@
+import numpy as np
+import reference_lstm
+from flax import nnx
+
+from sinlstm_jax import NO_INPUT, SineLSTM
+from sinlstm_jax.model import split_model
+from sinlstm_jax.runs.pictures import draw_long_term, draw_stage, picture_waves
+
+
+def test_test_waves_are_the_tutorials_frequencies_with_phases_from_the_seed():
+    waves = picture_waves(100, 900, seed=4)
+    assert waves.shape == (1000, 3)
+    time = np.arange(1000) / 100
+    for wave, frequency in zip(waves.T, (1.1337, 2.1337, 3.1337), strict=True):
+        # A sine of that frequency is a combination of sin and cos, with amplitude 1.
+        angle = 2 * np.pi * frequency * time
+        basis = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+        amplitude, residual, _, _ = np.linalg.lstsq(basis, wave)
+        assert residual[0] < 1e-20
+        np.testing.assert_allclose(np.hypot(*amplitude), 1)
+    assert not np.allclose(waves, picture_waves(100, 900, seed=5))
+
+
+def test_longer_tests_go_on_with_the_same_waves():
+    np.testing.assert_array_equal(picture_waves(100, 600, 1), picture_waves(100, 1500, 1)[:700])
+
+
+def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypatch):
+    drawn = {}
+
+    def note(path, forecasts, past, title):
+        drawn[path.name] = forecasts
+        assert title.endswith(" (the third)")
+
+    monkeypatch.setattr("sinlstm_jax.runs.pictures.plot_forecasts", note)
+    model = SineLSTM(3, rngs=nnx.Rngs(0))
+    fixed = {"past": 100, "seed": 4, "whose_model": "the third"}
+    losses = np.ones((1, 4))
+    draw_stage(tmp_path, 2, model, losses, horizon=50, average_over=2, whose="all three", **fixed)
+    draw_long_term(tmp_path, model, **fixed)
+
+    reference = reference_lstm.arrays(*split_model(model)[1:])
+    for name, future in (
+        ("stage-2-horizon-50-windowed.png", 50),
+        ("stage-2-horizon-50-stepwise.png", 600),
+        ("long-term.png", 1500),
+    ):
+        waves = picture_waves(100, future, seed=4)
+        inputs = np.concatenate([waves[:100], np.full((future, 3), NO_INPUT)])[:, :, None]
+        expected = reference_lstm.forward(reference, inputs)[:, :, 0]
+        forecasts = drawn.pop(name)
+        assert [forecast.title for forecast in forecasts] == ["1.1337 Hz", "2.1337 Hz", "3.1337 Hz"]
+        for i, forecast in enumerate(forecasts):
+            np.testing.assert_array_equal(forecast.truth, waves[:, i])
+            np.testing.assert_allclose(forecast.prediction, expected[:, i], atol=1e-6)
+    assert not drawn
+    assert [path.name for path in tmp_path.iterdir()] == ["stage-2-horizon-50-loss.png"]

@@ -1,0 +1,413 @@
+"""Runs with several seeds at once: on one device, on eight virtual ones, in two processes."""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+from sinlstm_jax import (
+    Forecaster,
+    InputError,
+    Recipe,
+    SineLSTM,
+    Stage,
+    commands,
+    load_model,
+    load_models,
+    run,
+    save_model,
+)
+from sinlstm_jax.commands import ExportOptions, ForecastOptions, PlaygroundOptions
+from sinlstm_jax.commands import main as cli
+from sinlstm_jax.commands.evaluate import evaluated_models, evaluation_folders
+from sinlstm_jax.curriculum import _whose
+from sinlstm_jax.formats.convert import convert
+from sinlstm_jax.model import split_model
+from sinlstm_jax.playground import run_data
+from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
+from sinlstm_jax.runs.background import Background
+from sinlstm_jax.runs.closing_tables import closing_table
+from sinlstm_jax.runs.loading import replicate_seeds
+from sinlstm_jax.runs.replicates import fetch, place, replicate_mesh
+from sinlstm_jax.runs.report import loss_lines, median_replicate
+
+ROOT = Path(__file__).parents[2]
+TINY = Recipe(
+    "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
+)
+ONE_STAGE = replace(TINY, stages=TINY.stages[:1])
+# So high a rate that of seeds 6, 7 and 8 the last one's loss overflows, and the others' do not.
+RECKLESS = Recipe(
+    "reckless",
+    "for tests",
+    (Stage(3, 6, learning_rate=2e18), Stage(5, 6)),
+    2,
+    past=5,
+    batch_size=2,
+    hidden_size=4,
+)
+
+
+def quiet():
+    return Console(quiet=True)
+
+
+def read_losses(path):
+    """Return metrics.csv as (seeds, losses `[row, replicate]`)."""
+    header, *_ = (path / "metrics.csv").read_text().splitlines()
+    losses = np.loadtxt(path / "metrics.csv", delimiter=",", skiprows=1, ndmin=2)[:, 2:]
+    return [int(name) for name in re.findall(r"loss_(\d+)", header)], losses
+
+
+def assert_same_arrays(path, other, replicates):
+    for model, expected in zip(load_models(path), load_models(other), strict=True):
+        jax.tree.map(
+            np.testing.assert_array_equal, split_model(model)[1:], split_model(expected)[1:]
+        )
+    assert len(load_models(path)) == replicates
+    assert (path / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize("implementation", ["scan", "fused"])
+def test_each_replicate_trains_as_its_single_run(tmp_path, implementation):
+    sizes = {"past": 20, "batch_size": 4, "hidden_size": 6}
+    recipe = Recipe("hundred", "for tests", (Stage(10, 100),), 50, **sizes)
+    settings = {"implementation": implementation, "console": quiet()}
+    description = run(recipe, 7, tmp_path / "all", replicates=3, **settings)
+    seeds, losses = read_losses(tmp_path / "all")
+    assert seeds == description["seeds"] == [7, 8, 9] == replicate_seeds(tmp_path / "all")
+    for k, seed in enumerate(seeds):
+        alone = run(recipe, seed, tmp_path / str(seed), **settings)
+        expected = read_losses(tmp_path / str(seed))[1][:, 0]
+        np.testing.assert_allclose(losses[:100, k], expected[:100], rtol=1e-5)
+        for both in zip(description["figures"], alone["figures"], strict=True):
+            figures, single = both[0]["replicates"][k], both[1]["replicates"][0]
+            assert figures["seed"] == single["seed"] == seed
+            assert figures["average_loss"] == pytest.approx(single["average_loss"], rel=1e-3)
+            assert figures["rollout_errors"] == pytest.approx(single["rollout_errors"], rel=1e-3)
+        weights, expected = (
+            split_model(load_model(tmp_path / name, index))[1]
+            for name, index in (("all", k), (str(seed), 0))
+        )
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), weights, expected)
+    with pytest.raises(InputError, match=r"replicate is 3: .*all holds 3 replicates: give 0 to 2"):
+        load_model(tmp_path / "all", 3)
+    with pytest.raises(InputError, match="holds a run with replicates 3, not 2"):
+        run(recipe, 7, tmp_path / "all", replicates=2, **settings)
+
+
+class Stopped(Exception):
+    pass
+
+
+class StoppingConsole(Console):
+    """A console that stops the run when it prints a certain step."""
+
+    def __init__(self, stop_at):
+        super().__init__(quiet=True)
+        self.stop_at = stop_at
+
+    def print(self, *objects, **options):
+        if any(self.stop_at in str(text) for text in objects):
+            raise Stopped
+        super().print(*objects, **options)
+
+
+def test_stopped_replicates_go_on_to_the_same_bits(tmp_path):
+    description = run(TINY, 7, tmp_path / "whole", replicates=3, console=quiet())
+    for stop_at in ("step     10", "step     20"):
+        with pytest.raises(Stopped):
+            console = StoppingConsole(stop_at)
+            run(TINY, 7, tmp_path / "parts", replicates=3, checkpoint_every=7, console=console)
+    resumed = run(TINY, 7, tmp_path / "parts", replicates=3, checkpoint_every=9, console=quiet())
+    for figures, expected in zip(resumed["figures"], description["figures"], strict=True):
+        assert figures["replicates"] == expected["replicates"]
+    assert_same_arrays(tmp_path / "parts", tmp_path / "whole", 3)
+
+
+def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys):
+    description = run(RECKLESS, 6, tmp_path / "all", replicates=3)
+    written = json.loads((tmp_path / "all" / "run.json").read_text(), parse_constant=pytest.fail)
+    assert written == description
+    first, second = (
+        [each["failed_at"] for each in f["replicates"]] for f in description["figures"]
+    )
+    assert first == [None, None, 1]
+    assert second == [None, None, 0]  # frozen from the start of stage 2
+    for figures in description["figures"]:
+        assert figures["replicates"][2]["final_loss"] is None
+        assert median_replicate(figures) < 2
+    losses = read_losses(tmp_path / "all")[1]
+    assert np.isfinite(losses[0, 2]) and np.isnan(losses[1:, 2]).all()
+    models = load_model(tmp_path / "all" / "checkpoints" / "6", 2), load_model(tmp_path / "all", 2)
+    weights = [split_model(model)[1] for model in models]
+    jax.tree.map(np.testing.assert_array_equal, *weights)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
+    run(RECKLESS, 7, tmp_path / "alone", console=quiet())
+    expected = read_losses(tmp_path / "alone")[1][:, 0]
+    np.testing.assert_allclose(losses[:, 1], expected, rtol=1e-5)
+    output = capsys.readouterr().out
+    assert re.search(r"step      4 .* 1 failed\n", output)
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
+    tmp_path, monkeypatch, capsys, replicates
+):
+    stages = (Stage(3, 20), Stage(5, 30, learning_rate=1e30))
+    recipe = Recipe("lost", "for tests", stages, 10, past=5, batch_size=2, hidden_size=4)
+    monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: recipe)
+    arguments = ["--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
+    arguments += ["--seed", 7, "--replicates", replicates]
+    monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments)])
+    kept = None
+    for _ in range(2):  # the same command goes on from there, and ends there again
+        with pytest.raises(SystemExit) as exit:
+            cli.curriculum_main()
+        assert exit.value.code == 3
+        error = capsys.readouterr().err
+        assert re.fullmatch(
+            r"error: .* diverged in stage 2 at iteration 1, loss inf, gradient norm .*: try .*\n",
+            error,
+        )
+        checkpoints = tmp_path / "run" / "checkpoints"
+        assert [path.name for path in checkpoints.iterdir()] == ["20"]
+        files = {path: path.read_bytes() for path in checkpoints.rglob("*") if path.is_file()}
+        assert kept in (None, files)
+        kept = files
+        losses = [x for model in load_models(tmp_path / "run") for x in model.cell.hidden_bias[...]]
+        assert np.isfinite(losses).all()
+
+
+def test_pictures_tell_whose_they_are():
+    assert _whose(TINY, [5]) == _whose(TINY, [5], 0) == "tiny, seed 5"
+    assert _whose(TINY, [5, 6, 7]) == "tiny, seeds 5 to 7"
+    assert _whose(TINY, [5, 6, 7], 1) == "tiny, seed 6, the median of 3"
+
+
+def test_loss_lines_of_replicates_leave_out_the_failed():
+    losses = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0], [9.0, np.nan, np.nan]])
+    assert loss_lines(losses, 0, 2) == [
+        "  step      0  loss 3.000000 (1.000000 to 9.000000)",
+        "  step      2  loss 4.000000 (3.000000 to 5.000000)"
+        "  avg loss 2.500000 (1.500000 to 3.500000)  1 failed",
+    ]
+    assert loss_lines(losses[2:], 2, 2) == ["  step      2  loss nan  avg loss nan  1 failed"]
+
+
+def test_one_device_needs_no_mesh_and_fetching_is_placing_backwards():
+    tree = {"a": np.arange(6.0).reshape(3, 2), "b": np.arange(3)}
+    assert replicate_mesh(3) is None
+    placed = place(tree, None)
+    assert isinstance(placed["a"], jax.Array)
+    jax.tree.map(np.testing.assert_array_equal, fetch(placed, 3), tree)
+    jax.tree.map(np.testing.assert_array_equal, fetch(placed, 2), {"a": tree["a"][:2], "b": [0, 1]})
+
+
+def test_eight_devices_share_replicates_of_any_number(tmp_path):
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "on_virtual_devices.py", tmp_path, "5", "11"],
+        env=environment, cwd=ROOT / 'tests', capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == ["5 5 x cpu", "11 8 x cpu"]
+    description = run(ONE_STAGE, 7, tmp_path / "here", replicates=11, console=quiet())
+    expected = read_losses(tmp_path / "here")[1]
+    for count in (5, 11):
+        losses = read_losses(tmp_path / str(count))[1]
+        np.testing.assert_allclose(losses, expected[:, :count], rtol=1e-5)
+        assert len(load_models(tmp_path / str(count))) == count
+    theirs = json.loads((tmp_path / "11" / "run.json").read_text())
+    for figures, here in zip(theirs["figures"], description["figures"], strict=True):
+        assert [each["seed"] for each in figures["replicates"]] == list(range(7, 18))
+        for each, single in zip(figures["replicates"], here["replicates"], strict=True):
+            assert each["rollout_errors"] == pytest.approx(single["rollout_errors"], rel=1e-3)
+
+
+def start_processes(out, count=2):
+    """Start the script `count` times, as one run: (processes)."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [
+        sys.executable, "-W", "error", ROOT / "scripts" / "curriculum.py", "--recipe", "smoke",
+        "--hidden-size", 3, "--batch-size", 2, "--replicates", 3, "--checkpoint-every", 50,
+        "--out", out, "--coordinator", coordinator, "--processes", count, "--process-index",
+    ]  # fmt: skip
+    return [
+        subprocess.Popen(
+            [*map(str, command), str(index)],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for index in range(count)
+    ]
+
+
+def finish(processes):
+    """Return (exit code, output without Gloo's, errors) of each."""
+    results = []
+    for process in processes:
+        output, errors = process.communicate(timeout=120)
+        output = re.sub(r"^\[Gloo\].*\n", "", output, flags=re.MULTILINE)
+        results.append((process.returncode, output, errors))
+    return results
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
+    killed = start_processes(tmp_path / "run")
+    for line in killed[0].stdout:
+        if "step    150" in line:
+            for process in killed:
+                process.send_signal(signal.SIGKILL)
+    finish(killed)
+    first, second = finish(start_processes(tmp_path / "run"))
+    assert first[::2] == (0, "") and second == (0, "", "")
+    assert re.search(r"from stage 1, iteration (50|100|150)\nComputing on 2 x cpu", first[1])
+    assert "smoke, seeds 4112 to 4114" in first[1]
+    files = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"long-term.png", "metrics.csv", "run.json"} < files
+
+    whole = finish(start_processes(tmp_path / "whole"))
+    assert [code for code, *_ in whole] == [0, 0]
+    assert_same_arrays(tmp_path / "run", tmp_path / "whole", 3)
+
+    alone = tmp_path / "alone"
+    recipe = replace(RECIPES["smoke"], hidden_size=3, batch_size=2)
+    run(recipe, DEFAULT_SEED, alone, replicates=3, console=quiet())
+    ours, expected = read_losses(tmp_path / "run"), read_losses(alone)
+    assert ours[0] == expected[0] == [4112, 4113, 4114]
+    np.testing.assert_allclose(ours[1], expected[1], rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path, index):
+    processes = start_processes(tmp_path / "run")
+    for line in processes[0].stdout:
+        if "step     50" in line:
+            processes[index].send_signal(signal.SIGTERM)
+    results = finish(processes)
+    assert [code for code, *_ in results] == [143, 143]
+    for _, _, errors in results:
+        stopped = re.fullmatch(r"stopped at stage 1, iteration (\d+): the same .*\n", errors)
+    reached = stopped[1]
+    first, second = finish(start_processes(tmp_path / "run"))
+    assert first[::2] == (0, "") and second == (0, "", "")
+    assert f"from stage 1, iteration {reached}\n" in first[1]
+
+
+def test_two_processes_refuse_alike(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("precious")
+    for code, output, errors in finish(start_processes(tmp_path / "run")):
+        assert (code, output) == (2, "")
+        assert errors.startswith("error: ") and "is not empty and holds no run" in errors
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
+
+
+def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(TINY, 7, "tiny", replicates=2, console=quiet())
+    run(TINY, 7, "one", console=quiet())
+    runs = ("tiny", "one", "pretrained", "tiny/checkpoints/20")
+    models, folders = evaluated_models(runs, evaluation_folders(runs, tmp_path / "out"))
+    names = ["tiny-7", "tiny-8", "one", "pretrained", "tiny-20-7", "tiny-20-8"]
+    assert list(models) == list(folders) == names
+    assert folders["tiny-8"] == tmp_path / "out" / "tiny" / "8"
+    for name, expected in (("tiny-8", load_model("tiny", 1)), ("one", load_model("one"))):
+        jax.tree.map(
+            np.testing.assert_array_equal, split_model(models[name])[1], split_model(expected)[1]
+        )
+
+
+@pytest.mark.parametrize("runs", [("tiny", "tiny-8"), ("tiny-8", "tiny")])
+def test_a_replicate_is_not_evaluated_under_another_runs_name(tmp_path, monkeypatch, runs):
+    monkeypatch.chdir(tmp_path)
+    run(TINY, 7, "tiny", replicates=2, console=quiet())
+    save_model(SineLSTM(3), "tiny-8")
+    with pytest.raises(InputError, match="seed 8 of tiny would be called tiny-8, like another"):
+        evaluated_models(runs, evaluation_folders(runs, None))
+
+
+def test_work_beside_training_is_done_on_its_device():
+    device, seen = jax.devices()[0], []
+    with jax.default_device(device), Background() as background:
+        background.start(lambda: seen.append(jax.config.jax_default_device))
+    assert seen == [device]  # None is what another thread has of itself
+
+
+def test_whoever_takes_one_model_asks_which_replicate(tmp_path):
+    run(ONE_STAGE, 7, tmp_path / "run", replicates=2, console=quiet())
+    takers = (
+        load_model,
+        Forecaster.load,
+        run_data,
+        lambda path: convert(path, tmp_path / "a.safetensors"),
+        lambda path: ExportOptions(str(path), tmp_path / "exported").execute(),
+        lambda path: ForecastOptions(tmp_path / "samples.csv", str(path)).execute(),
+        lambda path: PlaygroundOptions(str(path), tmp_path / "page.html").execute(),
+    )
+    (tmp_path / "samples.csv").write_text("1\n0\n")
+    for take in takers:
+        for source in (tmp_path / "run", tmp_path / "run" / "checkpoints" / "20"):
+            with pytest.raises(InputError, match="holds 2 replicates, of seeds 7 to 8: give repl"):
+                take(source)
+    for replicate in (2, -1):
+        with pytest.raises(InputError, match=f"replicate is {replicate}: .* give 0 to 1"):
+            convert(tmp_path / "run", tmp_path / "a.safetensors", replicate)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "samples.csv"]
+    for replicate in (0, 1):
+        PlaygroundOptions(str(tmp_path / "run"), tmp_path / "page.html", replicate).execute()
+        assert f'"seed":{7 + replicate},' in (tmp_path / "page.html").read_text()
+        got = convert(tmp_path / "run", tmp_path / f"{replicate}.safetensors", replicate)
+        expected = load_model(tmp_path / "run", replicate)
+        jax.tree.map(np.testing.assert_array_equal, split_model(got)[1], split_model(expected)[1])
+    with pytest.raises(InputError, match=r"replicate is 0: .* holds one model, leave it out"):
+        convert(tmp_path / "0.safetensors", tmp_path / "b.safetensors", 0)
+    with pytest.raises(InputError, match=r"replicate is 1: pretrained holds one model, leave it"):
+        ExportOptions("pretrained", tmp_path / "exported", 1).execute()
+
+
+def test_the_closing_table_of_replicates_fits_a_terminal_and_names_those_that_failed():
+    def stage(losses):
+        return {
+            **{"horizon": 400, "iterations": 20000, "seconds": 12345.6, "averaged_over": 400},
+            "replicates": [
+                {
+                    "seed": seed,
+                    "final_loss": None if loss is None else 2 * loss,
+                    "average_loss": loss,
+                    "rollout_errors": dict.fromkeys(("horizon", "0-400", "400-900"), loss),
+                    "failed_at": 7 if loss is None else None,
+                }
+                for seed, loss in enumerate(losses, 30)
+            ],
+        }
+
+    console = Console(width=80, record=True, file=io.StringIO())
+    identity = {"recipe": "curriculum", "seed": 30, "replicates": 5, "seeds": list(range(30, 35))}
+    figures = [stage([0.02, 0.0005, 0.03, 0.1, 0.09]), stage([0.2, None, 0.31, 0.7, None])]
+    sizes = {"hidden_size": 15, "batch_size": 20}
+    description = {**identity, **sizes, "figures": [*figures, *figures]}
+    console.print(closing_table(description))
+    text = console.export_text()
+    assert "…" not in text and "curriculum, seeds 30 to 34" in text
+    for spread in ("0.0300", "0.0005 to 0.1000", "0.3100", "0.2000 to 0.7000"):
+        assert text.count(spread) >= 2
+    assert text.count("none") == text.count("2 of 5") == 2
+    assert "31, 34" in text

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from sinlstm_jax import InputError
+from sinlstm_jax.streams.samples import doubts, read_samples
+
+
+def read(text):
+    """Return (names, times, values, warnings) of a text."""
+    warnings = []
+    lines = text.splitlines(keepends=True)
+    samples = read_samples(lines, "text", warnings.append)
+    steps = list(samples.steps)
+    times, values = zip(*steps, strict=True) if steps else ((), ())
+    return samples.names, list(times), np.array(values), warnings
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "times", "values"),
+    [
+        ("0.5\n-0.25\n1e-1\n", ["value"], [0, 0.01, 0.02], [[0.5], [-0.25], [0.1]]),
+        ("0.5\n", ["value"], [0], [[0.5]]),
+        ("0.5\n\nnan\n NA \nnull", ["value"], [0, 0.01, 0.02, 0.03, 0.04], [[0.5]] + [[NAN]] * 4),
+        ("0.5,0.1\n,0.2", ["value_1", "value_2"], [0, 0.01], [[0.5, 0.1], [NAN, 0.2]]),
+        ("0.5,0.1\n\n,0.2\n\n", ["value_1", "value_2"], [0, 0.01], [[0.5, 0.1], [NAN, 0.2]]),
+        ("sea level\n0.5\r\n0.6\r\n", ["sea level"], [0, 0.01], [[0.5], [0.6]]),
+        ("\ufeffa, Time ,b\n1,7.5,0\nnone,7.51,1", ["a", "b"], [7.5, 7.51], [[1, 0], [NAN, 1]]),
+        ('time,"a,b"\n17e8,1\n1700000000.01,0\n', ["a,b"], [17e8, 17e8 + 0.01], [[1], [0]]),
+        ("time,a\n0,0\n0.0115,1\n0.0195,1\n", ["a"], [0, 0.0115, 0.0195], [[0], [1], [1]]),
+        ("time,a\n", ["a"], [], np.empty(0)),
+    ],
+)  # fmt: skip
+def test_texts_that_are_read(text, names, times, values):
+    got = read(text)
+    assert got[0] == names
+    assert got[1] == pytest.approx(times)
+    np.testing.assert_array_equal(got[2], values)
+    assert got[3] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "text is empty: give samples, one a line, at 100 Hz"),
+        ("time\n0\n", "line 1: the columns are time: give one of samples at least"),
+        ("time,time,a\n", "line 1: the columns are time, time, a"),
+        ("1\n2\nx1\n", "line 3: value is 'x1': give a finite number, or leave the field empty"),
+        ("a\n0.1\ninf\n", "line 3: a is 'inf'"),
+        ("a,b\n0,1\n0\n", "line 3 has 1 fields: give 2, for a, b"),
+        ("0;1\n0;2\n", "line 2: 0;1 is '0;2'"),
+        ("time,a\n0,1\n,1\n", "line 3 has no time: give one in every line, or in none"),
+        ("time,a\n0,1\n0.02,1\n", "line 3 is 0.02 s after the one before: .* resample to 0.01 s"),
+        ("time,a\n0,1\n0,1\n", "line 3 is 0 s after the one before"),
+        ("time,a\n0,1\n10,1\n", "line 3 is 10 s after the one before"),
+        ("a\n0\x00\n", r"line 2: a is '0\\x00'"),
+        ("a\n" + "9" * 200000, r"line 2 is no CSV text \(field larger than"),
+    ],
+)
+def test_texts_that_are_refused(text, complaint):
+    with pytest.raises(InputError, match=complaint):
+        read(text)
+
+
+@pytest.mark.parametrize(("rate", "fits"), [(100, True), (100.5, True), (95, False), (110, False)])
+def test_the_rate_is_checked_on_the_whole(rate, fits):
+    text = "time,a\n" + "".join(f"{i / rate:.5f},0\n" for i in range(300))
+    if fits:
+        assert len(read(text)[1]) == 300
+    else:
+        with pytest.raises(InputError, match=rf"the rate is {rate}(\.0)? Hz up to here: .* 100 Hz"):
+            read(text)
+
+
+def test_jitter_that_does_not_add_up_is_no_other_rate():
+    rng = np.random.default_rng(0)
+    times = np.arange(5000) / 100 + rng.uniform(-8e-4, 8e-4, 5000)
+    assert len(read("time,a\n" + "".join(f"{t},0\n" for t in times))[1]) == 5000
+
+
+def test_large_values_are_named_once():
+    warnings = read("a,b\n1.4,-1.5\n0,-1.6\n3,nan\n")[3]
+    assert warnings == [
+        "text, line 3 holds -1.6: models are trained on waves of amplitude 1 around 0, so scale "
+        "the samples"
+    ]
+
+
+def test_a_line_is_not_asked_for_before_it_is_needed():
+    asked = []
+
+    def lines():
+        for i in range(5):
+            asked.append(i)
+            yield f"{i / 10}\n"
+
+    steps = read_samples(lines(), "live", pytest.fail).steps
+    assert asked == [0]
+    for i in range(5):
+        assert next(steps).values == [i / 10]
+        assert asked == list(range(i + 1))
+
+
+def doubts_about(frequency, amplitude=1.0, count=100, missing=0):
+    wave = amplitude * np.sin(2 * np.pi * frequency * np.arange(100)[:, None] / 100 + 0.3)
+    wave[3 : 3 + missing] = NAN
+    return list(doubts(["x"], np.array([count]), wave))
+
+
+@pytest.mark.parametrize("frequency", [0.5, 0.7, 2.1337, 4.0])
+def test_what_was_trained_on_is_not_doubted(frequency):
+    assert doubts_about(frequency) == []
+    assert doubts_about(frequency, amplitude=0.9, missing=10) == []
+
+
+def test_what_was_not_trained_on_is_doubted():
+    (doubt,) = doubts_about(5.5)
+    assert doubt.startswith("x has a frequency of about 5.5 Hz: models are trained on 0.5 to 4 Hz")
+    (doubt,) = doubts_about(0.3)
+    assert doubt.startswith("x has a frequency of about 0.3 Hz")
+    (doubt,) = doubts_about(2, amplitude=0.2)
+    assert doubt.startswith("x has an amplitude of about 0.2: models are trained on 1, so scale")
+    (doubt,) = doubts_about(2, count=99)
+    assert doubt.startswith("x has 99 samples: models are trained to forecast after 100")
+    assert len(doubts_about(9, amplitude=5, count=3)) == 3
+    assert doubts_about(2, missing=97) == []
