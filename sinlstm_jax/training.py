@@ -1,6 +1,7 @@
 """Training state, train step, and the loop that trains one stage."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -10,18 +11,34 @@ import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float, Int, Key
 
-from .errors import (
-    InputError,
-    integer_from,
-    positive_integer,
-    shown,
-)
+from .errors import InputError
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
 
 AHEAD = 128  # iterations whose waves are drawn together
 REPLICATE = "replicate"  # the axis of a mesh whose devices share the replicates
+
+
+# A batch for training: inputs and targets, of the weights' dtype.
+Batch = tuple[Float[Array | np.ndarray, "time batch 1"], Float[Array | np.ndarray, "time batch 1"]]
+# Waves drawn ahead, of one model or of replicates: frequencies in Hz, offsets in seconds.
+Waves = tuple[
+    Float[Array, "*replicates iterations batch"], Float[Array, "*replicates iterations batch"]
+]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is static while a stage is trained: another value is another compilation."""
+
+    structure: nnx.GraphDef  # of the model
+    optimizer: optax.GradientTransformation  # as it was for `init_state`
+    batch_size: int = 0  # waves per iteration; this and the next two only where batches are drawn
+    past: int = 0  # steps observed
+    horizon: int = 0  # steps forecast beyond the past
+    mesh: Mesh | None = None  # of the one axis REPLICATE: devices that share the replicates
 
 
 class Failure(NamedTuple):
@@ -52,11 +69,7 @@ def init_state(
     """Start a stage of so many iterations: the model's weights, a fresh optimizer state.
 
     `trainable` is the filter of what the stage will train, as in `split_model`.
-
-    Raises:
-      InputError: the model is none, or iterations not a whole number of at least 1.
     """
-    iterations = positive_integer("iterations", iterations)
     _, weights, frozen = split_model(model, trainable)
     return _init_state(weights, frozen, optimizer=optimizer, iterations=iterations)
 
@@ -76,28 +89,26 @@ def _init_state(weights: dict, frozen: dict, *, optimizer, iterations: int) -> T
     )
 
 
-def mean_squared_error(structure: nnx.GraphDef, weights: dict, frozen: dict, batch) -> jax.Array:
-    """Return the mean squared error over the whole window, past and future; a scalar.
-
-    `batch` is (inputs, targets), both `[time, batch, 1]`.
-    """
+def mean_squared_error(
+    structure: nnx.GraphDef, weights: dict, frozen: dict, batch: Batch
+) -> Float[Array, ""]:
+    """Return the mean squared error over the whole window, past and future."""
     inputs, targets = batch
     predictions = nnx.merge(structure, weights, frozen)(inputs)
     return jnp.mean(jnp.square(predictions - targets))
 
 
 def train_step(
-    structure: nnx.GraphDef, optimizer: optax.GradientTransformation, state: TrainState, batch
+    structure: nnx.GraphDef,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    batch: Batch,
 ) -> TrainState:
     """Do one iteration on a batch, (inputs, targets) `[time, batch, 1]`, and note its loss.
 
     Where the loss, the gradient or a new weight is not finite, the weights and the optimizer keep
     what they had, then and in all iterations after, and `failure` tells of the first.
-
-    Raises:
-      InputError: the batch is not of that form.
     """
-    _check_batch(batch, state)
     loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
         structure, state.weights, state.frozen, batch
     )
@@ -121,74 +132,39 @@ def train_step(
     )
 
 
-def _check_batch(batch, state: TrainState) -> None:
-    """Raise InputError unless it is two arrays, `[time, batch, 1]`, of the weights' dtype."""
-    dtype = state.weights["output"]["bias"].dtype
-    pair = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (None, None)
-    arrays = [x for x in pair if isinstance(x, jax.Array | np.ndarray)]
-    shapes = [x.shape for x in arrays]
-    if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 3:
-        same = all(x.dtype == dtype for x in arrays)
-        if same and shapes[0][2] == 1 and 0 not in shapes[0]:
-            return
-    found = [f"{x.dtype} {x.shape}" for x in arrays] or type(batch).__name__
-    raise InputError(
-        f"a batch holds {shown(found)}: give (inputs, targets), arrays of the model's {dtype} "
-        "and one shape, [time, batch, 1]"
-    )
-
-
 def train_chunk(
-    state: TrainState,
-    key: jax.Array,
-    end: int,
-    *,
-    structure: nnx.GraphDef,
-    optimizer: optax.GradientTransformation,
-    batch_size: int,
-    past: int,
-    horizon: int,
-    mesh: Mesh | None = None,
+    state: TrainState, key: Key[Array, "*replicates"], end: int, **settings
 ) -> TrainState:
-    """Train up to iteration `end`, all on the device; consumes the state it is given.
+    """Train up to iteration `end` of a stage on batches drawn on the device.
 
-    Iteration i draws its batch from `fold_in(key, i)`, so where chunks begin and end changes no
-    number. Chunks of any length share one compilation.
+    The batch of iteration i is that of `fold_in(key, i)`: wherever a stage is cut into chunks, it
+    sees the same batches. Every chunk runs the same two programs, compiled once for each setting.
 
-    `key` may be an array of keys, `[replicate]`. Then every array of the state has that axis in
-    front, the iteration being the same for all, and each replicate trains as it would alone, but
-    for rounding; with a mesh of the one axis REPLICATE, each device trains its share of them.
+    Args:
+      state: where to start; consumed.
+      key: of the stage; of replicates, whose arrays in the state have a leading axis, one for each.
+      end: the iteration to train up to; at most as many as the state has room for losses.
+      **settings: of `Program`: structure, optimizer, batch_size, past, horizon, and, where devices
+        share the replicates, mesh.
 
     Raises:
-      InputError: a size is not a whole number of at least 1, or `end` is beyond the losses that
-        the state has room for.
+      InputError: `end` is beyond the losses that the state has room for.
     """
-    end = integer_from(0, "end", end)
-    if end > state.losses.shape[-1]:
+    program = Program(**settings)
+    if end > state.losses.shape[-1]:  # JAX would drop the losses beyond, without a word
         raise InputError(f"end is {end}: the state has room for {state.losses.shape[-1]} losses")
-    past, horizon = positive_integer("past", past), positive_integer("horizon", horizon)
     start = iterations_done(state)
     for first in range(start, max(end, start + 1), AHEAD):
-        waves = draw_ahead(key, np.int32(first), batch_size=batch_size)
-        state = train_on_waves(
-            state,
-            waves,
-            np.int32(min(end, first + AHEAD)),
-            structure=structure,
-            optimizer=optimizer,
-            past=past,
-            horizon=horizon,
-            mesh=mesh,
-        )
+        waves = draw_ahead(key, np.int32(first), batch_size=program.batch_size)
+        state = train_on_waves(state, waves, np.int32(min(end, first + AHEAD)), program)
     return state
 
 
 @partial(jax.jit, static_argnames="batch_size")
-def draw_ahead(key: jax.Array, first: jax.Array, *, batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """Draw the waves of AHEAD iterations from `first` on: as `draw_waves`, `[AHEAD, batch]`.
-
-    For keys `[replicate]` they are `[replicate, AHEAD, batch]`.
-    """
+def draw_ahead(
+    key: Key[Array, "*replicates"], first: Int[Array | np.int32, ""], *, batch_size: int
+) -> Waves:
+    """Draw the waves of AHEAD iterations from `first` on, as `draw_waves` does."""
 
     def draw(key, iteration):
         return draw_waves(jax.random.fold_in(key, iteration), batch_size)
@@ -199,34 +175,18 @@ def draw_ahead(key: jax.Array, first: jax.Array, *, batch_size: int) -> tuple[ja
     return draw(key, first + jnp.arange(AHEAD))
 
 
-@partial(
-    jax.jit,
-    static_argnames=("structure", "optimizer", "past", "horizon", "mesh"),
-    donate_argnames="state",
-)
+@partial(jax.jit, static_argnames="program", donate_argnames="state")
 def train_on_waves(
-    state: TrainState,
-    waves: tuple[jax.Array, jax.Array],
-    end: jax.Array,
-    *,
-    structure: nnx.GraphDef,
-    optimizer: optax.GradientTransformation,
-    past: int,
-    horizon: int,
-    mesh: Mesh | None = None,
+    state: TrainState, waves: Waves, end: Int[Array | np.int32, ""], program: Program
 ) -> TrainState:
-    """Train up to iteration `end` on waves drawn ahead, those of the state's next iterations.
-
-    Waves are as from `draw_ahead`; `end` is traced, at most AHEAD iterations on. Otherwise as
-    `train_chunk`.
-    """
+    """Train up to iteration `end`, at most AHEAD on, on waves drawn for the next iterations."""
     axis = waves[0].ndim - 2  # of the iterations, behind that of replicates
 
     def window(waves):
-        return batch_of_waves(*waves, past=past, future=horizon)
+        return batch_of_waves(*waves, past=program.past, future=program.horizon)
 
     def step(state, batch):
-        return train_step(structure, optimizer, state, batch)
+        return train_step(program.structure, program.optimizer, state, batch)
 
     if axis:
         window, step = jax.vmap(window), jax.vmap(step)
@@ -246,12 +206,16 @@ def train_on_waves(
 
         return jax.lax.fori_loop(start, end, iterate, (state, sample(start)))[0]
 
-    if mesh is not None:
+    if program.mesh is not None:
         # The partitioner would not split the fused kernel's call. (Nor does JAX know how that
         # varies over the mesh: no check.)
         split, whole = PartitionSpec(REPLICATE), PartitionSpec()
         train = jax.shard_map(
-            train, mesh=mesh, in_specs=(split, split, whole), out_specs=split, check_vma=False
+            train,
+            mesh=program.mesh,
+            in_specs=(split, split, whole),
+            out_specs=split,
+            check_vma=False,
         )
     return train(state, waves, end)
 
@@ -261,51 +225,41 @@ def iterations_done(state: TrainState) -> int:
     return int(np.ravel(state.iteration.addressable_data(0))[0])
 
 
-@partial(jax.jit, static_argnames=("structure", "optimizer"), donate_argnames="state")
-def _train_step(state: TrainState, batch, *, structure, optimizer) -> TrainState:
-    return train_step(structure, optimizer, state, batch)
+@partial(jax.jit, static_argnames="program", donate_argnames="state")
+def _train_on_batch(state: TrainState, batch: Batch, program: Program) -> TrainState:
+    return train_step(program.structure, program.optimizer, state, batch)
 
 
 def train_stage(
     state: TrainState,
-    source: jax.Array | Iterable,
+    source: Key[Array, "*replicates"] | Iterable[Batch],
     *,
     pause_every: tuple[int, ...],
     pause_after: Callable[[], int] | None = None,
-    structure: nnx.GraphDef,
-    optimizer: optax.GradientTransformation,
-    mesh: Mesh | None = None,
-    **sizes: int,
+    **settings,
 ) -> Iterator[TrainState]:
     """Train a stage to the end of its loss history, pausing at every multiple of `pause_every`.
 
     Args:
       state: where to start; consumed.
       source: a key, or keys `[replicate]`, from which batches are drawn on the device as
-        `train_chunk` says; or an iterable of batches, (inputs, targets), NumPy arrays
-        `[time, batch, 1]` of the model's dtype, one taken per iteration.
+        `train_chunk` says; or an iterable of batches, (inputs, targets), arrays `[time, batch, 1]`
+        of the model's dtype, one taken per iteration.
       pause_every: periods, in iterations.
       pause_after: asked before each chunk, how many iterations it may have at most; no limit if not
         given.
-      structure: of the model.
-      optimizer: as it was for `init_state`.
-      mesh: of devices that share the replicates, as `train_chunk` says; only with keys.
-      **sizes: batch_size, past and horizon of the batches to draw; only with a key.
+      **settings: of `Program`, as in `train_chunk`; where batches are given, structure and
+        optimizer are all.
 
     Yields:
       The state at each pause. It is consumed when the next one is asked for: copy what is to be
       kept.
 
     Raises:
-      InputError: a period is not a whole number of at least 1, the source is none, or it has no
-        batch left before the stage is at its end, or one of another form.
+      InputError: the batches end before the stage does, or one is not two arrays of one shape.
     """
-    if not isinstance(pause_every, tuple) or not pause_every:
-        raise InputError(f"pause_every is {shown(pause_every)}: give a tuple of periods")
-    pause_every = tuple(positive_integer("pause_every", period) for period in pause_every)
+    program = Program(**settings)
     if not isinstance(source, jax.Array):
-        if not isinstance(source, Iterable):
-            raise InputError(f"source is {shown(source)}: give a key, or an iterable of batches")
         source = iter(source)
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
@@ -315,15 +269,7 @@ def train_stage(
         if pause_after is not None:
             iteration = min(iteration, start + pause_after())
         if isinstance(source, jax.Array):
-            state = train_chunk(
-                state,
-                source,
-                iteration,
-                structure=structure,
-                optimizer=optimizer,
-                mesh=mesh,
-                **sizes,
-            )
+            state = train_chunk(state, source, iteration, **settings)
         else:
             for done in range(start, iteration):
                 batch = next(source, None)
@@ -331,6 +277,13 @@ def train_stage(
                     raise InputError(
                         f"the batches end after iteration {done}: give {iterations} of them"
                     )
-                _check_batch(batch, state)
-                state = _train_step(state, batch, structure=structure, optimizer=optimizer)
+                state = _train_on_batch(state, _checked(batch), program)
         yield state
+
+
+def _checked(batch: Batch) -> Batch:
+    """Return a batch, or raise InputError where its shapes would broadcast into a loss."""
+    shapes = [np.shape(array) for array in batch]
+    if len(shapes) != 2 or shapes[0] != shapes[1] or shapes[0][2:] != (1,):
+        raise InputError(f"a batch has shapes {shapes}: give (inputs, targets), [time, batch, 1]")
+    return batch

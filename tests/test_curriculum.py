@@ -27,8 +27,7 @@ from sinlstm_jax import (
 from sinlstm_jax.model import split_model
 from sinlstm_jax.runs.checkpoints import Checkpoints
 from sinlstm_jax.runs.pictures import picture_waves
-from sinlstm_jax.runs.report import last_line, loss_lines
-from sinlstm_jax.runs.seeds import run_keys, run_seeds
+from sinlstm_jax.runs.replicates import run_keys, run_seeds
 
 TINY = Recipe(
     "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
@@ -66,20 +65,6 @@ def quiet():
 
 def weights(path):
     return split_model(load_model(path))[1:]
-
-
-def test_loss_lines_are_the_tutorials():
-    losses = np.arange(1.0, 8.0)[None]
-    lines = loss_lines(losses, 0, 3)
-    assert lines == [
-        "  step      0  loss 1.000000",
-        "  step      3  loss 4.000000  avg loss 2.000000",
-        "  step      6  loss 7.000000  avg loss 5.000000",
-    ]
-    assert loss_lines(losses, 1, 3) == lines[1:]
-    assert loss_lines(losses[:, :6], 4, 3) == []
-    assert last_line(losses, 3) == "  done      7  loss 7.000000  avg loss 6.000000"
-    assert last_line(losses, 400) == "  done      7  loss 7.000000  avg loss 4.000000"
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True])

@@ -14,7 +14,7 @@ from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
 from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
-from sinlstm_jax.training import AHEAD, draw_ahead, train_on_waves
+from sinlstm_jax.training import AHEAD, Program, draw_ahead, train_on_waves
 
 from .sides import Setting
 from .timing import Work
@@ -53,13 +53,13 @@ class Side:
     def compilation(self, setting: Setting) -> Work:
         """Trace and compile a stage's training."""
         state, fixed = self._start(setting)
-        batch_size = fixed.pop("batch_size")
+        program = Program(**fixed)
 
         def run(_):
             jax.clear_caches()
-            first = draw_ahead.lower(jax.random.key(0), np.int32(0), batch_size=batch_size)
+            first = draw_ahead.lower(jax.random.key(0), np.int32(0), batch_size=program.batch_size)
             first.compile()
-            train_on_waves.lower(state, first.out_info, np.int32(1), **fixed).compile()
+            train_on_waves.lower(state, first.out_info, np.int32(1), program).compile()
 
         return Work(run, cold=True)
 

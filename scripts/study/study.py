@@ -24,9 +24,8 @@ from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, held_out_waves
 from sinlstm_jax.files import replacing
 from sinlstm_jax.model import SineLSTM, initial_model, split_model
 from sinlstm_jax.recipes import RECIPES, Recipe, Stage
-from sinlstm_jax.runs.replicates import fetch, place, place_keys, stack, take
+from sinlstm_jax.runs.replicates import fetch, place, place_keys, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
-from sinlstm_jax.runs.seeds import run_keys
 
 from .report import LONGER, publish
 

@@ -16,7 +16,7 @@ from sinlstm_jax.errors import InputError
 from sinlstm_jax.recipes import Recipe, Stage
 from sinlstm_jax.runs import stage as run_stage
 from sinlstm_jax.runs.loading import CHECKPOINTS
-from sinlstm_jax.runs.resume import save_standing
+from sinlstm_jax.runs.resume import save_stage
 
 from .sessions import differences, outcome
 
@@ -36,15 +36,15 @@ def quick_run(recipe: Recipe, out: Path, *, iterations: int | None = None) -> st
     """
     output = Console(file=io.StringIO(), width=200, highlight=False, markup=False)
 
-    def save(checkpoints, recipe, number, standing, description):
-        save_standing(checkpoints, recipe, number, standing, description)
-        if standing.iteration == iterations:
+    def save(checkpoints, record, number, reached):
+        save_stage(checkpoints, record, number, reached)
+        if reached.iteration == iterations:
             raise Stopped
 
     with (
         mock.patch.object(curriculum, "draw_stage"),
         mock.patch.object(curriculum, "draw_long_term"),
-        mock.patch.object(run_stage, "save_standing", save),
+        mock.patch.object(run_stage, "save_stage", save),
         contextlib.suppress(Stopped),
     ):
         curriculum.run(recipe, SEED, out, checkpoint_every=1, console=output)

@@ -19,8 +19,8 @@ from sinlstm_jax.recipes import Recipe
 from sinlstm_jax.runs.checkpoints import Checkpoints
 from sinlstm_jax.runs.folder import DESCRIPTION, METRICS
 from sinlstm_jax.runs.loading import CHECKPOINTS
-from sinlstm_jax.runs.resume import restore_standings, whole_steps
-from sinlstm_jax.runs.seeds import run_keys
+from sinlstm_jax.runs.replicates import run_keys
+from sinlstm_jax.runs.resume import restore_stages, steps_to_resume
 
 SCRIPT = Path(__file__).parents[1] / "curriculum.py"
 POLL = 0.001  # s
@@ -145,13 +145,13 @@ def outcome(recipe: Recipe, seed: int, out: Path) -> dict:
     left[DESCRIPTION] = json.dumps(_without_times(json.loads(left[DESCRIPTION]))).encode()
     models = [initial_model(recipe.hidden_size, run_keys(seed)[0])]
     with Checkpoints(out / CHECKPOINTS, create=False) as checkpoints:
-        whole, wrong = whole_steps(recipe, checkpoints)
-        standings = restore_standings(recipe, models, checkpoints, whole)
-        if wrong or len(standings) < len(recipe.stages):
+        whole, wrong = steps_to_resume(recipe, checkpoints)
+        reached = restore_stages(recipe, models, checkpoints, whole)
+        if wrong or len(reached) < len(recipe.stages):
             raise RuntimeError(f"{out} is not complete: {wrong}")
         left["steps"] = np.array(checkpoints.steps())
-    for number, standing in enumerate(standings, 1):
-        leaves, _ = jax.tree.flatten_with_path(standing.state)
+    for number, stage in enumerate(reached, 1):
+        leaves, _ = jax.tree.flatten_with_path(stage.state)
         left |= {f"stage {number}{jax.tree_util.keystr(k)}": np.asarray(v) for k, v in leaves}
     return left
 

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from ..curriculum import run
 from ..recipes import DEFAULT_SEED, RECIPES, find_recipe
-from ..runs.closing_tables import closing_table
 from ..runs.interruption import Interruption
 from ..runs.processes import join
+from ..runs.record import RunRecord
+from ..runs.report import closing_table
 from .shared import DEVICES, computing_on, optional, printing_console
 
 
@@ -82,7 +83,7 @@ class CurriculumOptions:
                 console=console,
                 stop_signal=interruption,
             )
-        console.print(closing_table(description))
+        console.print(closing_table(RunRecord.from_json(description)))
         console.print(f"Checkpoints, pictures, metrics.csv and run.json are in {out}")
 
 

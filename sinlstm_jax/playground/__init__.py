@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..files import replacing
 from ..model import SineLSTM, split_model
 from ..recipes import DEFAULT_SEED
-from ..runs.folder import DESCRIPTION, read_description
 from ..runs.loading import load_model, load_pretrained
+from ..runs.record import RECORD, read_record
 from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
 
 SCRIPTS = [
@@ -63,18 +63,18 @@ def run_data(path: str | Path, replicate: int | None = None) -> dict:
       InputError: as `load_model` does, or the weights are not finite.
     """
     path = Path(path)
-    run = read_description(path) if (path / DESCRIPTION).is_file() else None
-    if run is None or not run["figures"]:
+    run = read_record(path) if (path / RECORD).is_file() else None
+    if run is None or not run.figures:
         data = model_data(path.absolute().name, load_model(path, replicate))
-        return data if run is None else data | _origin(path, run, replicate)
-    try:
+    else:
         stages = [
-            _stage(load_model(path / figures["checkpoint"], replicate), figures["horizon"])
-            for figures in run["figures"]
+            _stage(load_model(path / figures.checkpoint, replicate), figures.horizon)
+            for figures in run.figures
         ]
-        return _data(path.absolute().name, stages) | _origin(path, run, replicate)
-    except (KeyError, TypeError, IndexError):
-        raise InputError(f"{path} is of an older version of this package: train it anew") from None
+        data = _data(path.absolute().name, stages)
+    if run is not None:
+        data |= {"recipe": run.recipe, "seed": run.seeds[replicate or 0], "past": run.past}
+    return data
 
 
 def pretrained_data() -> dict:
@@ -101,14 +101,6 @@ def _data(name: str, stages: list[dict]) -> dict:
         "trained_band": FREQUENCY_RANGE,
         "stages": stages,
     }
-
-
-def _origin(path: Path, run: dict, replicate: int | None) -> dict:
-    try:
-        seed = run["seeds"][replicate or 0]
-        return {"recipe": run["recipe"], "seed": seed, "past": run["past"]}
-    except (KeyError, TypeError, IndexError):
-        raise InputError(f"{path} is of an older version of this package: train it anew") from None
 
 
 def _stage(model: SineLSTM, horizon: int | None) -> dict:

@@ -1,139 +1,145 @@
-"""What a run leaves on disk beside its checkpoints: run.json, metrics.csv, and their rules."""
+"""A run's folder while it is trained: locked, with its record, its checkpoints and its losses."""
 
 import contextlib
-import fcntl
-import json
-import os
-import platform
+import dataclasses
 from collections.abc import Iterable, Iterator
-from importlib import metadata
+from contextlib import ExitStack
+from itertools import accumulate
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 from ..errors import InputError
-from ..files import clear_leftovers, replacing
+from ..files import clear_leftovers, replacing, writing_to
 from ..kernel.choice import choose_implementation
+from ..recipes import Recipe
+from .checkpoints import Checkpoints
 from .loading import CHECKPOINTS
-from ..strangers import read_json
+from .processes import from_first, is_first
+from .record import RECORD, RunRecord, StageFigures, read_record, write_record
 
-DESCRIPTION = "run.json"
+LOCK = ".lock"
 METRICS = "metrics.csv"
+
+
+class Run:
+    """What a run writes while it is trained; of several processes, the first one writes."""
+
+    def __init__(self, path: Path, record: RunRecord, now: RunRecord, files: ExitStack):
+        self.path = path
+        self.record = record  # as in run.json
+        self.now = now  # as it would be if all of it was computed here and now
+        ends = accumulate(stage["iterations"] for stage in record.stages)
+        self.checkpoints = files.enter_context(Checkpoints(path / CHECKPOINTS, keep=ends))
+        self._files = files
+        self._losses: MetricsLog | None = None  # where another process writes it
+
+    def compute_here(self) -> None:
+        """Note that what is left of the run is computed with what there is here and now."""
+        self.record = dataclasses.replace(self.now, figures=self.record.figures)
+
+    def begin_losses(self, histories: Iterable[np.ndarray]) -> None:
+        """Make metrics.csv hold the losses of the stages so far, `[replicate, iterations]` each."""
+        if is_first():
+            log = MetricsLog(self.path, self.record.seeds, histories)
+            self._losses = self._files.enter_context(log)
+
+    def log_losses(self, stage: int, iteration: int, losses: np.ndarray) -> None:
+        """Add the losses from `iteration` of a stage on, `[replicate, iterations]`."""
+        if self._losses is not None:
+            self._losses.append(stage, iteration, losses)
+
+    def finish_stage(self, figures: StageFigures) -> None:
+        """Put a stage's figures into run.json."""
+        self.record = self.record.with_figures(figures)
+        if is_first():
+            write_record(self.path, self.record)
 
 
 @contextlib.contextmanager
 def open_run(
-    path: Path, identity: dict, device: str, implementation: str
-) -> Iterator[tuple[dict, dict]]:
-    """Start a run in a new or empty folder, or find the same one there to go on with.
+    path: Path, recipe: Recipe, seeds: list[int], *, device: str, implementation: str
+) -> Iterator[Run]:
+    """Start a run in a new or empty folder, or find the same one there, to be resumed.
 
     While the context lasts, the folder is locked against other runs.
 
     Args:
       path: the run's folder.
-      identity: what makes it this run and no other, JSON-ready.
+      recipe: what is trained.
+      seeds: of the replicates.
       device: what it is computed on.
-      implementation: what is to compute it; with "auto", a run goes on with what it began with.
-
-    Yields:
-      The run's description, {**identity, "device", "implementation", "versions", "figures"}, as
-      run.json has it; and the middle three as they are now, for a run that was found there may
-      have been computed with others.
+      implementation: what is to compute it; with "auto", a run is resumed with what it began with.
 
     Raises:
       InputError: the folder cannot be written, holds something else, or is locked, or the
         implementation cannot be had here. No folder is made then.
+      SaveFailed: later, where a file cannot be written.
     """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    with contextlib.ExitStack() as lock:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock.enter_context(_locked(path))
-            clear_leftovers(path)
-            found = _same_run(path, identity)
-            if found and implementation == "auto":
-                implementation = found.get("implementation", "unknown")
-            now = {
-                "device": device,
-                "implementation": choose_implementation(implementation, identity["hidden_size"]),
-                "versions": versions(),
-            }
-            description = {**identity, **now, "figures": [], **found}
-            write_description(path, description)
-        except (OSError, InputError) as error:
-            for folder in made:
-                with contextlib.suppress(OSError):  # it was never made, or is not ours alone
-                    folder.rmdir()
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"{path} cannot be written ({error.strerror}): give a folder that can"
-            ) from None
-        yield description, now
-
-
-def _same_run(path: Path, identity: dict) -> dict:
-    """Return the description of the run in a folder, {} where there is none, or raise InputError.
-
-    A run of another kind makes way where it never came to a checkpoint: there is nothing to lose.
-    """
-    if not (path / DESCRIPTION).exists():
-        if any(path.iterdir()):
-            raise InputError(f"{path} is not empty and holds no run: give a new or an empty folder")
-        return {}
-    found, checkpoints = read_description(path), path / CHECKPOINTS
-    for name, value in identity.items():
-        if found.get(name) != value:
-            if not any(step.name.isdecimal() for step in checkpoints.glob("*")):
-                return {}
-            raise InputError(
-                f"{path} holds a run with {name} {found.get(name)}, not {value}: give another "
-                "--out, or ask for the run that is there"
-            )
-    return found
+    new = RunRecord.new(recipe, seeds, device=device, implementation=implementation)
+    with ExitStack() as files:
+        records = from_first(lambda: files.enter_context(_claimed(path, new)))
+        files.enter_context(writing_to(path))
+        record, now = map(RunRecord.from_json, records)
+        yield Run(path, record, now, files)
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the one lock on a folder, which the system drops when the process ends, however."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _claimed(path: Path, new: RunRecord) -> Iterator[list[dict]]:
+    """Lock a run's folder and see to its run.json: (the record in it, the one of here and now)."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    lock = filelock.FileLock(path / LOCK, blocking=False)
     try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{path} is where another run is at work: wait for it, or give another --out"
-            ) from None
-        yield
-    finally:
-        os.close(folder)
-
-
-def read_description(path: Path) -> dict:
-    """Return what run.json of a run's folder holds, or raise InputError if it is damaged."""
-    try:
-        found = read_json(path / DESCRIPTION)
-        if not isinstance(found.get("figures"), list):
-            raise InputError("it describes no run")
-    except InputError as error:
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / RECORD).exists() and any(x.name != LOCK for x in path.iterdir()):
+            raise InputError(f"{path} is not empty and holds no run: give a new or an empty folder")
+        lock.acquire()
+        clear_leftovers(path)
+        found = _same_run(path, new)
+        wanted = new.implementation
+        if found is not None and wanted == "auto":
+            wanted = found.implementation
+        chosen = choose_implementation(wanted, new.hidden_size)
+        now = dataclasses.replace(new, implementation=chosen)
+        write_record(path, found or now)
+    except filelock.Timeout:
         raise InputError(
-            f"{path} holds a {DESCRIPTION} that is damaged ({error}): give another folder"
+            f"{path} is where another run is at work: wait for it, or give another --out"
         ) from None
-    return found
+    except (OSError, InputError) as error:
+        if lock.is_locked and not (path / RECORD).exists():
+            (path / LOCK).unlink(missing_ok=True)
+        lock.release()
+        for folder in made:
+            with contextlib.suppress(OSError):  # it was never made, or is not ours alone
+                folder.rmdir()
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): give a folder that can"
+        ) from None
+    with lock:
+        yield [(found or now).to_json(), now.to_json()]
 
 
-def write_description(path: Path, description: dict) -> None:
-    """Write run.json, whole or not at all."""
-    with replacing(path / DESCRIPTION) as temporary:
-        temporary.write_text(json.dumps(description, indent=2, allow_nan=False) + "\n")
+def _same_run(path: Path, new: RunRecord) -> RunRecord | None:
+    """Return the record in a folder, None where a new run may begin, or raise InputError.
 
-
-def versions() -> dict[str, str]:
-    """Return the versions that decide a run's bits: of Python and the packages computed with."""
-    packages = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-    return {"python": platform.python_version()} | {
-        package: metadata.version(package) for package in packages
-    }
+    A run of another kind makes way where it never came to a checkpoint: there is nothing to lose.
+    """
+    if not (path / RECORD).exists():
+        return None
+    found = read_record(path)
+    name = new.difference(found)
+    if name is None:
+        return found
+    if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
+        return None
+    raise InputError(
+        f"{path} holds a run with {name} {getattr(found, name)}, not {getattr(new, name)}: give "
+        "another --out, or ask for the run that is there"
+    )
 
 
 class MetricsLog:

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from .checkpoints import Checkpoints
 from ..errors import InputError, positive_integer, shown
 from ..files import as_path, new_folder
 from ..model import SineLSTM, lstm_model, split_model
+from .checkpoints import Checkpoints
 from .replicates import stack, take
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them

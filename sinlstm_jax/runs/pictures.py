@@ -1,6 +1,7 @@
 """The pictures of a run: which waves a model is tried on, and the files they are drawn to."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -8,6 +9,7 @@ from flax import nnx
 
 from ..model import SineLSTM
 from ..plots import Forecast, plot_forecasts, plot_loss
+from ..recipes import Recipe
 from ..rollout import rollout
 from ..signals import NO_INPUT, generate_sample
 
@@ -28,30 +30,43 @@ def picture_waves(past: int, future: int, seed: int) -> np.ndarray:
     return np.stack(series, axis=1)
 
 
-def draw_stage(
-    folder: Path,
-    number: int,
-    model: SineLSTM,
-    losses: np.ndarray,
-    *,
-    horizon: int,
-    past: int,
-    average_over: int,
-    seed: int,
-    whose: str,
-    whose_model: str,
-) -> None:
+class Shown(NamedTuple):
+    """Whose pictures they are: all seeds of a run, and the replicate that is shown of them."""
+
+    seeds: list[int]
+    replicate: int
+    models: list[SineLSTM]  # one for each seed
+
+    def all_named(self, recipe: Recipe) -> str:
+        """Return what a picture of all replicates calls them."""
+        if len(self.seeds) == 1:
+            return f"{recipe.name}, seed {self.seeds[0]}"
+        return f"{recipe.name}, seeds {self.seeds[0]} to {self.seeds[-1]}"
+
+    def one_named(self, recipe: Recipe) -> str:
+        """Return what a picture of the one that is shown calls it."""
+        if len(self.seeds) == 1:
+            return f"{recipe.name}, seed {self.seeds[0]}"
+        seed = self.seeds[self.replicate]
+        return f"{recipe.name}, seed {seed}, the median of {len(self.seeds)}"
+
+
+def draw_stage(folder: Path, recipe: Recipe, number: int, shown: Shown, losses: np.ndarray) -> None:
     """Draw what stage `number` came to: its losses, its windowed and its step-by-step test.
 
-    Losses are `[replicate, iterations]`; the titles tell `whose` they are, and which replicate's
-    the model is, `whose_model`.
+    Losses are `[replicate, iterations]`, of all replicates.
     """
+    horizon, past = recipe.stages[number - 1].horizon, recipe.past
     name, title = f"stage-{number}-horizon-{horizon}", f"stage {number}, horizon {horizon}"
     plot_loss(
-        folder / f"{name}-loss.png", losses, average_over, f"Training loss: {title} ({whose})"
+        folder / f"{name}-loss.png",
+        losses,
+        recipe.display_every,
+        f"Training loss: {title} ({shown.all_named(recipe)})",
     )
 
-    waves = picture_waves(past, TEST_STEPS, seed)
+    model, whose = shown.models[shown.replicate], shown.one_named(recipe)
+    waves = picture_waves(past, TEST_STEPS, shown.seeds[0])
     window = waves[: past + horizon]
     inputs = np.array(window[:, :, None], np.float32)
     inputs[past:] = NO_INPUT
@@ -59,26 +74,25 @@ def draw_stage(
         folder / f"{name}-windowed.png",
         _forecasts(window, _predict(model, inputs)),
         past,
-        f"Windowed test: {title} ({whose_model})",
+        f"Windowed test: {title} ({whose})",
     )
     plot_forecasts(
         folder / f"{name}-stepwise.png",
         _forecasts(waves, rollout(model, waves[:past], TEST_STEPS)),
         past,
-        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead ({whose_model})",
+        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead ({whose})",
     )
 
 
-def draw_long_term(
-    folder: Path, model: SineLSTM, *, past: int, seed: int, whose_model: str
-) -> None:
-    """Draw how the final model goes on for LONG_TEST_STEPS steps; arguments as `draw_stage`'s."""
-    waves = picture_waves(past, LONG_TEST_STEPS, seed)
+def draw_long_term(folder: Path, recipe: Recipe, shown: Shown) -> None:
+    """Draw how the final model goes on for LONG_TEST_STEPS steps."""
+    waves = picture_waves(recipe.past, LONG_TEST_STEPS, shown.seeds[0])
+    forecast = rollout(shown.models[shown.replicate], waves[: recipe.past], LONG_TEST_STEPS)
     plot_forecasts(
         folder / "long-term.png",
-        _forecasts(waves, rollout(model, waves[:past], LONG_TEST_STEPS)),
-        past,
-        f"Long-term test: {LONG_TEST_STEPS} steps ahead ({whose_model})",
+        _forecasts(waves, forecast),
+        recipe.past,
+        f"Long-term test: {LONG_TEST_STEPS} steps ahead ({shown.one_named(recipe)})",
     )
 
 

@@ -1,24 +1,80 @@
-"""Replicates: trees of arrays with a leading axis for seeds, on the host and on all devices."""
+"""Replicates: the seeds that are trained at once, and the devices that share them.
 
+Their arrays have a leading axis, `[replicate, ...]`, on the host and on the devices.
+"""
+
+import operator
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from flax import nnx
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ..errors import InputError, positive_integer, shown
 from ..kernel.choice import default_platform
-from ..training import REPLICATE
+from ..model import SineLSTM, initial_model
+from ..training import REPLICATE, TrainState
 
 
-def stack(trees: Sequence):
-    """Return trees of the same structure as one, on the host, with a leading replicate axis."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+class Replicates(NamedTuple):
+    """The seeds of a run's replicates, and the mesh of devices that they are trained on."""
+
+    seeds: list[int]
+    mesh: Mesh | None  # None: one device
+
+    @classmethod
+    def counted_from(cls, seed: int, count: int) -> "Replicates":
+        """Return so many replicates, with seeds counted up from one, on all devices there are."""
+        seeds = run_seeds(seed, count)
+        return cls(seeds, replicate_mesh(len(seeds)))
+
+    def initial_models(self, hidden_size: int, implementation: str) -> list[SineLSTM]:
+        """Return a fresh model for each seed."""
+        keys = [run_keys(seed)[0] for seed in self.seeds]
+        return [initial_model(hidden_size, key, implementation) for key in keys]
+
+    def stage_keys(self, number: int) -> jax.Array:
+        """Return the keys of the data of stage `number`, from 1 on, on the devices."""
+        keys = [jax.random.fold_in(run_keys(seed)[1], number) for seed in self.seeds]
+        data = stack([jax.random.key_data(key) for key in keys])
+        return jax.random.wrap_key_data(place(data, self.mesh))
+
+    def fetch(self, tree):
+        """Return a tree of arrays on the devices as arrays on every host."""
+        return fetch(tree, len(self.seeds))
 
 
-def take(tree, replicate: int):
-    """Return one replicate of a tree on the host, as arrays on the default device."""
-    return jax.device_put(jax.tree.map(lambda x: x[replicate], tree), may_alias=False)
+def run_seeds(seed: int, replicates: int) -> list[int]:
+    """Return the seeds of a run's replicates, one after the other.
+
+    Raises:
+      InputError: there is no replicate, or a seed is not a whole number from 0 to 2**32 - 1.
+    """
+    replicates = positive_integer("replicates", replicates)
+    try:
+        first = operator.index(seed)
+    except TypeError:
+        first = -1
+    if isinstance(seed, bool) or not 0 <= first < 2**32:
+        raise InputError(f"seed is {shown(seed)}: give a whole number from 0 to {2**32 - 1}")
+    if first + replicates > 2**32:
+        raise InputError(
+            f"seed is {first} and replicates {replicates}: give a seed of at most "
+            f"{2**32 - replicates}, since theirs are counted up from it"
+        )
+    return list(range(first, first + replicates))
+
+
+def run_keys(seed: int) -> tuple[jax.Array, jax.Array]:
+    """Return (key of the initial weights, key of the data) for a replicate's seed.
+
+    Stage k, from 1 on, trains with `fold_in(data key, k)`.
+    """
+    weights_key, data_key = jax.random.split(jax.random.key(np.uint32(seed)))
+    return weights_key, data_key
 
 
 def replicate_mesh(count: int) -> Mesh | None:
@@ -34,11 +90,26 @@ def replicate_mesh(count: int) -> Mesh | None:
     return Mesh(np.array(devices), (REPLICATE,)) if len(devices) > 1 else None
 
 
+def stack(trees: Sequence):
+    """Return trees of the same structure as one, on the host, with a leading replicate axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def take(tree, replicate: int):
+    """Return one replicate of a tree on the host, as arrays on the default device."""
+    return jax.device_put(jax.tree.map(lambda x: x[replicate], tree), may_alias=False)
+
+
+def merge_models(model: SineLSTM, state: TrainState) -> list[SineLSTM]:
+    """Return the models of all replicates, of the structure of one, from a state on the host."""
+    structure, arrays = nnx.graphdef(model), (state.weights, state.frozen)
+    return [nnx.merge(structure, *take(arrays, k)) for k in range(len(state.losses))]
+
+
 def place(tree, mesh: Mesh | None):
     """Put a tree, `[replicate, ...]` and the same on every host, on the devices of a mesh.
 
-    Where replicates are no multiple of the devices, some are there twice, behind all others; no
-    one needs those.
+    It is padded with copies to a multiple of the devices; `fetch` drops them.
     """
     if mesh is None:
         return jax.device_put(tree, may_alias=False)
@@ -50,11 +121,6 @@ def place(tree, mesh: Mesh | None):
         return jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
 
     return jax.tree.map(spread, tree)
-
-
-def place_keys(keys: Sequence[jax.Array], mesh: Mesh | None) -> jax.Array:
-    """Put random keys on the devices of a mesh, as `place` does: `[replicate]`."""
-    return jax.random.wrap_key_data(place(stack([jax.random.key_data(k) for k in keys]), mesh))
 
 
 def fetch(tree, count: int):

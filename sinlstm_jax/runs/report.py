@@ -1,16 +1,22 @@
-"""What a run tells: lines to print while it trains, figures of each stage."""
+"""What a run tells: lines while it trains, figures of each stage, the tables at its end."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from rich import box
+from rich.console import Group
+from rich.table import Table
 
 from ..evaluation.errors import held_out_waves, rollout_errors
-from .loading import CHECKPOINTS
+from ..evaluation.tables import error
 from ..model import SineLSTM
-from ..recipes import Recipe, Stage
-from .resume import Standing, is_complete
+from ..recipes import RECIPES, TUTORIAL_FIGURES, Recipe, Stage
 from ..training import Failure
+from .loading import CHECKPOINTS
+from .record import ReplicateFigures, RunRecord, StageFigures
+from .resume import StageState, is_complete
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
 
@@ -50,13 +56,13 @@ def _spread(values: np.ndarray) -> str:
     return median if values.size == 1 else f"{median} ({finite.min():.6f} to {finite.max():.6f})"
 
 
-def where_it_starts(recipe: Recipe, standings: list[Standing], out: Path) -> str:
+def where_it_starts(recipe: Recipe, reached: list[StageState], out: Path) -> str:
     """Return the line that says what run this is, and from where it goes on."""
-    if not standings:
+    if not reached:
         return f"A new run of {recipe.name} in {out}"
-    if is_complete(recipe, standings):
+    if is_complete(recipe, reached):
         return f"The run in {out} is complete: drawing its pictures again"
-    number, iteration = len(standings), standings[-1].iteration
+    number, iteration = len(reached), reached[-1].iteration
     return f"Going on with the run in {out}, from stage {number}, iteration {iteration}"
 
 
@@ -73,49 +79,38 @@ def how_it_diverged(number: int, stage: Stage, seeds: list[int], failure: Failur
 
 
 def stage_figures(
-    recipe: Recipe, number: int, seeds: list[int], models: list[SineLSTM], standing: Standing
-) -> dict:
-    """Return what run.json tells of a stage that is complete; None for what is not finite."""
-    stage, averaged_over = recipe.stages[number - 1], min(recipe.display_every, standing.iteration)
+    recipe: Recipe, number: int, seeds: list[int], models: list[SineLSTM], reached: StageState
+) -> StageFigures:
+    """Return what came of a stage that is complete."""
+    stage, averaged_over = recipe.stages[number - 1], min(recipe.display_every, reached.iteration)
     replicates = [
-        {
-            "seed": seed,
-            "final_loss": _finite(losses[-1]),
-            "average_loss": _finite(losses[-averaged_over:].mean()),
-            "rollout_errors": _rollout_errors(model, stage.horizon, recipe.past),
-            "failed_at": None if failed_at < 0 else int(failed_at),
-            "undone": bool(undone),
-        }
+        ReplicateFigures(
+            seed=seed,
+            final_loss=_finite(losses[-1]),
+            average_loss=_finite(losses[-averaged_over:].mean()),
+            rollout_errors=_rollout_errors(model, stage.horizon, recipe.past),
+            failed_at=None if failed_at < 0 else int(failed_at),
+            undone=bool(undone),
+        )
         for seed, model, losses, failed_at, undone in zip(
             seeds,
             models,
-            standing.losses,
-            standing.state.failure.iteration,
-            stage.went_wrong(standing.losses),
+            reached.losses,
+            reached.state.failure.iteration,
+            stage.went_wrong(reached.losses),
             strict=True,
         )
     ]
-    return {
-        "stage": number,
-        "horizon": stage.horizon,
-        "iterations": stage.iterations,
-        "seconds": round(standing.seconds, 1),
-        "implementation": standing.implementation,
-        "averaged_over": averaged_over,
-        "checkpoint": f"{CHECKPOINTS}/{recipe.ends[number - 1]}",
-        "replicates": replicates,
-    }
-
-
-def healthy_replicates(figures: dict) -> list[dict]:
-    """Return a stage's figures of the replicates that have not failed."""
-    return [each for each in figures["replicates"] if each["failed_at"] is None]
-
-
-def median_replicate(figures: dict) -> int:
-    """Return which replicate has the median average loss among those that have not failed."""
-    healthy = sorted(healthy_replicates(figures), key=lambda each: each["average_loss"])
-    return figures["replicates"].index(healthy[(len(healthy) - 1) // 2])
+    return StageFigures(
+        stage=number,
+        horizon=stage.horizon,
+        iterations=stage.iterations,
+        seconds=round(reached.seconds, 1),
+        implementation=reached.implementation,
+        averaged_over=averaged_over,
+        checkpoint=f"{CHECKPOINTS}/{recipe.ends[number - 1]}",
+        replicates=replicates,
+    )
 
 
 def _rollout_errors(model: SineLSTM, horizon: int, past: int) -> dict[str, float | None]:
@@ -130,3 +125,109 @@ def _rollout_errors(model: SineLSTM, horizon: int, past: int) -> dict[str, float
 def _finite(value: np.floating) -> float | None:
     """Return a number as JSON knows it: it has no NaN and no infinity."""
     return float(value) if math.isfinite(value) else None
+
+
+def closing_table(record: RunRecord) -> Group:
+    """Lay out a run's losses beside the tutorial's printed ones, and its rollout errors.
+
+    Of several replicates, figures are the median of those that have not failed, and below it from
+    where to where they go.
+    """
+    return Group(losses_table(record), "", rollout_table(record))
+
+
+def losses_table(record: RunRecord) -> Table:
+    """Lay out a run's losses beside those that the tutorial prints for its own run.
+
+    Of several replicates only the average losses, and how many have failed.
+    """
+    alone = record.replicates == 1
+    seeds = f"seed {record.seed}"
+    if not alone:
+        seeds = f"seeds {record.seeds[0]} to {record.seeds[-1]}"
+    averaged_over = {figures.averaged_over for figures in record.figures}
+    of = f"of {averaged_over.pop()}" if len(averaged_over) == 1 else "loss"
+    kinds = {"average_loss": f"average\n{of}"}
+    if alone:
+        kinds = {"final_loss": "final\nloss"} | kinds
+    tutorial = [printed[-len(kinds) :] for printed in _tutorial_figures(record)]
+    columns = ["horizon", "iterations", "seconds", *kinds.values()]
+    if any(tutorial):
+        columns += ["tutorial's\nfinal", "tutorial's\naverage"][-len(kinds) :]
+    if not alone:
+        columns += ["failed"]
+    table = _table(f"{record.recipe}, {seeds}", columns)
+    for figures, printed in zip(record.figures, tutorial, strict=True):
+        table.add_row(
+            str(figures.horizon),
+            str(figures.iterations),
+            f"{figures.seconds:.0f}",
+            *(
+                _median_and_range(figures, [getattr(each, kind) for each in figures.healthy], _loss)
+                for kind in kinds
+            ),
+            *map(_loss, printed),
+            *([] if alone else [_failed(figures)]),
+        )
+    return table
+
+
+def rollout_table(record: RunRecord) -> Table:
+    """Lay out how far each stage's model goes on, over its horizon and beyond."""
+    table = _table(
+        "Rollout: mean squared error (answering 0 scores 0.5)",
+        ["horizon", "steps 0 to\nhorizon", "0 to 400", "400 to 900", "900 to 1500"],
+    )
+    for figures in record.figures:
+        table.add_row(
+            str(figures.horizon),
+            *(
+                _median_and_range(
+                    figures, [each.rollout_errors[name] for each in figures.healthy], error
+                )
+                for name in figures.replicates[0].rollout_errors
+            ),
+        )
+    return table
+
+
+def _table(title: str, columns: list[str]) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _median_and_range(
+    figures: StageFigures, values: list[float | None], text: Callable[[float], str]
+) -> str:
+    """Return values of a stage's healthy replicates as text: the median, below it the range."""
+    numbers = [np.inf if value is None else value for value in values]
+    if len(figures.replicates) == 1:
+        return text(numbers[0])
+    return f"{text(np.median(numbers))}\n{text(min(numbers))} to {text(max(numbers))}"
+
+
+def _failed(figures: StageFigures) -> str:
+    """Return how many replicates have failed, and which."""
+    seeds = [each.seed for each in figures.replicates if each.failed_at is not None]
+    if not seeds:
+        return "none"
+    return f"{len(seeds)} of {len(figures.replicates)}:\nseed " + ", ".join(map(str, seeds))
+
+
+def _tutorial_figures(record: RunRecord) -> tuple:
+    """Return what the tutorial prints for each stage: nothing for a run that it does not have.
+
+    Nor for averages over another number of losses.
+    """
+    recipe = RECIPES[record.recipe]
+    its_own = record.figures[0].averaged_over == recipe.display_every and all(
+        getattr(record, size) == getattr(recipe, size) for size in ("hidden_size", "batch_size")
+    )
+    nothing = ((),) * len(recipe.stages)
+    return TUTORIAL_FIGURES.get(recipe.name, nothing) if its_own else nothing

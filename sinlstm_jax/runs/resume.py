@@ -1,7 +1,7 @@
-"""Where the stages of a run stand, and the checkpoints that they go on from.
+"""Resuming a run: how far each stage is trained, saved to checkpoints and restored from them.
 
-A run goes on from its latest checkpoint up to which all that it needs is whole: the end of each
-stage before. What comes after that one is set aside, and is computed again, to the same bits.
+A run is resumed from its latest checkpoint up to which all that it needs is whole: the end of each
+stage before. What comes after that one is moved aside, and is computed again, to the same bits.
 """
 
 from typing import NamedTuple
@@ -9,16 +9,17 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from .checkpoints import DAMAGED, Checkpoints
 from ..errors import InputError
 from ..model import SineLSTM
 from ..recipes import Recipe, Stage
-from .replicates import stack
 from ..training import Failure, TrainState, init_state
+from .checkpoints import DAMAGED, Checkpoints
+from .record import RunRecord
+from .replicates import stack
 
 
-class Standing(NamedTuple):
-    """Where a stage stands."""
+class StageState(NamedTuple):
+    """A stage as far as it is trained."""
 
     state: TrainState  # on the host, [replicate, ...]
     seconds: float  # spent on it, over all sessions
@@ -35,9 +36,9 @@ class Standing(NamedTuple):
         return np.asarray(self.state.losses)[:, : self.iteration]
 
 
-def fresh_standing(
-    stage: Stage, models: list[SineLSTM], before: Standing | None, implementation: str
-) -> Standing:
+def begin_stage(
+    stage: Stage, models: list[SineLSTM], before: StageState | None, implementation: str
+) -> StageState:
     """Return the start of a stage: models with a fresh optimizer.
 
     A replicate that failed in the stage before is failed from iteration 0 of this one on.
@@ -47,7 +48,7 @@ def fresh_standing(
     if before is not None:
         iteration, loss, norm = before.state.failure
         state = state._replace(failure=Failure(iteration.clip(max=0), loss, norm))
-    return Standing(state, 0.0, implementation)
+    return StageState(state, 0.0, implementation)
 
 
 def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
@@ -64,19 +65,19 @@ def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
     return state._replace(weights=back)
 
 
-def is_complete(recipe: Recipe, standings: list[Standing]) -> bool:
-    """Tell whether stages that stand so are all there are, each at its end."""
+def is_complete(recipe: Recipe, reached: list[StageState]) -> bool:
+    """Tell whether the stages that were reached are all there are, each at its end."""
     last = recipe.stages[-1].iterations
-    return len(standings) == len(recipe.stages) and standings[-1].iteration == last
+    return len(reached) == len(recipe.stages) and reached[-1].iteration == last
 
 
-def whole_steps(recipe: Recipe, checkpoints: Checkpoints) -> tuple[list[int], list[str]]:
-    """Return (the step that each stage begun goes on from, what is wrong with later ones).
+def steps_to_resume(recipe: Recipe, checkpoints: Checkpoints) -> tuple[list[int], list[str]]:
+    """Return (the step that each stage begun is resumed from, what is wrong with later ones).
 
-    Where something is wrong, all later steps are set aside.
+    Where something is wrong, all later steps are moved aside.
 
     Raises:
-      InputError: there are steps, and none to go on from; they stay where they are.
+      InputError: there are steps, and none to resume from; they stay where they are.
     """
     steps, whole, wrong = checkpoints.steps(), [], []
     for number, (stage, end) in enumerate(zip(recipe.stages, recipe.ends, strict=True), 1):
@@ -104,36 +105,41 @@ def whole_steps(recipe: Recipe, checkpoints: Checkpoints) -> tuple[list[int], li
     return whole, wrong
 
 
-def restore_standings(
+def restore_stages(
     recipe: Recipe, models: list[SineLSTM], checkpoints: Checkpoints, steps: list[int]
-) -> list[Standing]:
-    """Return where every stage begun stands, each from the step that `whole_steps` names.
+) -> list[StageState]:
+    """Return how far every stage begun is trained, from the steps of `steps_to_resume`.
 
     `models` are any of the run's sizes, one for each replicate.
     """
-    standings = []
+    reached = []
     for stage, step in zip(recipe.stages, steps, strict=False):  # the last ones are not begun
-        like = _items(fresh_standing(stage, models, None, "").state)
+        like = _items(begin_stage(stage, models, None, "").state)
         items = {name: checkpoints.restore(step, name, like[name]) for name in like}
         state = TrainState(**items["model"], **items["state"])
         meta = checkpoints.meta(step)
-        standings.append(Standing(state, meta["seconds"], meta["implementation"]))
-    return standings
+        reached.append(StageState(state, meta["seconds"], meta["implementation"]))
+    return reached
 
 
-def save_standing(
-    checkpoints: Checkpoints, recipe: Recipe, number: int, standing: Standing, description: dict
+def save_stage(
+    checkpoints: Checkpoints, record: RunRecord, number: int, reached: StageState
 ) -> None:
-    """Save where stage `number` stands, at the step that counts iterations from the run's start."""
-    identity = ("recipe", "seed", "replicates", "seeds", "hidden_size", "versions")
-    meta = {name: description[name] for name in identity} | {
+    """Save how far stage `number` is trained, at the step that counts iterations of the run."""
+    meta = {
+        "recipe": record.recipe,
+        "seed": record.seed,
+        "replicates": record.replicates,
+        "seeds": record.seeds,
+        "hidden_size": record.hidden_size,
+        "versions": record.versions,
         "stage": number,
-        "iteration": standing.iteration,
-        "seconds": standing.seconds,
-        "implementation": standing.implementation,
+        "iteration": reached.iteration,
+        "seconds": reached.seconds,
+        "implementation": reached.implementation,
     }
-    stage_start = recipe.ends[number - 1] - recipe.stages[number - 1].iterations
-    checkpoints.save(stage_start + standing.iteration, meta, **_items(standing.state))
+    before = sum(stage["iterations"] for stage in record.stages[: number - 1])
+    checkpoints.save(before + reached.iteration, meta, **_items(reached.state))
 
 
 def _items(state: TrainState) -> dict:

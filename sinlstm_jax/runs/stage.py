@@ -1,135 +1,153 @@
-"""Running one stage of a run: trained from where it stands, told of, and kept."""
+"""One stage of a run: compiled ahead, trained to its end, told of, and kept in checkpoints."""
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
-import jax
+import numpy as np
 from flax import nnx
-from jax.sharding import Mesh
 from rich.console import Console
 
-from .checkpoints import Checkpoints
 from ..errors import Diverged, Interrupted
-from .report import how_it_diverged, last_line, loss_lines
-from ..model import SineLSTM
-from .pace import Pace
-from .progress import RunProgress
+from ..model import SineLSTM, split_model
 from ..recipes import Recipe
-from .replicates import fetch, place, place_keys
-from .folder import MetricsLog
-from .resume import Standing, fresh_standing, save_standing, undo_where_wrong
-from ..training import iterations_done, train_chunk, train_stage
+from ..training import Program, iterations_done, train_chunk, train_stage
+from .folder import Run
+from .processes import largest
+from .progress import RunProgress
+from .replicates import Replicates, place, stack
+from .report import how_it_diverged, last_line, loss_lines
+from .resume import StageState, begin_stage, save_stage, undo_where_wrong
+
+LOOK_EVERY = 1.0  # s between two looks at what was trained
 
 
-class Outputs(NamedTuple):
-    """Where a run goes while it trains."""
+@dataclass(frozen=True)
+class StageTrainer:
+    """What the stages of a run have in common: what is trained, and where it is told and kept."""
 
+    recipe: Recipe
+    replicates: Replicates
+    run: Run
     console: Console
     progress: RunProgress
-    metrics: MetricsLog | None  # None where another process writes it
-    checkpoints: Checkpoints
-    checkpoint_every: int
-    stop_signal: Callable[[], int]
+    checkpoint_every: int  # iterations
+    stop_signal: Callable[[], int]  # the number of the signal that asks to stop, or 0
 
-
-def run_stage(
-    recipe: Recipe,
-    number: int,
-    standing: Standing,
-    start_weights: dict,
-    data_keys: tuple[jax.Array, ...],
-    model: SineLSTM,
-    mesh: Mesh | None,
-    description: dict,
-    outputs: Outputs,
-) -> Standing:
-    """Train a stage from where it stands to its end; at once there if it is complete.
-
-    `start_weights` are those that the stage started from, `[replicate, ...]`.
-    """
-    stage, seeds = recipe.stages[number - 1], description["seeds"]
-    done = standing.iteration
-    if done == stage.iterations:
-        return standing
-    pace = Pace(outputs.stop_signal)
-    _stop_at(pace.look(0), number, done, outputs.checkpoints)
-    outputs.console.print(f"stage {number}: {stage.describe()}")
-    outputs.progress.start_stage(number)
-    started = time.monotonic() - standing.seconds
-    implementation = standing.implementation
-    if not implementation.endswith(description["implementation"]):
-        implementation += ", then " + description["implementation"]
-    for state in train_stage(
-        place(standing.state, mesh),
-        _stage_keys(data_keys, number, mesh),
-        pause_every=(recipe.display_every, outputs.checkpoint_every),
-        pause_after=lambda: pace.iterations,
-        **_settings(recipe, number, model, mesh),
-    ):
-        before, done = done, iterations_done(state)
-        losses, failure = fetch((state.losses, state.failure), len(seeds))
-        losses = losses[:, :done]
-        if outputs.metrics is not None:
-            outputs.metrics.append(number, before, losses[:, before:])
-        if (failure.iteration >= 0).all():
-            raise Diverged(how_it_diverged(number, stage, seeds, failure))
-        for line in loss_lines(losses, before, recipe.display_every):
-            outputs.console.print(line)
-        outputs.progress.update(done)
-        signal = pace.look(done - before)
-        if signal or done % outputs.checkpoint_every == 0 or done == stage.iterations:
-            seconds = time.monotonic() - started
-            reached = fetch(state, len(seeds))
-            if done == stage.iterations:
-                outputs.console.print(last_line(losses, recipe.display_every))
-                reached = undo_where_wrong(stage, start_weights, reached)
-                for seed, wrong in zip(seeds, stage.went_wrong(losses), strict=True):
-                    if wrong:
-                        outputs.console.print(
-                            f"  undone for seed {seed}: its loss ends too high, or is no number"
-                        )
-            standing = Standing(reached, seconds, implementation)
-            save_standing(outputs.checkpoints, recipe, number, standing, description)
-        _stop_at(signal, number, done, outputs.checkpoints)
-    return standing
-
-
-def _stop_at(signal: int, number: int, done: int, checkpoints: Checkpoints) -> None:
-    """Raise Interrupted where a signal came, when all is saved."""
-    if signal:
-        checkpoints.wait()
-        raise Interrupted(
-            f"stopped at stage {number}, iteration {done}: the same command goes on from there",
-            signal,
+    def program(self, number: int, model: SineLSTM) -> Program:
+        """Return what is static while stage `number` is trained."""
+        stage = self.recipe.stages[number - 1]
+        return Program(
+            structure=nnx.graphdef(model),
+            optimizer=stage.optimizer(),
+            batch_size=self.recipe.batch_size,
+            past=self.recipe.past,
+            horizon=stage.horizon,
+            mesh=self.replicates.mesh,
         )
 
+    def compile_ahead(self, number: int, models: list[SineLSTM]) -> None:
+        """Have the program of a stage compiled, by training it for no iteration."""
+        start = begin_stage(self.recipe.stages[number - 1], models, None, "").state
+        keys, program = self.replicates.stage_keys(number), self.program(number, models[0])
+        train_chunk(place(start, self.replicates.mesh), keys, 0, **vars(program))
 
-def _settings(recipe: Recipe, number: int, model: SineLSTM, mesh: Mesh | None) -> dict:
-    """Return what is static in the program that trains a stage."""
-    stage = recipe.stages[number - 1]
-    return {
-        "structure": nnx.graphdef(model),
-        "optimizer": stage.optimizer(),
-        "batch_size": recipe.batch_size,
-        "past": recipe.past,
-        "horizon": stage.horizon,
-        "mesh": mesh,
-    }
+    def train(self, number: int, models: list[SineLSTM], start: StageState) -> StageState:
+        """Train stage `number` to its end, from `start` on; `models` are those it began with.
+
+        Raises:
+          Diverged: no replicate is left; the last checkpoint is from before.
+          Interrupted: a signal asked to stop; a checkpoint was saved.
+        """
+        stage, every = self.recipe.stages[number - 1], self.checkpoint_every
+        reached, done = start, start.iteration
+        if done == stage.iterations:
+            return start
+        chunk = ChunkLength(self.stop_signal)
+        self._stop_at(chunk.look(0), number, done)
+        self.console.print(f"stage {number}: {stage.describe()}")
+        self.progress.start_stage(number)
+        started = time.monotonic() - start.seconds
+        implementation = start.implementation
+        if not implementation.endswith(self.run.record.implementation):
+            implementation += ", then " + self.run.record.implementation
+        for state in train_stage(
+            place(start.state, self.replicates.mesh),
+            self.replicates.stage_keys(number),
+            pause_every=(self.recipe.display_every, every),
+            pause_after=lambda: chunk.iterations,
+            **vars(self.program(number, models[0])),
+        ):
+            before, done = done, iterations_done(state)
+            losses = self._tell(number, state, before, done)
+            signal = chunk.look(done - before)
+            if signal or done % every == 0 or done == stage.iterations:
+                reached = StageState(
+                    self.replicates.fetch(state), time.monotonic() - started, implementation
+                )
+                if done == stage.iterations:
+                    reached = self._finish(number, models, reached, losses)
+                save_stage(self.run.checkpoints, self.run.record, number, reached)
+            self._stop_at(signal, number, done)
+        return reached
+
+    def _tell(self, number: int, state, before: int, done: int) -> np.ndarray:
+        """Print and log what was trained since `before`; return all losses of the stage so far."""
+        losses, failure = self.replicates.fetch((state.losses, state.failure))
+        losses = losses[:, :done]
+        self.run.log_losses(number, before, losses[:, before:])
+        if (failure.iteration >= 0).all():
+            stage = self.recipe.stages[number - 1]
+            raise Diverged(how_it_diverged(number, stage, self.replicates.seeds, failure))
+        for line in loss_lines(losses, before, self.recipe.display_every):
+            self.console.print(line)
+        self.progress.update(done)
+        return losses
+
+    def _finish(
+        self, number: int, models: list[SineLSTM], reached: StageState, losses: np.ndarray
+    ) -> StageState:
+        """Print how a stage ends; return it with the weights it began with where it went wrong."""
+        stage = self.recipe.stages[number - 1]
+        self.console.print(last_line(losses, self.recipe.display_every))
+        for seed, wrong in zip(self.replicates.seeds, stage.went_wrong(losses), strict=True):
+            if wrong:
+                self.console.print(
+                    f"  undone for seed {seed}: its loss ends too high, or is no number"
+                )
+        weights = stack([split_model(model)[1] for model in models])
+        return reached._replace(state=undo_where_wrong(stage, weights, reached.state))
+
+    def _stop_at(self, signal: int, number: int, done: int) -> None:
+        """Raise Interrupted where a signal came, when all is saved."""
+        if signal:
+            self.run.checkpoints.wait()
+            raise Interrupted(
+                f"stopped at stage {number}, iteration {done}: the same command goes on from there",
+                signal,
+            )
 
 
-def _stage_keys(data_keys: tuple[jax.Array, ...], number: int, mesh: Mesh | None) -> jax.Array:
-    return place_keys([jax.random.fold_in(key, number) for key in data_keys], mesh)
+class ChunkLength:
+    """The iterations of the next chunk: as many as take LOOK_EVERY, at most twice the last one's.
 
+    It is the same in every process.
 
-def compile_stage(
-    recipe: Recipe,
-    number: int,
-    models: list[SineLSTM],
-    data_keys: tuple[jax.Array, ...],
-    mesh: Mesh | None,
-) -> None:
-    """Have the program compiled that will train a stage, by training it for no iteration."""
-    state = fresh_standing(recipe.stages[number - 1], models, None, "").state
-    keys = _stage_keys(data_keys, number, mesh)
-    train_chunk(place(state, mesh), keys, 0, **_settings(recipe, number, models[0], mesh))
+    Args:
+      stop_signal: returns the number of the signal that asks this process to stop, or 0.
+    """
+
+    def __init__(self, stop_signal: Callable[[], int]):
+        self.iterations = 1
+        self._stop_signal = stop_signal
+        self._looked = time.monotonic()
+
+    def look(self, iterations: int) -> int:
+        """Note what was trained since the last look; return what any process is asked, or 0."""
+        now = time.monotonic()
+        seconds, asked = largest(now - self._looked, self._stop_signal())
+        self._looked = now
+        if iterations:
+            fitting = int(iterations * LOOK_EVERY / max(seconds, 1e-9))
+            self.iterations = max(1, min(fitting, 2 * self.iterations))
+        return int(asked)

@@ -1,4 +1,3 @@
-import io
 import json
 import logging
 import re
@@ -8,13 +7,10 @@ from unittest.mock import Mock
 
 import pytest
 from jax.errors import JaxRuntimeError
-from rich.console import Console
 
 from sinlstm_jax import InputError, SineLSTM, commands, load_pretrained, save_model
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import Interrupted, SaveFailed
-from sinlstm_jax.recipes import TUTORIAL_FIGURES
-from sinlstm_jax.runs.closing_tables import closing_table, losses_table
 
 NO_MEMORY = "error: there is not enough memory for this: give smaller sizes\n"
 DISTRIBUTED = ["--coordinator", "host:1", "--processes", "2", "--process-index", "0"]
@@ -160,67 +156,6 @@ def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
         assert (code, output) == (2, "")
         assert complaint in errors
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-
-
-def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
-    figures = [
-        {
-            "horizon": 400,
-            "iterations": 20000,
-            "seconds": 1234.5,
-            "averaged_over": 400,
-            "replicates": [
-                {
-                    "seed": 1,
-                    "final_loss": 0.123456,
-                    "average_loss": 0.0456,
-                    "rollout_errors": {
-                        "horizon": 0.0123,
-                        "0-400": 0.0234,
-                        "400-900": 0.9876,
-                        "900-1500": 0.00012,
-                    },
-                    "failed_at": None,
-                }
-            ],
-        }
-    ] * 4
-    console = Console(width=80, record=True, file=io.StringIO())
-    identity = {"recipe": "curriculum", "seed": 1, "replicates": 1, "seeds": [1]}
-    sizes = {"hidden_size": 15, "batch_size": 20}
-    console.print(closing_table({**identity, **sizes, "figures": figures}))
-    text = console.export_text()
-    assert "…" not in text
-    assert "0.1235" in text and "0.0456" in text
-    for rollout_error in ("0.0123", "0.0234", "0.9876", "1.2e-04"):
-        assert text.count(rollout_error) == 4
-    for printed in TUTORIAL_FIGURES["curriculum"]:
-        for figure in printed:
-            assert f"{figure:.4f}" in text
-
-
-def test_figures_of_other_sizes_stand_alone():
-    figures = dict.fromkeys(("horizon", "iterations", "seconds"), 50) | {"averaged_over": 200}
-    figures["replicates"] = [{"final_loss": 0.5, "average_loss": 0.5, "failed_at": None}]
-    identity = {"recipe": "short-window", "seed": 1, "replicates": 1, "figures": [figures]}
-    same = identity | {"hidden_size": 15, "batch_size": 20}
-    assert len(losses_table(same).columns) == 7
-    assert len(losses_table(same | {"figures": [figures | {"averaged_over": 50}]}).columns) == 5
-    for change in ({"hidden_size": 8}, {"batch_size": 100}):
-        assert len(losses_table(same | change).columns) == 5
-
-
-def test_averages_over_different_numbers_are_not_headed_by_one():
-    figures = dict.fromkeys(("horizon", "iterations", "seconds"), 50) | {"averaged_over": 150}
-    figures["replicates"] = [{"final_loss": 0.5, "average_loss": 0.5, "failed_at": None}]
-    run = {"recipe": "smoke", "seed": 1, "replicates": 1, "hidden_size": 15, "batch_size": 20}
-
-    def header(*stages):
-        found = losses_table(run | {"figures": list(stages)}).columns[-1].header
-        return str(found).replace("\n", " ")
-
-    assert header(figures, figures) == "average of 150"
-    assert header(figures, figures | {"averaged_over": 100}) == "average loss"
 
 
 def test_a_user_without_a_home_has_no_cache_and_no_traceback(command, monkeypatch):

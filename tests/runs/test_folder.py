@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -5,138 +6,140 @@ import sys
 import numpy as np
 import pytest
 
-from sinlstm_jax import InputError
-from sinlstm_jax.kernel import choice as implementation
-from sinlstm_jax.runs import folder as run_folder
+from sinlstm_jax import InputError, Recipe, Stage
+from sinlstm_jax.kernel import choice
+from sinlstm_jax.runs import folder
 from sinlstm_jax.runs.folder import MetricsLog
+from sinlstm_jax.runs.record import RunRecord
 
-IDENTITY = {"recipe": "smoke", "seed": 1, "hidden_size": 4}
+RECIPE = Recipe("smoke", "for tests", (Stage(2, 4),), 2, past=4, batch_size=2, hidden_size=4)
 
 
-def open_run(*arguments):
-    """Open a run and leave it at once: its description, and what it is computed with now."""
-    with run_folder.open_run(*arguments) as opened:
-        return opened
+def locked(path, implementation="scan", recipe=RECIPE, seed=1):
+    return folder.open_run(path, recipe, [seed], device="cpu", implementation=implementation)
+
+
+def open_run(*arguments, **keywords):
+    """Open a run and leave it at once: its record, and what it would be here and now."""
+    with locked(*arguments, **keywords) as opened:
+        return opened.record, opened.now
 
 
 def test_a_new_run_describes_itself_and_the_same_run_is_found_again(tmp_path):
     path = tmp_path / "a" / "b"
-    description, now = open_run(path, IDENTITY, "cpu", "scan")
-    assert json.loads((path / "run.json").read_text()) == description
-    assert description["seed"] == 1
-    assert description["device"] == "cpu"
-    assert set(description["versions"]) >= {"jax", "flax", "optax", "orbax-checkpoint", "python"}
-    assert open_run(path, IDENTITY, "cpu", "scan") == (description, now)
-    assert now == {name: description[name] for name in ("device", "implementation", "versions")}
+    record, now = open_run(path)
+    assert RunRecord.from_json(json.loads((path / "run.json").read_text())) == record == now
+    assert (record.seed, record.device) == (1, "cpu")
+    assert record.versions.keys() >= {"jax", "flax", "optax", "orbax-checkpoint", "python"}
+    assert open_run(path) == (record, now)
 
 
-def test_a_run_goes_on_with_the_implementation_that_it_began_with(tmp_path, monkeypatch):
-    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "scan")[1]["implementation"] == "scan"
-    assert open_run(tmp_path / "scan", IDENTITY, "cpu", "auto")[1]["implementation"] == "scan"
+def test_a_run_is_resumed_with_the_implementation_that_it_began_with(tmp_path, monkeypatch):
+    assert open_run(tmp_path / "scan", "scan")[1].implementation == "scan"
+    assert open_run(tmp_path / "scan", "auto")[1].implementation == "scan"
     fused = tmp_path / "fused"
-    assert open_run(fused, IDENTITY, "cpu", "auto")[1]["implementation"] == "fused"
+    assert open_run(fused, "auto")[1].implementation == "fused"
 
-    monkeypatch.setattr(implementation, "_obstacle", lambda hidden_size: "there is no compiler")
+    monkeypatch.setattr(choice, "_obstacle", lambda hidden_size: "there is no compiler")
     before = (fused / "run.json").read_bytes()
     with pytest.raises(InputError, match=r"no compiler: give 'scan' \(--implementation scan\)"):
-        open_run(fused, IDENTITY, "cpu", "auto")
+        open_run(fused, "auto")
     assert (fused / "run.json").read_bytes() == before
-    description, now = open_run(fused, IDENTITY, "cpu", "scan")
-    assert (description["implementation"], now["implementation"]) == ("fused", "scan")
+    assert [each.implementation for each in open_run(fused, "scan")] == ["fused", "scan"]
     for path in (tmp_path / "new" / "folder", tmp_path / "scan" / "new"):
         with pytest.raises(InputError, match="'fused', but there is no compiler"):
-            open_run(path, IDENTITY, "cpu", "fused")
+            open_run(path, "fused")
     assert not (tmp_path / "new").exists() and not (tmp_path / "scan" / "new").exists()
 
 
 def test_a_folder_that_cannot_be_used_is_named_before_a_kernel_is_compiled(tmp_path, monkeypatch):
-    monkeypatch.setattr(implementation, "load", lambda: pytest.fail("the kernel was asked for"))
+    monkeypatch.setattr(choice, "load", lambda: pytest.fail("the kernel was asked for"))
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file/run cannot be written"):
-        open_run(tmp_path / "file" / "run", IDENTITY, "cpu", "auto")
+    with pytest.raises(InputError, match=r"file/run cannot be written \(Not a directory\)"):
+        open_run(tmp_path / "file" / "run", "auto")
+    with pytest.raises(InputError, match=r"file cannot be written \(File exists\)"):
+        open_run(tmp_path / "file", "auto")
 
 
-@pytest.mark.parametrize("other", [{"seed": 2}, {"recipe": "curriculum"}])
-def test_another_run_is_not_overwritten(tmp_path, other):
-    open_run(tmp_path / "run", IDENTITY, "cpu", "scan")
-    (tmp_path / "run" / "checkpoints" / "10").mkdir(parents=True)
-    before = (tmp_path / "run" / "run.json").read_bytes()
-    ((name, value),) = other.items()
-    with pytest.raises(InputError, match=f"holds a run with {name} {IDENTITY[name]}, not {value}"):
-        open_run(tmp_path / "run", IDENTITY | other, "cpu", "scan")
-    assert (tmp_path / "run" / "run.json").read_bytes() == before
+@pytest.mark.parametrize(
+    "name, other",
+    [("seed", {"seed": 2}), ("recipe", {"recipe": dataclasses.replace(RECIPE, name="curriculum")})],
+)
+def test_another_run_is_not_overwritten(tmp_path, name, other):
+    record, _ = open_run(tmp_path)
+    (tmp_path / "checkpoints" / "10").mkdir(parents=True)
+    before = (tmp_path / "run.json").read_bytes()
+    value = {"seed": 2, "recipe": "curriculum"}[name]
+    with pytest.raises(InputError, match=f"a run with {name} {getattr(record, name)}, not {value}"):
+        open_run(tmp_path, **other)
+    assert (tmp_path / "run.json").read_bytes() == before
 
 
 def test_a_run_that_never_came_to_a_checkpoint_makes_way(tmp_path):
-    open_run(tmp_path, IDENTITY | {"hidden_size": 10**6}, "cpu", "scan")
+    open_run(tmp_path, recipe=dataclasses.replace(RECIPE, hidden_size=5))
     (tmp_path / "checkpoints" / "saving" / "10").mkdir(parents=True)  # as a kill leaves it
-    description, now = open_run(tmp_path, IDENTITY, "cpu", "scan")
-    assert description == {**IDENTITY, **now, "figures": []}
-    assert json.loads((tmp_path / "run.json").read_text()) == description
+    record, now = open_run(tmp_path)
+    assert record == now and record.hidden_size == 4
+    assert json.loads((tmp_path / "run.json").read_text()) == record.to_json()
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(InputError, match="not empty and holds no run"):
-        open_run(tmp_path, IDENTITY, "cpu", "scan")
+        open_run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file/run cannot be written \(Not a directory\)"):
-        open_run(tmp_path / "file" / "run", IDENTITY, "cpu", "scan")
-    with pytest.raises(InputError, match=r"file cannot be written \(File exists\)"):
-        open_run(tmp_path / "file", IDENTITY, "cpu", "scan")
-
-
-@pytest.mark.parametrize("content", [b"{", b"", b"[]", b"{}", b"\xff\xfe"])
-def test_a_damaged_description_is_named(tmp_path, content):
+@pytest.mark.parametrize("content", [b"{", b"", b"[]", b"{}", b"\xff\xfe", b'{"figures": []}'])
+def test_a_damaged_record_is_named(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(InputError, match=r"run\.json that is damaged"):
-        open_run(tmp_path, IDENTITY, "cpu", "scan")
+        open_run(tmp_path)
 
 
 def test_a_second_run_is_refused_while_the_first_lives(tmp_path):
-    with run_folder.open_run(tmp_path / "run", IDENTITY, "cpu", "scan"):
+    with locked(tmp_path / "run"):
         before = (tmp_path / "run" / "run.json").read_bytes()
         with pytest.raises(InputError, match="run is where another run is at work: wait for it"):
-            open_run(tmp_path / "run", IDENTITY, "cpu", "scan")
+            open_run(tmp_path / "run")
         assert (tmp_path / "run" / "run.json").read_bytes() == before
-        open_run(tmp_path / "other", IDENTITY, "cpu", "scan")
-    open_run(tmp_path / "run", IDENTITY, "cpu", "scan")
+        open_run(tmp_path / "other")
+    open_run(tmp_path / "run")
 
 
 HOLDING = """
 import sys, time
 from pathlib import Path
+from sinlstm_jax import Recipe, Stage
 from sinlstm_jax.runs.folder import open_run
-with open_run(Path(sys.argv[1]), {"hidden_size": 4}, "cpu", "scan"):
+recipe = Recipe("smoke", "for tests", (Stage(2, 4),), 2, past=4, batch_size=2, hidden_size=4)
+with open_run(Path(sys.argv[1]), recipe, [1], device="cpu", implementation="scan"):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
+@pytest.mark.processes
 def test_a_lock_ends_with_its_process(tmp_path):
     command = [sys.executable, "-c", HOLDING, tmp_path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout.readline() == "held\n"
             with pytest.raises(InputError, match="another run is at work"):
-                open_run(tmp_path, {"hidden_size": 4}, "cpu", "scan")
+                open_run(tmp_path)
         finally:
             process.kill()
-    open_run(tmp_path, {"hidden_size": 4}, "cpu", "scan")
+    open_run(tmp_path)
 
 
 def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
-    open_run(tmp_path, IDENTITY, "cpu", "scan")
+    open_run(tmp_path)
     (tmp_path / ".long-term.png.123.tmp").write_text("half")
-    open_run(tmp_path, IDENTITY, "cpu", "scan")
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    open_run(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "checkpoints", "run.json"}
 
 
-def test_metrics_are_cut_back_and_go_on(tmp_path):
+def test_metrics_are_cut_back_to_what_checkpoints_hold(tmp_path):
     (tmp_path / "metrics.csv").write_text("stage,iteration,loss\n1,0,9\n1,1,9\n1,2,9\n1,3,9\n")
     losses = np.array([0.1, 1 / 3, 1e-7], np.float32)
     with MetricsLog(tmp_path, [5], [losses[None, :2], losses[None, :1]]) as metrics:

@@ -2,9 +2,9 @@ import numpy as np
 import reference_lstm
 from flax import nnx
 
-from sinlstm_jax import NO_INPUT, SineLSTM
+from sinlstm_jax import NO_INPUT, Recipe, SineLSTM, Stage
 from sinlstm_jax.model import split_model
-from sinlstm_jax.runs.pictures import draw_long_term, draw_stage, picture_waves
+from sinlstm_jax.runs.pictures import Shown, draw_long_term, draw_stage, picture_waves
 
 
 def test_test_waves_are_the_tutorials_frequencies_with_phases_from_the_seed():
@@ -30,14 +30,14 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
 
     def note(path, forecasts, past, title):
         drawn[path.name] = forecasts
-        assert title.endswith(" (the third)")
+        assert title.endswith(" (tiny, seed 6, the median of 3)")
 
     monkeypatch.setattr("sinlstm_jax.runs.pictures.plot_forecasts", note)
     model = SineLSTM(3, rngs=nnx.Rngs(0))
-    fixed = {"past": 100, "seed": 4, "whose_model": "the third"}
-    losses = np.ones((1, 4))
-    draw_stage(tmp_path, 2, model, losses, horizon=50, average_over=2, whose="all three", **fixed)
-    draw_long_term(tmp_path, model, **fixed)
+    recipe = Recipe("tiny", "for tests", (Stage(9, 4), Stage(50, 4)), 2)
+    shown = Shown([4, 5, 6], 2, [None, None, model])
+    draw_stage(tmp_path, recipe, 2, shown, np.ones((3, 4)))
+    draw_long_term(tmp_path, recipe, shown)
 
     reference = reference_lstm.arrays(*split_model(model)[1:])
     for name, future in (
@@ -55,3 +55,11 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
             np.testing.assert_allclose(forecast.prediction, expected[:, i], atol=1e-6)
     assert not drawn
     assert [path.name for path in tmp_path.iterdir()] == ["stage-2-horizon-50-loss.png"]
+
+
+def test_pictures_tell_whose_they_are():
+    recipe = Recipe("tiny", "for tests", (Stage(9, 4),), 2)
+    assert Shown([5], 0, []).all_named(recipe) == Shown([5], 0, []).one_named(recipe)
+    assert Shown([5], 0, []).one_named(recipe) == "tiny, seed 5"
+    assert Shown([5, 6, 7], 1, []).all_named(recipe) == "tiny, seeds 5 to 7"
+    assert Shown([5, 6, 7], 1, []).one_named(recipe) == "tiny, seed 6, the median of 3"

@@ -1,6 +1,5 @@
 """Runs with several seeds at once: on one device, on eight virtual ones, in two processes."""
 
-import io
 import json
 import os
 import re
@@ -31,16 +30,14 @@ from sinlstm_jax import (
 from sinlstm_jax.commands import ExportOptions, ForecastOptions, PlaygroundOptions
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.commands.evaluate import evaluated_models, evaluation_folders
-from sinlstm_jax.curriculum import _whose
 from sinlstm_jax.formats.convert import convert
 from sinlstm_jax.model import split_model
 from sinlstm_jax.playground import run_data
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
 from sinlstm_jax.runs.background import Background
-from sinlstm_jax.runs.closing_tables import closing_table
 from sinlstm_jax.runs.loading import replicate_seeds
+from sinlstm_jax.runs.record import RunRecord
 from sinlstm_jax.runs.replicates import fetch, place, replicate_mesh
-from sinlstm_jax.runs.report import loss_lines, median_replicate
 
 ROOT = Path(__file__).parents[2]
 TINY = Recipe(
@@ -145,9 +142,9 @@ def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys
     )
     assert first == [None, None, 1]
     assert second == [None, None, 0]  # frozen from the start of stage 2
-    for figures in description["figures"]:
-        assert figures["replicates"][2]["final_loss"] is None
-        assert median_replicate(figures) < 2
+    for figures in RunRecord.from_json(description).figures:
+        assert figures.replicates[2].final_loss is None
+        assert figures.median_replicate < 2
     losses = read_losses(tmp_path / "all")[1]
     assert np.isfinite(losses[0, 2]) and np.isnan(losses[1:, 2]).all()
     models = load_model(tmp_path / "all" / "checkpoints" / "6", 2), load_model(tmp_path / "all", 2)
@@ -188,22 +185,6 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
         kept = files
         losses = [x for model in load_models(tmp_path / "run") for x in model.cell.hidden_bias[...]]
         assert np.isfinite(losses).all()
-
-
-def test_pictures_tell_whose_they_are():
-    assert _whose(TINY, [5]) == _whose(TINY, [5], 0) == "tiny, seed 5"
-    assert _whose(TINY, [5, 6, 7]) == "tiny, seeds 5 to 7"
-    assert _whose(TINY, [5, 6, 7], 1) == "tiny, seed 6, the median of 3"
-
-
-def test_loss_lines_of_replicates_leave_out_the_failed():
-    losses = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0], [9.0, np.nan, np.nan]])
-    assert loss_lines(losses, 0, 2) == [
-        "  step      0  loss 3.000000 (1.000000 to 9.000000)",
-        "  step      2  loss 4.000000 (3.000000 to 5.000000)"
-        "  avg loss 2.500000 (1.500000 to 3.500000)  1 failed",
-    ]
-    assert loss_lines(losses[2:], 2, 2) == ["  step      2  loss nan  avg loss nan  1 failed"]
 
 
 def test_one_device_needs_no_mesh_and_fetching_is_placing_backwards():
@@ -381,33 +362,3 @@ def test_whoever_takes_one_model_asks_which_replicate(tmp_path):
         convert(tmp_path / "0.safetensors", tmp_path / "b.safetensors", 0)
     with pytest.raises(InputError, match=r"replicate is 1: pretrained holds one model, leave it"):
         ExportOptions("pretrained", tmp_path / "exported", 1).execute()
-
-
-def test_the_closing_table_of_replicates_fits_a_terminal_and_names_those_that_failed():
-    def stage(losses):
-        return {
-            **{"horizon": 400, "iterations": 20000, "seconds": 12345.6, "averaged_over": 400},
-            "replicates": [
-                {
-                    "seed": seed,
-                    "final_loss": None if loss is None else 2 * loss,
-                    "average_loss": loss,
-                    "rollout_errors": dict.fromkeys(("horizon", "0-400", "400-900"), loss),
-                    "failed_at": 7 if loss is None else None,
-                }
-                for seed, loss in enumerate(losses, 30)
-            ],
-        }
-
-    console = Console(width=80, record=True, file=io.StringIO())
-    identity = {"recipe": "curriculum", "seed": 30, "replicates": 5, "seeds": list(range(30, 35))}
-    figures = [stage([0.02, 0.0005, 0.03, 0.1, 0.09]), stage([0.2, None, 0.31, 0.7, None])]
-    sizes = {"hidden_size": 15, "batch_size": 20}
-    description = {**identity, **sizes, "figures": [*figures, *figures]}
-    console.print(closing_table(description))
-    text = console.export_text()
-    assert "…" not in text and "curriculum, seeds 30 to 34" in text
-    for spread in ("0.0300", "0.0005 to 0.1000", "0.3100", "0.2000 to 0.7000"):
-        assert text.count(spread) >= 2
-    assert text.count("none") == text.count("2 of 5") == 2
-    assert "31, 34" in text

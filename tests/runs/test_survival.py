@@ -17,7 +17,7 @@ from sinlstm_jax import InputError, Recipe, Stage, commands, curriculum, load_mo
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import Interrupted, SaveFailed
 from sinlstm_jax.model import split_model
-from sinlstm_jax.runs import pace
+from sinlstm_jax.runs import stage
 from sinlstm_jax.runs.folder import open_run
 from sinlstm_jax.runs.loading import replicate_seeds
 
@@ -35,7 +35,7 @@ def train(out, **options):
 def known_chunks_and_no_pictures():
     """Chunks of 1, 2, 4, ... iterations, however long they take here; pictures are slow."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pace, "SECONDS", 1e9)
+        patch.setattr(stage, "LOOK_EVERY", 1e9)
         for drawing in ("draw_stage", "draw_long_term"):
             patch.setattr(curriculum, drawing, lambda *_, **__: None)
         yield

@@ -2,20 +2,20 @@ import itertools
 
 import pytest
 
-from sinlstm_jax.runs import pace
+from sinlstm_jax.runs import stage
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """Seconds that a test sets: what time.monotonic returns."""
     now = [0.0]
-    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stage.time, "monotonic", lambda: now[0])
     return now
 
 
 def chunks(clock, seconds_each, count, most=10**9):
     """Train `count` chunks, all iterations of which take so long: their lengths."""
-    each, lengths = pace.Pace(lambda: 0), []
+    each, lengths = stage.ChunkLength(lambda: 0), []
     for _ in range(count):
         lengths.append(min(each.iterations, most))
         clock[0] += seconds_each * lengths[-1]
@@ -37,7 +37,7 @@ def test_chunks_grow_no_further_than_twice_what_was_trained_at_a_time(clock):
 
 
 def test_a_chunk_that_took_long_makes_the_next_one_short(clock):
-    each = pace.Pace(lambda: 0)
+    each = stage.ChunkLength(lambda: 0)
     for _ in range(11):
         clock[0] += each.iterations / 1024
         each.look(each.iterations)
@@ -49,5 +49,5 @@ def test_a_chunk_that_took_long_makes_the_next_one_short(clock):
 
 def test_a_look_passes_the_signal_on(clock):
     signals = itertools.chain([0, 15, 15])
-    each = pace.Pace(lambda: next(signals))
+    each = stage.ChunkLength(lambda: next(signals))
     assert [each.look(0), each.look(1), each.look(1)] == [0, 15, 15]

@@ -1,0 +1,147 @@
+"""What a run is and what came of it: the content of its run.json."""
+
+import dataclasses
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..files import replacing
+from ..recipes import Recipe
+from ..strangers import read_json
+
+RECORD = "run.json"
+IDENTITY = "recipe seed replicates seeds hidden_size batch_size past stages".split()
+PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+@dataclass(frozen=True)
+class ReplicateFigures:
+    """What came of a stage for one replicate; None for a number that is not finite."""
+
+    seed: int
+    final_loss: float | None
+    average_loss: float | None  # over the stage's last `averaged_over` iterations
+    rollout_errors: dict[str, float | None]  # by interval of forecast steps; "horizon": the stage's
+    failed_at: int | None  # iteration; None if all is well
+    undone: bool
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """What came of a stage."""
+
+    stage: int  # from 1 on
+    horizon: int
+    iterations: int
+    seconds: float  # over all sessions
+    implementation: str  # that computed it; of several, all in order
+    averaged_over: int  # iterations
+    checkpoint: str  # path in the run's folder
+    replicates: list[ReplicateFigures]
+
+    @property
+    def healthy(self) -> list[ReplicateFigures]:
+        """The replicates that have not failed."""
+        return [each for each in self.replicates if each.failed_at is None]
+
+    @property
+    def median_replicate(self) -> int:
+        """Which replicate has the median average loss among those that have not failed."""
+        by_loss = sorted(self.healthy, key=lambda each: each.average_loss or 0.0)
+        return self.replicates.index(by_loss[(len(by_loss) - 1) // 2])
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run: its identity (the fields of IDENTITY), what computed it, figures of its stages."""
+
+    recipe: str
+    seed: int
+    replicates: int
+    seeds: list[int]
+    hidden_size: int
+    batch_size: int
+    past: int
+    stages: list[dict[str, Any]]  # the fields of each Stage
+    device: str
+    implementation: str
+    versions: dict[str, str]  # of Python and the packages that decide a run's bits
+    figures: list[StageFigures]
+
+    @classmethod
+    def new(
+        cls, recipe: Recipe, seeds: list[int], *, device: str, implementation: str
+    ) -> "RunRecord":
+        """Return the record of a run that begins here and now."""
+        return cls(
+            recipe=recipe.name,
+            seed=seeds[0],
+            replicates=len(seeds),
+            seeds=seeds,
+            hidden_size=recipe.hidden_size,
+            batch_size=recipe.batch_size,
+            past=recipe.past,
+            stages=[asdict(stage) for stage in recipe.stages],
+            device=device,
+            implementation=implementation,
+            versions=versions(),
+            figures=[],
+        )
+
+    @classmethod
+    def from_json(cls, found: dict) -> "RunRecord":
+        """Return the record that a JSON object holds, as `to_json` made it.
+
+        Raises:
+          InputError: fields are missing or unknown, as in those of other versions.
+        """
+        try:
+            figures = [
+                StageFigures(
+                    **{**stage, "replicates": [ReplicateFigures(**r) for r in stage["replicates"]]}
+                )
+                for stage in found["figures"]
+            ]
+            return cls(**{**found, "figures": figures})
+        except (TypeError, KeyError):
+            raise InputError("it describes no run of this version of the package") from None
+
+    def to_json(self) -> dict:
+        """Return the record as JSON's objects and arrays."""
+        return asdict(self)
+
+    def difference(self, other: "RunRecord") -> str | None:
+        """Return the first field in which another record is another run's, or None."""
+        return next((x for x in IDENTITY if getattr(self, x) != getattr(other, x)), None)
+
+    def with_figures(self, figures: StageFigures) -> "RunRecord":
+        """Return the record with the figures of a stage in their place."""
+        before = self.figures[: figures.stage - 1]
+        return dataclasses.replace(self, figures=[*before, figures, *self.figures[figures.stage :]])
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide a run's bits: of Python and the packages computed with."""
+    return {"python": platform.python_version()} | {
+        package: metadata.version(package) for package in PACKAGES
+    }
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Return the record in a run's folder, or raise InputError if it is damaged."""
+    try:
+        return RunRecord.from_json(read_json(folder / RECORD))
+    except InputError as error:
+        raise InputError(
+            f"{folder} holds a {RECORD} that is damaged ({error}): give another folder"
+        ) from None
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Write run.json, whole or not at all."""
+    with replacing(folder / RECORD) as temporary:
+        temporary.write_text(json.dumps(record.to_json(), indent=2, allow_nan=False) + "\n")
