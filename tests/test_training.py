@@ -256,7 +256,7 @@ def test_train_stage_takes_batches_of_numpy(model):
 def test_an_end_beyond_the_losses_is_named(model):
     optimizer = adam(0.01, 0.02)
     state = init_state(model, optimizer, iterations=20)
-    with pytest.raises(InputError, match="^end is 21: the state has room for 20 losses"):
+    with pytest.raises(InputError, match=r"^end is 21: the state has room for 20 losses"):
         train_chunk(state, jax.random.key(0), 21, **settings(model, optimizer))
 
 
@@ -279,9 +279,7 @@ def test_batches_of_another_shape_are_named(model):
     fixed = {"structure": split_model(model)[0], "optimizer": optimizer, "pause_every": (5,)}
     inputs, targets = next(sample_batches(np.random.RandomState(0), 4, 20, 10))
     for batch in ([inputs], (inputs, targets[:, :2]), (inputs[..., 0], targets[..., 0])):
-        with pytest.raises(
-            InputError, match=r"a batch has shapes \[\(30, 4.*: give \(inputs, targ"
-        ):
+        with pytest.raises(InputError, match=r"a batch has shapes \[\(30, 4.*: give \(inputs"):
             list(train_stage(init_state(model, optimizer, 1), [batch], **fixed))
     (state,) = train_stage(init_state(model, optimizer, 1), [(inputs, targets)], **fixed)
     assert np.isfinite(state.losses).all()

@@ -17,8 +17,9 @@ import numpy as np
 from sinlstm_jax.model import initial_model
 from sinlstm_jax.recipes import Recipe
 from sinlstm_jax.runs.checkpoints import Checkpoints
-from sinlstm_jax.runs.folder import DESCRIPTION, METRICS
+from sinlstm_jax.runs.folder import METRICS
 from sinlstm_jax.runs.loading import CHECKPOINTS
+from sinlstm_jax.runs.record import RECORD
 from sinlstm_jax.runs.replicates import run_keys
 from sinlstm_jax.runs.resume import restore_stages, steps_to_resume
 
@@ -142,7 +143,7 @@ def outcome(recipe: Recipe, seed: int, out: Path) -> dict:
         name = path.relative_to(out)
         if path.is_file() and name.parts[0] != CHECKPOINTS:
             left[str(name)] = path.read_bytes()
-    left[DESCRIPTION] = json.dumps(_without_times(json.loads(left[DESCRIPTION]))).encode()
+    left[RECORD] = json.dumps(_without_times(json.loads(left[RECORD]))).encode()
     models = [initial_model(recipe.hidden_size, run_keys(seed)[0])]
     with Checkpoints(out / CHECKPOINTS, create=False) as checkpoints:
         whole, wrong = steps_to_resume(recipe, checkpoints)
