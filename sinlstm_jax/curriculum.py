@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from rich.console import Console
 
 from .errors import InputError, Interrupted, positive_integer
-from .files import as_path, writing_to
+from .files import usable_path, writing_to
 from .model import SineLSTM, initial_model, split_model
 from .recipes import Recipe
 from .runs.background import Background
@@ -83,7 +83,7 @@ def run(
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     if not isinstance(recipe, Recipe):
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
-    out, mesh = as_path(out), replicate_mesh(len(seeds))
+    out, mesh = usable_path(out), replicate_mesh(len(seeds))
     with contextlib.ExitStack() as files:
         identity, device = _identity(recipe, seeds), _device_name(mesh)
         description, now = from_first(

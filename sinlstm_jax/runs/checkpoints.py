@@ -19,8 +19,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from ..errors import InputError, SaveFailed
-from .processes import is_first
 from ..strangers import check_checkpoint, read_json, reading
+from .processes import is_first
 
 META = "meta"
 MANIFEST = "manifest.json"
