@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from rich.console import Console
 
 from .errors import InputError, Interrupted, positive_integer
-from .files import as_path
+from .files import usable_path
 from .model import SineLSTM
 from .recipes import Recipe
 from .runs.background import Background
@@ -67,7 +67,7 @@ def run(
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     if not isinstance(recipe, Recipe):
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
-    out, device = as_path(out), _device_name(trained.mesh)
+    out, device = usable_path(out), _device_name(trained.mesh)
     opened = open_run(out, recipe, trained.seeds, device=device, implementation=implementation)
     work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
     with opened as folder, Background() as background:

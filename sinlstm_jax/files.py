@@ -33,7 +33,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def as_path(path: str | Path) -> Path:
+def usable_path(path: str | Path) -> Path:
     """Return a path that the file system can be asked about, or raise InputError."""
     try:
         path = Path(path)

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..evaluation.errors import BASELINES, checked_horizon, forecast_function, report
 from ..evaluation.plots import plot_evaluation
 from ..evaluation.tables import tables, write_csv
-from ..files import as_path
+from ..files import usable_path
 from ..model import SineLSTM
 from ..runs.loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
 from .files import make_folder
@@ -77,7 +77,7 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
         raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
     folders = {}
     for given in runs:
-        path = as_path(given).absolute()
+        path = usable_path(given).absolute()
         name, folder = path.name, path / "evaluation"
         if path.parent.name == CHECKPOINTS:
             name = f"{path.parent.parent.name}-{path.name}"

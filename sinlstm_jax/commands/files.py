@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import InputError
-from ..files import as_path, replacing
+from ..files import replacing, usable_path
 
 
 def make_folder(folder: Path) -> None:
@@ -22,7 +22,7 @@ def make_folder(folder: Path) -> None:
 
 def make_way_for(path: Path) -> None:
     """Make the folder that a file is to be in, or raise InputError if it cannot be made."""
-    if as_path(path).exists():
+    if usable_path(path).exists():
         raise InputError(f"{path} exists: give a name that does not")
     folder = path.absolute().parent
     make_folder(folder)

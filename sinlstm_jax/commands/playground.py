@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from ..errors import InputError
-from ..files import as_path
+from ..files import usable_path
 from ..playground import pretrained_data, run_data, write_page
 from ..runs.loading import CHECKPOINTS
 from .shared import SHIPPED, only_model, optional
@@ -26,12 +26,12 @@ class PlaygroundOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
-        out = default_page(self.run) if self.out is None else as_path(self.out)
+        out = default_page(self.run) if self.out is None else usable_path(self.out)
         if self.run == SHIPPED:
             only_model(self.run, self.replicate)
             data = pretrained_data()
         else:
-            data = run_data(as_path(self.run), self.replicate)
+            data = run_data(usable_path(self.run), self.replicate)
         write_page(data, out)
         stages = len(data["stages"])
         size = out.stat().st_size // 1024
@@ -42,7 +42,7 @@ def default_page(run: str) -> Path:
     """Return where the page of a run goes, or of a checkpoint, or raise InputError."""
     if run == SHIPPED:
         raise InputError(f"{SHIPPED} has no folder of its own: give --out")
-    path = as_path(run)
+    path = usable_path(run)
     if path.absolute().parent.name == CHECKPOINTS:
         return path.absolute().parent.parent / f"playground-{path.name}.html"
     return path / "playground.html"

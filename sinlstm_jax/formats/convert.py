@@ -8,7 +8,7 @@ import numpy as np
 import safetensors.numpy
 
 from ..errors import InputError, shown
-from ..files import as_path, replacing
+from ..files import replacing, usable_path
 from ..model import SineLSTM
 from ..runs.loading import load_model, save_model
 from ..strangers import check_torch_file, reading
@@ -32,7 +32,7 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
       InputError: the source cannot be read or does not fit, or it is not said which replicate; the
         target exists or cannot be written, or torch is needed and not there.
     """
-    source, target = as_path(source), as_path(target)
+    source, target = usable_path(source), usable_path(target)
     if target.exists():
         raise InputError(f"{target} exists: give a name that does not")
     if _suffix(target) in TORCH_SUFFIXES:

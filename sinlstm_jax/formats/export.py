@@ -9,7 +9,7 @@ import jax
 import safetensors.numpy
 
 from ..errors import InputError
-from ..files import as_path, new_folder
+from ..files import new_folder, usable_path
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model
 from ..signals import NO_INPUT, SAMPLING_RATE
@@ -70,7 +70,7 @@ def export(model: SineLSTM, folder: str | Path) -> None:
     Raises:
       InputError: the folder exists or cannot be written, or the model's cell is another than ours.
     """
-    folder, model = as_path(folder), lstm_model(model)
+    folder, model = usable_path(folder), lstm_model(model)
     if folder.exists():
         raise InputError(f"{folder} exists: give a name that does not")
     with _no_source_locations():

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from ..errors import InputError, positive_integer, shown
-from ..files import as_path, new_folder
+from ..files import new_folder, usable_path
 from ..model import SineLSTM, lstm_model, split_model
 from .checkpoints import Checkpoints
 from .replicates import stack, take
@@ -71,7 +71,7 @@ def replicate_seeds(path: str | Path) -> list[int]:
 @contextlib.contextmanager
 def _open_checkpoint(path: str | Path) -> Iterator[tuple[Checkpoints, int]]:
     """Find a checkpoint as `load_model` says: (the checkpoints of the run, its step)."""
-    path = as_path(path).absolute()
+    path = usable_path(path).absolute()
     folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
     if not path.is_dir():
         what = "is no folder" if path.exists() else "does not exist"
@@ -113,7 +113,7 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
       InputError: the folder exists or cannot be made, or the model is not float32 or has another
         cell than ours.
     """
-    folder, model = as_path(folder), lstm_model(model)
+    folder, model = usable_path(folder), lstm_model(model)
     if folder.exists():
         raise InputError(f"{folder} exists: give a new folder")
     if model.output.kernel[...].dtype != jnp.float32:
