@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 import tyro
 
 from ..errors import InputError
-from ..evaluation.errors import BASELINES, checked_horizon, forecast_function, report
+from ..evaluation.baselines import BASELINES
+from ..evaluation.errors import forecast_function
 from ..evaluation.plots import plot_evaluation
+from ..evaluation.report import checked_horizon, report
 from ..evaluation.tables import tables, write_csv
 from ..files import usable_path
 from ..model import SineLSTM

@@ -99,3 +99,6 @@ def _project(cos, sin, values):
 
 def _angles(frequency, step):
     return 2 * np.pi / SAMPLING_RATE * frequency[None, :] * step[:, None]
+
+
+BASELINES = {"zero": zero, "last value": last_value, "sine fit": sine_fit}

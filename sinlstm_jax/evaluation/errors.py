@@ -1,4 +1,4 @@
-"""How well a model, or a baseline, continues waves it was not trained on."""
+"""Errors of a model's forecasts on known waves, by intervals of forecast steps."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -8,9 +8,7 @@ import numpy as np
 from ..errors import InputError, positive_integer, shown
 from ..model import SineLSTM, checked_model
 from ..rollout import forecast, observe
-from ..signals import FREQUENCY_RANGE, NO_INPUT, OFFSET_RANGE, SAMPLING_RATE
-from .baselines import last_value, sine_fit, zero
-from .phase import Track, frequency_error, lost_at, track
+from ..signals import FREQUENCY_RANGE, OFFSET_RANGE, SAMPLING_RATE
 
 # Forecast steps, from the first up to but without the second. The first six are those of the
 # figures that were taken from the PyTorch original, docs/torch_runs.csv.
@@ -25,19 +23,12 @@ INTERVALS = (
     (5000, 10000),
 )
 CHUNK = 500  # steps forecast at a time
-SLIGHTLY_LOST = 0.1  # rad
-LOST = np.pi  # rad, half a cycle
 LARGEST = 1e6  # Hz and seconds; beyond, float64 begins to lose the phase
 HELD_OUT_SEED = 20180130
 HELD_OUT_WAVES = 1024
-ROBUSTNESS_WAVES = 256
-FIRST_400 = (0, 400)  # what the robustness and the trained band are judged by
-GRID_FREQUENCIES = np.arange(0.25, 5.01, 0.125)  # Hz; trained are 0.5 to 4
-GRID_PHASES = np.arange(4) / 4  # cycles
 
 # Takes a history, [past, wave], and a horizon; returns [horizon, wave].
 ForecastFunction = Callable[[np.ndarray, int], np.ndarray]
-BASELINES = {"zero": zero, "last value": last_value, "sine fit": sine_fit}
 
 
 class Waves(NamedTuple):
@@ -55,64 +46,11 @@ class Waves(NamedTuple):
         return np.sin(self.angle(np.arange(first, last)[:, None]))
 
 
-class Spoiling(NamedTuple):
-    """What is done to a history before it is observed."""
-
-    noise: float = 0.0  # standard deviation of a normal error on each value
-    missing: float = 0.0  # probability of a value to be NO_INPUT instead
-
-
-SPOILINGS = (
-    Spoiling(),
-    *(Spoiling(noise=noise) for noise in (0.02, 0.05, 0.1, 0.2)),
-    *(Spoiling(missing=missing) for missing in (0.02, 0.1, 0.2, 0.5)),
-)
-
-
-class Evaluation(NamedTuple):
-    """What came of forecasting some waves."""
-
-    waves: Waves
-    intervals: tuple[tuple[int, int], ...]
-    errors: np.ndarray  # [interval, wave], mean squared errors
-    error_over_time: np.ndarray  # [step], squared errors averaged over the waves
-    track: Track  # amplitude and phase over time
-    frequency_error: np.ndarray  # [wave], Hz
-    slightly_lost: np.ndarray  # [wave], first step with a phase error over SLIGHTLY_LOST
-    lost: np.ndarray  # [wave], first step with one over LOST
-
-
-class Report(NamedTuple):
-    """All that is measured of one forecaster."""
-
-    held_out: Evaluation  # waves distributed as in training
-    grid: Evaluation  # frequencies inside and outside the trained band
-    robustness: np.ndarray  # [spoiling], mean squared error over FIRST_400
-
-
 def held_out_waves(count: int) -> Waves:
     """Return the first `count` of a fixed sequence of waves, distributed as in training."""
     low, high = zip(FREQUENCY_RANGE, OFFSET_RANGE, strict=True)
     rng = np.random.default_rng(HELD_OUT_SEED)
     return Waves(*rng.uniform(low, high, (positive_integer("count", count), 2)).T)
-
-
-def grid_waves() -> Waves:
-    """Return every one of GRID_FREQUENCIES in every one of GRID_PHASES."""
-    frequency = np.repeat(GRID_FREQUENCIES, GRID_PHASES.size)
-    return Waves(frequency, np.tile(GRID_PHASES, GRID_FREQUENCIES.size) / frequency)
-
-
-def in_trained_band(frequency: np.ndarray) -> np.ndarray:
-    """Return whether frequencies in Hz are among those that training draws from."""
-    low, high = FREQUENCY_RANGE
-    return (frequency >= low) & (frequency <= high)
-
-
-def spoil(history: np.ndarray, spoiling: Spoiling, rng: np.random.Generator) -> np.ndarray:
-    """Return a history, `[past, wave]`, with noise and missing values."""
-    noisy = history + spoiling.noise * rng.standard_normal(history.shape)
-    return np.where(rng.random(history.shape) < spoiling.missing, NO_INPUT, noisy)
 
 
 def forecast_function(model: SineLSTM) -> ForecastFunction:
@@ -150,7 +88,7 @@ def rollout_errors(
       InputError: frequencies and offsets are not finite and of one length, frequencies not above
         0, one of them beyond LARGEST, or intervals empty.
     """
-    waves, past = _as_waves(frequency, offset), positive_integer("past", past)
+    waves, past = as_waves(frequency, offset), positive_integer("past", past)
     horizon = _last_step(intervals)
     # Each chunk's truth follows from the angle at its start: sines are slower than products.
     within = Waves(waves.frequency, np.zeros_like(waves.offset))
@@ -164,90 +102,7 @@ def rollout_errors(
             error -= np.cos(angle) * sin[: len(predicted)]
             yield start, np.square(error, out=error)
 
-    return _interval_means(squared_errors(), intervals, waves.frequency.size)
-
-
-def evaluate(
-    forecaster: ForecastFunction,
-    waves: Waves,
-    horizon: int,
-    past: int = 100,
-) -> Evaluation:
-    """Let a forecaster continue clean waves, and measure errors, phase, amplitude and frequency.
-
-    Holds the whole forecast in memory, 4 bytes a value from a model.
-
-    Args:
-      forecaster: a baseline, or `forecast_function(model)`.
-      waves: what to forecast.
-      horizon: steps to forecast; of INTERVALS, those beyond it are left out.
-      past: steps to observe.
-
-    Raises:
-      InputError: as `rollout_errors` does, or the forecaster answers with another shape.
-    """
-    if not callable(forecaster):
-        raise InputError(f"the forecaster is {shown(forecaster)}: give forecast_function(model)")
-    if not isinstance(waves, tuple) or len(waves) != 2:
-        raise InputError(f"the waves are {shown(waves)}: give Waves")
-    waves = _as_waves(*waves)
-    horizon, past = positive_integer("horizon", horizon), positive_integer("past", past)
-    intervals = tuple(i for i in INTERVALS if i[1] <= horizon)
-    predicted = forecaster(waves.values(0, past), horizon)
-    if np.shape(predicted) != (horizon, waves.frequency.size):
-        raise InputError(
-            f"the forecaster answered with shape {np.shape(predicted)}: it should be "
-            f"{(horizon, waves.frequency.size)}, [horizon, wave]"
-        )
-    squared = np.square(predicted - waves.values(past, past + horizon))
-    followed = track(predicted, waves.frequency, waves.angle(past))
-    return Evaluation(
-        waves,
-        intervals,
-        _interval_means([(0, squared)], intervals, waves.frequency.size),
-        squared.mean(axis=1),
-        followed,
-        frequency_error(followed),
-        lost_at(followed, SLIGHTLY_LOST),
-        lost_at(followed, LOST),
-    )
-
-
-def robustness(forecaster: ForecastFunction, past: int = 100) -> np.ndarray:
-    """Return the mean squared error over FIRST_400 after each of SPOILINGS.
-
-    Noise and gaps are in the history alone, the same for every forecaster; errors are taken
-    against the clean wave.
-    """
-    waves, (_, last) = held_out_waves(ROBUSTNESS_WAVES), FIRST_400
-    truth = waves.values(past, past + last)
-    errors = []
-    for spoiling in SPOILINGS:
-        rng = np.random.default_rng(HELD_OUT_SEED)
-        predicted = forecaster(spoil(waves.values(0, past), spoiling, rng), last)
-        errors.append(np.mean(np.square(predicted - truth)))
-    return np.array(errors)
-
-
-def checked_horizon(horizon: int) -> int:
-    """Return a horizon that holds FIRST_400, or raise InputError."""
-    if positive_integer("horizon", horizon) < FIRST_400[1]:
-        raise InputError(f"horizon is {horizon}: give at least {FIRST_400[1]} steps")
-    return horizon
-
-
-def report(forecaster: ForecastFunction, horizon: int, past: int = 100) -> Report:
-    """Measure everything of one forecaster; `horizon` is that of the clean waves.
-
-    Raises:
-      InputError: as `checked_horizon` does.
-    """
-    horizon = checked_horizon(horizon)
-    return Report(
-        evaluate(forecaster, held_out_waves(HELD_OUT_WAVES), horizon, past),
-        evaluate(forecaster, grid_waves(), horizon, past),
-        robustness(forecaster, past),
-    )
+    return interval_means(squared_errors(), intervals, waves.frequency.size)
 
 
 def _stream(model, history, horizon) -> Iterator[tuple[int, np.ndarray]]:
@@ -262,7 +117,7 @@ def _stream(model, history, horizon) -> Iterator[tuple[int, np.ndarray]]:
         yield start, np.asarray(piece)[:, :, 0]
 
 
-def _interval_means(pieces: Iterable, intervals, waves: int) -> np.ndarray:
+def interval_means(pieces: Iterable, intervals, waves: int) -> np.ndarray:
     """Return means over intervals, `[interval, wave]`, of pieces (start, `[steps, wave]`)."""
     sums = np.zeros((len(intervals), waves))
     for start, values in pieces:
@@ -271,7 +126,8 @@ def _interval_means(pieces: Iterable, intervals, waves: int) -> np.ndarray:
     return sums / np.array([[last - first] for first, last in intervals])
 
 
-def _as_waves(frequency, offset) -> Waves:
+def as_waves(frequency, offset) -> Waves:
+    """Return frequencies in Hz and offsets in seconds as Waves, or raise InputError."""
     try:
         frequency, offset = (
             np.asarray(x).astype(np.float64, casting="same_kind") for x in (frequency, offset)

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from ..plots import save_figure
 from ..signals import FREQUENCY_RANGE
-from .errors import FIRST_400, LOST, SLIGHTLY_LOST, SPOILINGS, Evaluation, Report
 from .phase import DEAD
+from .report import FIRST_400, LOST, SLIGHTLY_LOST, SPOILINGS, Evaluation, Report
 
 ZERO_ERROR = 0.5  # mean squared error of answering 0
 FOOT = 1e-6  # where errors below it are drawn on a log axis

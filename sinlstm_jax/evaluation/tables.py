@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..files import replacing
 from ..signals import FREQUENCY_RANGE
-from .errors import FIRST_400, SPOILINGS, Evaluation, Report, in_trained_band
+from .report import FIRST_400, SPOILINGS, Evaluation, Report, in_trained_band
 
 
 def tables(reports: dict[str, Report]) -> list[Table]:

@@ -6,8 +6,10 @@ import pytest
 from rich.console import Console
 
 from sinlstm_jax import load_pretrained
-from sinlstm_jax.evaluation.errors import BASELINES, FIRST_400, SPOILINGS, forecast_function, report
+from sinlstm_jax.evaluation.baselines import BASELINES
+from sinlstm_jax.evaluation.errors import forecast_function
 from sinlstm_jax.evaluation.plots import plot_evaluation
+from sinlstm_jax.evaluation.report import FIRST_400, SPOILINGS, report
 from sinlstm_jax.evaluation.tables import error, tables, write_csv
 
 PICTURES = {f"{name}.png" for name in ("error", "frequency", "phase", "amplitude", "robustness")}
