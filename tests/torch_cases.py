@@ -1,6 +1,8 @@
 """The comparisons with PyTorch, shared by the golden fixtures and the live ones."""
 
 import itertools
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -18,6 +20,7 @@ from sinlstm_jax.formats.torch_weights import arrays_to_torch
 from sinlstm_jax.model import split_model
 from sinlstm_jax.training import mean_squared_error
 
+DATA = Path(__file__).parent / "data" / "torch_fixtures.npz"
 PAST = 100
 WINDOWS = (150, 200, 300, 500)
 BATCH_SIZES = (1, 20)
@@ -48,6 +51,49 @@ class Distances(NamedTuple):
 
 FRESH = {"float32": Distances(1e-6, 1e-6, 1e-5, 1e-5), "float64": Distances(*[1e-12] * 4)}
 TRAINED = {"float32": Distances(*[1e-4] * 3), "float64": Distances(*[1e-10] * 3)}  # of one pass
+
+
+@cache
+def fixtures() -> dict[str, np.ndarray]:
+    """Return what PyTorch computed when tests/data was made."""
+    return dict(np.load(DATA))
+
+
+def fixture(prefix: str) -> dict[str, np.ndarray]:
+    """Return the arrays under `prefix/`, by the rest of their names."""
+    start = prefix + "/"
+    return {n.removeprefix(start): array for n, array in fixtures().items() if n.startswith(start)}
+
+
+def seeds(prefix: str) -> list[int]:
+    """Return the seeds of the fixtures under `prefix/`."""
+    return sorted({int(name.split("/")[1]) for name in fixtures() if name.startswith(prefix + "/")})
+
+
+def golden_pass(seed: int, window: int, batch_size: int, dtype: str, implementation: str):
+    """Return how far one pass with a seed's fresh weights is from its fixture: Distances."""
+    expected = fixture(f"pass/{seed}/{window}/{batch_size}/{dtype}")
+    batch = batch_for(seed, window, batch_size, dtype)
+    return pass_distances(fixture(f"initial/{seed}"), batch, expected, dtype, implementation)
+
+
+def golden_trained_pass(window: int, batch_size: int, dtype: str, implementation: str):
+    """Return how far one pass with the trained weights is from its fixture: Distances."""
+    expected = fixture(f"trained pass/{window}/{batch_size}/{dtype}")
+    batch = batch_for(0, window, batch_size, dtype)
+    return pass_distances(fixture("trained"), batch, expected, dtype, implementation)
+
+
+def golden_training(seed: int, setting: Setting, dtype: str, implementation: str) -> float:
+    """Return how far ITERATIONS of Adam are from their fixture."""
+    return training_distance(
+        fixture(f"initial/{seed}"),
+        batches_for(seed, setting, dtype),
+        setting,
+        fixture(f"adam/{seed}/{setting.horizon}/{dtype}"),
+        dtype,
+        implementation,
+    )
 
 
 def passes():

@@ -4,7 +4,7 @@ Needs `pip install '.[test,torch]'`. Writes the table in docs/porting.md, and th
 docs/images/same_batches.png with its table in docs/results.md.
 """
 
-import sys
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +17,12 @@ from matplotlib.figure import Figure
 from sinlstm_jax import adam, init_state, params_from_torch, sample_batches, train_stage
 from sinlstm_jax.commands.main import tidy_exit
 from sinlstm_jax.model import split_model
+from sinlstm_jax.plots import save_figure
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
+from tests import torch_cases
 
-from ..publish.results import markdown, replace_between
+from ..pages import DOCS, IMAGES, fill_in, markdown
 from . import torch_reference
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-import test_torch_golden as golden  # noqa: E402
-import torch_cases  # noqa: E402
 
 RECIPE = RECIPES["short-window"]
 (STAGE,) = RECIPE.stages
@@ -46,53 +43,38 @@ class Options:
 def main(options: Options) -> None:
     """Measure the distances, train all four, and write the picture and the tables."""
     torch.set_num_threads(1)
-    replace_between(ROOT / "docs" / "porting.md", "distances", distances_table())
+    fill_in(DOCS / "porting.md", {"distances": distances_table()})
     weights = torch_reference.initial_weights(options.seed)
     losses = {
         dtype: (train_torch(weights, options, dtype), train_ours(weights, options, dtype))
         for dtype in ("float32", "float64")
     }
-    replace_between(ROOT / "docs" / "results.md", "same-batches", table(losses))
-    plot(ROOT / "docs" / "images" / "same_batches.png", losses)
+    fill_in(DOCS / "results.md", {"same-batches": table(losses)})
+    plot(IMAGES / "same_batches.png", losses)
 
 
 def distances_table() -> str:
     """Return the largest distances over all golden fixtures, beside their bounds."""
+    sizes = list(itertools.product(torch_cases.WINDOWS, torch_cases.BATCH_SIZES))
     fresh, trained = [], []
-    for dtype, implementation in torch_cases.SIDES:
-        distances, once_trained = np.zeros(4), np.zeros(4)
-        for window, batch_size, case_dtype in torch_cases.passes():
-            if case_dtype != dtype:
-                continue
-            case = f"{window}/{batch_size}/{dtype}"
-            for seed in golden.seeds("pass"):
-                batch = torch_cases.batch_for(seed, window, batch_size, dtype)
-                weights = golden.fixture(f"initial/{seed}")
-                expected = golden.fixture(f"pass/{seed}/{case}")
-                apart = torch_cases.pass_distances(weights, batch, expected, dtype, implementation)
-                distances = np.maximum(distances, apart)
-            batch = torch_cases.batch_for(0, window, batch_size, dtype)
-            weights, expected = golden.fixture("trained"), golden.fixture(f"trained pass/{case}")
-            apart = torch_cases.pass_distances(weights, batch, expected, dtype, implementation)
-            once_trained = np.maximum(once_trained, apart)
-        for seed in golden.seeds("adam"):
-            for setting in torch_cases.SETTINGS:
-                apart = torch_cases.training_distance(
-                    golden.fixture(f"initial/{seed}"),
-                    torch_cases.batches_for(seed, setting, dtype),
-                    setting,
-                    golden.fixture(f"adam/{seed}/{setting.horizon}/{dtype}"),
-                    dtype,
-                    implementation,
-                )
-                distances[3] = max(distances[3], apart)
-        side = f"{dtype}, {implementation}"
-        fresh.append([side, "fresh", *cells(distances, torch_cases.FRESH[dtype])])
-        one_pass = cells(once_trained, torch_cases.TRAINED[dtype])[:-1]
-        trained.append([side, "trained", *one_pass, "not compared"])
+    for side in torch_cases.SIDES:
+        dtype, name = side[0], ", ".join(side)
+        cases = itertools.product(torch_cases.seeds("pass"), sizes)
+        distances = farthest(torch_cases.golden_pass(seed, *size, *side) for seed, size in cases)
+        cases = itertools.product(torch_cases.seeds("adam"), torch_cases.SETTINGS)
+        distances[-1] = max(torch_cases.golden_training(*case, *side) for case in cases)
+        fresh.append([name, "fresh", *cells(distances, torch_cases.FRESH[dtype])])
+        distances = farthest(torch_cases.golden_trained_pass(*size, *side) for size in sizes)
+        one_pass = cells(distances, torch_cases.TRAINED[dtype])[:-1]
+        trained.append([name, "trained", *one_pass, "not compared"])
     header = ["dtype, implementation", "weights", "outputs", "loss, relative"]
     header += ["gradients, relative", f"weights after {torch_cases.ITERATIONS} iterations"]
     return markdown(header, fresh + trained)
+
+
+def farthest(distances) -> np.ndarray:
+    """Return the largest of each kind of distance, over several cases."""
+    return np.max(list(distances), axis=0)
 
 
 def cells(distances, bounds) -> list[str]:
@@ -171,7 +153,7 @@ def plot(path: Path, losses: dict) -> None:
         lower.plot(apart, style, color=colour, linewidth=1, label=dtype)
     lower.set(yscale="log", xlabel="iteration", ylabel="relative difference\nof the two losses")
     lower.legend()
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,12 @@ weights of 200 iterations of Adam. Batches are drawn again from their seeds when
 checked, not stored.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from tests import torch_cases
 
 from . import torch_reference
-
-ROOT = Path(__file__).parents[2]
 
 SEEDS = (0, 1, 2)
 TRAINING_SEEDS = (0, 1)
@@ -44,16 +40,16 @@ def main() -> None:
                     np.dtype(dtype),
                 )
                 add(fixtures, f"adam/{seed}/{setting.horizon}/{dtype}", final | {"losses": losses})
-    folder = ROOT / "tests" / "data"
-    trained = torch.load(folder / "trained_by_torch.pt", weights_only=True)
+    path = torch_cases.DATA
+    trained = torch.load(path.with_name("trained_by_torch.pt"), weights_only=True)
     trained = torch_reference.to_numpy(trained)
     add(fixtures, "trained", trained)
     for window, batch_size, dtype in torch_cases.passes():
         batch = torch_cases.batch_for(0, window, batch_size, dtype)
         result = torch_reference.one_pass(trained, *batch)
         add(fixtures, f"trained pass/{window}/{batch_size}/{dtype}", result)
-    np.savez_compressed(folder / "torch_fixtures.npz", **fixtures)
-    size = (folder / "torch_fixtures.npz").stat().st_size
+    np.savez_compressed(path, **fixtures)
+    size = path.stat().st_size
     print(f"{len(fixtures)} arrays, {size / 2**20:.2f} MiB, PyTorch {torch.__version__}")
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import tyro
 
-ROOT = Path(__file__).parents[2]
+from ..pages import ROOT
+
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "sinlstm_jax")
 # The tests of numbers, for the other Pythons: each gets the JAX that pip has for it.
 TESTS = "test_signals test_lstm test_model test_rollout test_training test_torch_golden".split()
@@ -101,8 +102,10 @@ def check(python: str, wheel: Path, folder: Path) -> None:
     if python == sys.executable:
         return  # the whole suite runs there
     run(binaries / "python", "-m", "pip", "install", "-q", f"{wheel}[test]")
-    tests = (ROOT / "tests" / f"{name}.py" for name in TESTS)
-    run(binaries / "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=elsewhere)
+    tests = ROOT / "tests"
+    # pyproject.toml has pytest find the sources first: here it is to find the wheel.
+    options = ("-q", "-p", "no:cacheprovider", "-o", f"pythonpath={tests}")
+    run(binaries / "pytest", *options, *(tests / f"{name}.py" for name in TESTS), cwd=elsewhere)
 
 
 def run(*command: str | Path, **options) -> None:

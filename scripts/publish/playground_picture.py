@@ -15,7 +15,8 @@ from sinlstm_jax.commands.main import tidy_exit
 from sinlstm_jax.errors import InputError
 from sinlstm_jax.files import replacing
 
-ROOT = Path(__file__).parents[2]
+from ..pages import DOCS, IMAGES
+
 ARGUMENTS = """
     --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
     --disable-background-networking --disable-component-update
@@ -26,9 +27,9 @@ ARGUMENTS = """
 class Options:
     """Take a picture of a playground."""
 
-    page: Path = ROOT / "docs" / "playground.html"
+    page: Path = DOCS / "playground.html"
     """What `sinlstm playground` wrote."""
-    out: Path = ROOT / "docs" / "images" / "playground.png"
+    out: Path = IMAGES / "playground.png"
     """The picture."""
     width: int = 1200
     """Of the window, in pixels."""

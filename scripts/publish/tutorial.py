@@ -14,7 +14,7 @@ import tyro
 from nbclient import NotebookClient
 from PIL import Image
 
-DOCS = Path(__file__).parents[2] / "docs"
+from ..pages import DOCS
 
 
 @dataclass(frozen=True)

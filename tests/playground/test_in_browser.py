@@ -20,8 +20,7 @@ pytest.importorskip("playwright", reason="no Playwright: pip install -e '.[brows
 if shutil.which("chromium") is None:
     pytest.skip("no chromium: install it from the system's packages", allow_module_level=True)
 
-from playground_picture import chromium
-
+from scripts.publish.playground_picture import chromium
 from tests.playground.test_playground import COMMITTED, data_in
 
 # Waits until every stage has gone on with the latest wave.
