@@ -1,5 +1,6 @@
 """Running a recipe: from its first stage, or from where it was stopped, to its last picture."""
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from .runs.processes import from_first, is_first
 from .runs.progress import RunProgress, Work
 from .runs.replicates import Replicates, merge_models
 from .runs.report import stage_figures, where_it_starts
-from .runs.resume import StageState, begin_stage, is_complete, restore_stages, steps_to_resume
+from .runs.resume import StageState, is_complete, restore_stages, steps_to_resume
 from .runs.stage import StageTrainer
 
 
@@ -63,27 +64,26 @@ def run(
     """
     checkpoint_every = positive_integer("checkpoint_every", checkpoint_every)
     trained = Replicates.counted_from(seed, replicates)
-    if console is None:
-        console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     if not isinstance(recipe, Recipe):
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
+    if console is None:
+        console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     out, device = usable_path(out), _device_name(trained.mesh)
     opened = open_run(out, recipe, trained.seeds, device=device, implementation=implementation)
-    work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
     with opened as folder, Background() as background:
         models = trained.initial_models(recipe.hidden_size, folder.now.implementation)
-        reached = _resume(folder, recipe, models, console)
+        resumed = deque(_resume(folder, recipe, models, console))
+        work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
+        end = None
         with RunProgress(console, work) as progress:
             trainer = StageTrainer(
                 recipe, trained, folder, console, progress, checkpoint_every, stop_signal
             )
-            for number, stage in enumerate(recipe.stages, 1):
-                if number > len(reached):
-                    before = reached[-1] if reached else None
-                    reached.append(begin_stage(stage, models, before, folder.now.implementation))
-                if number == len(reached) < len(recipe.stages):
+            for number in range(1, len(recipe.stages) + 1):
+                start = resumed.popleft() if resumed else trainer.begin(number, models, end)
+                if not resumed and number < len(recipe.stages):
                     background.start(trainer.compile_ahead, number + 1, models)
-                reached[number - 1] = end = trainer.train(number, models, reached[number - 1])
+                end = trainer.train(number, models, start)
                 models = merge_models(models[0], end.state)
                 figures = stage_figures(recipe, number, trained.seeds, models, end)
                 folder.finish_stage(figures)

@@ -108,9 +108,7 @@ def _claimed(path: Path, new: RunRecord) -> Iterator[list[dict]]:
             f"{path} is where another run is at work: wait for it, or give another --out"
         ) from None
     except (OSError, InputError) as error:
-        if lock.is_locked and not (path / RECORD).exists():
-            (path / LOCK).unlink(missing_ok=True)
-        lock.release()
+        _unlock(lock)
         for folder in made:
             with contextlib.suppress(OSError):  # it was never made, or is not ours alone
                 folder.rmdir()
@@ -119,8 +117,18 @@ def _claimed(path: Path, new: RunRecord) -> Iterator[list[dict]]:
         raise InputError(
             f"{path} cannot be written ({error.strerror}): give a folder that can"
         ) from None
-    with lock:
+    try:
         yield [(found or now).to_json(), now.to_json()]
+    finally:
+        _unlock(lock)
+
+
+def _unlock(lock: filelock.BaseFileLock) -> None:
+    """Release a lock where it is held, and remove its file while it still is."""
+    if lock.is_locked:
+        with contextlib.suppress(OSError):  # Windows does not remove what is open
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 def _same_run(path: Path, new: RunRecord) -> RunRecord | None:

@@ -46,11 +46,16 @@ class StageTrainer:
             mesh=self.replicates.mesh,
         )
 
+    def begin(self, number: int, models: list[SineLSTM], before: StageState | None) -> StageState:
+        """Return the start of a stage; `before` is the end of the one before."""
+        stage = self.recipe.stages[number - 1]
+        return begin_stage(stage, models, before, self.run.now.implementation)
+
     def compile_ahead(self, number: int, models: list[SineLSTM]) -> None:
         """Have the program of a stage compiled, by training it for no iteration."""
-        start = begin_stage(self.recipe.stages[number - 1], models, None, "").state
+        start = place(self.begin(number, models, None).state, self.replicates.mesh)
         keys, program = self.replicates.stage_keys(number), self.program(number, models[0])
-        train_chunk(place(start, self.replicates.mesh), keys, 0, **vars(program))
+        train_chunk(start, keys, 0, **vars(program))
 
     def train(self, number: int, models: list[SineLSTM], start: StageState) -> StageState:
         """Train stage `number` to its end, from `start` on; `models` are those it began with.

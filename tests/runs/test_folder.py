@@ -136,7 +136,7 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
     open_run(tmp_path)
     (tmp_path / ".long-term.png.123.tmp").write_text("half")
     open_run(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {".lock", "checkpoints", "run.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoints", "run.json"}
 
 
 def test_metrics_are_cut_back_to_what_checkpoints_hold(tmp_path):

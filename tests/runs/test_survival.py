@@ -319,7 +319,7 @@ def test_a_read_only_disk_is_named(small_disk):
 
 def test_a_second_run_is_refused_by_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["curriculum.py", "--recipe", "smoke", "--out", str(tmp_path)])
-    with open_run(tmp_path, {"hidden_size": 15}, "cpu", "scan"):
+    with open_run(tmp_path, TINY, [7], device="cpu", implementation="scan"):
         before = contents(tmp_path)
         with pytest.raises(SystemExit) as exit:
             cli.curriculum_main()
