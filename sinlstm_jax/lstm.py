@@ -8,33 +8,34 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 # float32 means float32: by default JAX multiplies matrices in TF32 or bfloat16 on GPU and TPU.
 PRECISION = jax.lax.Precision.HIGHEST
 
 
 class LSTMCarry(NamedTuple):
-    """State of an LSTM between two steps, each `[..., hidden]`, of the weights' dtype.
+    """State of an LSTM between two steps, of the weights' dtype.
 
     Unpacks as (hidden, cell), PyTorch's (h, c); Flax's own cells have it the other way round.
     """
 
-    hidden: jax.Array
-    cell: jax.Array
+    hidden: Float[Array, "*batch hidden"]
+    cell: Float[Array, "*batch hidden"]
 
 
 class LSTMWeights(NamedTuple):
     """Weights of an LSTM layer; gates in the order i, f, g, o, each `hidden` wide."""
 
-    input_kernel: jax.Array  # [inputs, 4 hidden]
-    hidden_kernel: jax.Array  # [hidden, 4 hidden]
-    bias: jax.Array  # [4 hidden], PyTorch's two biases added up
+    input_kernel: Float[Array, "inputs 4*hidden"]
+    hidden_kernel: Float[Array, "hidden 4*hidden"]
+    bias: Float[Array, "4*hidden"]  # PyTorch's two biases added up
 
 
 def lstm_step(
-    weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array
-) -> tuple[LSTMCarry, jax.Array]:
-    """Advance by one step: inputs `[..., inputs]`, output `[..., hidden]`."""
+    weights: LSTMWeights, carry: LSTMCarry, inputs: Float[Array, "*batch inputs"]
+) -> tuple[LSTMCarry, Float[Array, "*batch hidden"]]:
+    """Advance by one step: the next carry, and its hidden part as the output."""
     hidden, cell = carry
     gates = jnp.matmul(inputs, weights.input_kernel, precision=PRECISION)
     gates += jnp.matmul(hidden, weights.hidden_kernel, precision=PRECISION)
@@ -46,13 +47,17 @@ def lstm_step(
 
 
 def lstm_scan(
-    weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array
-) -> tuple[LSTMCarry, jax.Array]:
-    """Read a window: inputs `[time, batch, inputs]`, output `[time, batch, hidden]`."""
+    weights: LSTMWeights, carry: LSTMCarry, inputs: Float[Array, "time batch inputs"]
+) -> tuple[LSTMCarry, Float[Array, "time batch hidden"]]:
+    """Read a window: the carry after it, and the outputs of all its steps."""
     return jax.lax.scan(lambda carry, x: lstm_step(weights, carry, x), carry, inputs)
 
 
-def readout(kernel: jax.Array, bias: jax.Array, hidden: jax.Array) -> jax.Array:
-    """Apply the linear layer behind the LSTM: hidden `[..., hidden]`, output `[..., outputs]`."""
+def readout(
+    kernel: Float[Array, "hidden outputs"],
+    bias: Float[Array, " outputs"],
+    hidden: Float[Array, "*batch hidden"],
+) -> Float[Array, "*batch outputs"]:
+    """Apply the linear layer behind the LSTM."""
     product = jnp.matmul(hidden, kernel, precision=PRECISION)
     return product + jnp.broadcast_to(bias, product.shape)

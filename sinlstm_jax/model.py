@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float, Key
 
 from .errors import InputError, positive_integer, shown
 from .kernel import fused_lstm, fused_predict
@@ -25,16 +26,11 @@ class LSTMCell(nnx.RNNCellBase):
     the hidden bias of the forget gate becomes 1, and the input bias becomes 0 and is frozen.
 
     Equations: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
-
-    Raises:
-      InputError: a size is not a whole number from 1 to MAX_HIDDEN_SIZE, or rngs none.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs):
-        self.input_size = input_size = checked_size("input_size", input_size)
-        self.hidden_size = hidden_size = checked_size("hidden_size", hidden_size)
-        if not isinstance(rngs, nnx.Rngs):
-            raise InputError(f"rngs is {shown(rngs)}: give nnx.Rngs(seed)")
+        self.input_size = input_size
+        self.hidden_size = hidden_size
         gates = 4 * hidden_size
         uniform = torch_uniform(hidden_size)
         forget = slice(hidden_size, 2 * hidden_size)
@@ -43,8 +39,10 @@ class LSTMCell(nnx.RNNCellBase):
         self.hidden_bias = nnx.Param(uniform(rngs.params(), (gates,)).at[forget].set(1.0))
         self.input_bias = FrozenBias(jnp.zeros((gates,), jnp.float32))
 
-    def __call__(self, carry: LSTMCarry, inputs: jax.Array) -> tuple[LSTMCarry, jax.Array]:
-        """Advance by one step: inputs `[..., input_size]`, output `[..., hidden]`."""
+    def __call__(
+        self, carry: LSTMCarry, inputs: Float[Array, "*batch {self.input_size}"]
+    ) -> tuple[LSTMCarry, Float[Array, "*batch {self.hidden_size}"]]:
+        """Advance by one step: the next carry, and its hidden part as the output."""
         return lstm_step(self.weights, carry, inputs)
 
     @property
@@ -106,27 +104,28 @@ class SineLSTM(nnx.Module):
 
     def initial_carry(self, batch_size: int) -> LSTMCarry:
         """Return the carry before anything was seen, `[batch, hidden]`."""
-        batch_size = positive_integer("batch_size", batch_size)
         return self.cell.initialize_carry((batch_size, 1))
 
-    def step(self, carry: LSTMCarry, inputs: jax.Array) -> tuple[LSTMCarry, jax.Array]:
-        """Advance by one step: inputs and predictions `[batch, 1]`."""
+    def step(
+        self, carry: LSTMCarry, inputs: Float[Array, "batch 1"]
+    ) -> tuple[LSTMCarry, Float[Array, "batch 1"]]:
+        """Advance by one step: the next carry, and predictions."""
         carry, hidden = self.cell(carry, inputs)
         return carry, self.output(hidden)
 
-    def __call__(self, inputs: jax.Array) -> jax.Array:
-        """Predict a whole window at once: inputs and predictions `[time, batch, 1]`."""
+    def __call__(self, inputs: Float[Array, "time batch 1"]) -> Float[Array, "time batch 1"]:
+        """Predict a whole window at once."""
         layer = fused_lstm if self.implementation == "fused" else lstm_scan
         _, hidden = layer(self.cell.weights, self.initial_carry(inputs.shape[1]), inputs)
         return self.output(hidden)
 
     def predict(
-        self, carry: LSTMCarry, inputs: jax.Array, steps: int
-    ) -> tuple[LSTMCarry, jax.Array]:
+        self, carry: LSTMCarry, inputs: Float[Array, "time batch 1"], steps: int
+    ) -> tuple[LSTMCarry, Float[Array, "{steps} batch 1"]]:
         """Predict step by step from a carry, with no memory of the steps but the predictions.
 
-        Inputs are `[steps, batch, 1]`, or `[1, batch, 1]` to be repeated; predictions
-        `[steps, batch, 1]`. One call for n and one for m steps give the bits of one for n + m.
+        Inputs are `[steps, batch, 1]`, or `[1, batch, 1]` to be repeated. One call for n and one
+        for m steps give the bits of one for n + m.
         """
         if self.implementation == "fused":
             assert self.output.bias is not None  # as it may be in a Linear
@@ -139,14 +138,14 @@ class SineLSTM(nnx.Module):
         return jax.lax.scan(self.step, carry, inputs)
 
 
-def initial_model(hidden_size: int, key: jax.Array, implementation: str = "auto") -> SineLSTM:
+def initial_model(hidden_size: int, key: Key[Array, ""], implementation: str = "auto") -> SineLSTM:
     """Return a fresh model, its weights drawn in one compiled program; arguments as SineLSTM's."""
     model = nnx.eval_shape(lambda: SineLSTM(hidden_size, implementation=implementation))
     return nnx.merge(nnx.graphdef(model), *_initial_arrays(key, hidden_size))
 
 
 @partial(jax.jit, static_argnames="hidden_size")
-def _initial_arrays(key: jax.Array, hidden_size: int) -> tuple[dict, dict]:
+def _initial_arrays(key: Key[Array, ""], hidden_size: int) -> tuple[dict, dict]:
     return split_model(SineLSTM(hidden_size, rngs=nnx.Rngs(key), implementation="scan"))[1:]
 
 
@@ -158,7 +157,7 @@ def split_model(
     `nnx.merge(structure, weights, frozen)` puts it together again. Another filter makes other
     weights trainable: `(nnx.Param, FrozenBias)` the input bias too.
     """
-    structure, weights, frozen = nnx.split(checked_model(model), trainable, ...)
+    structure, weights, frozen = nnx.split(model, trainable, ...)
     return structure, nnx.to_pure_dict(weights), nnx.to_pure_dict(frozen)
 
 

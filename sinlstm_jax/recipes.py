@@ -1,12 +1,21 @@
 """Stage, Recipe, the named recipes, and what the tutorial prints for its own."""
 
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
 import optax
+from jaxtyping import Bool, Float
 
-from .errors import InputError, positive_integer, positive_number, shown
+from .errors import (
+    InputError,
+    finite_number,
+    integer_from,
+    positive_integer,
+    positive_number,
+    shown,
+)
 from .model import checked_size
 from .optimizer import adam
 
@@ -15,7 +24,12 @@ DEFAULT_SEED = 0x1010  # the tutorial's
 
 @dataclass(frozen=True)
 class Stage:
-    """Training at one horizon, with a fresh optimizer."""
+    """Training at one horizon, with a fresh optimizer.
+
+    Raises:
+      InputError: a rate, an epsilon, a norm or a loss is not above 0, a decay not from 0 up to 1,
+        a fraction not above 0 and at most 1, or the warmup not shorter than the iterations.
+    """
 
     horizon: int  # steps forecast beyond the past
     iterations: int
@@ -30,12 +44,24 @@ class Stage:
     undo_above: float | None = None  # mean loss of the last tenth from which the stage is undone
 
     def __post_init__(self):
-        positive_integer("horizon", self.horizon)
-        positive_integer("iterations", self.iterations)
-        self.optimizer()  # checks what is its own
-        if self.undo_above is not None:
-            positive_number("undo_above", self.undo_above)
-        _keep_plain_numbers(self)
+        _hold(
+            self,
+            horizon=positive_integer,
+            iterations=positive_integer,
+            learning_rate=positive_number,
+            epsilon=positive_number,
+            b1=_decay,
+            b2=_decay,
+            nesterov=_yes_or_no,
+            clip_norm=_positive_or_none,
+            warmup=partial(integer_from, 0),
+            final_fraction=_fraction,
+            undo_above=_positive_or_none,
+        )
+        if self.warmup >= self.iterations:
+            raise InputError(
+                f"warmup is {self.warmup}: give fewer than the {self.iterations} iterations"
+            )
 
     def describe(self) -> str:
         """Return the stage in words: what is not the default, and what the tutorial speaks of."""
@@ -50,11 +76,12 @@ class Stage:
                 words.append(name if value is True else f"{name} {value:g}")
         return ", ".join(words)
 
-    def went_wrong(self, losses: np.ndarray) -> np.ndarray:
-        """Tell of which replicates the stage is to be undone, `[replicate]`.
+    def went_wrong(
+        self, losses: Float[np.ndarray, "replicate iterations"]
+    ) -> Bool[np.ndarray, " replicate"]:
+        """Tell which replicates' losses average above `undo_above`, or NaN, over their last tenth.
 
-        Those whose losses, `[replicate, iterations]`, average more than `undo_above` over their
-        last tenth, or not a number. Their weights go back to what the stage started from.
+        The stage is undone for them: their weights go back to what it started from.
         """
         if self.undo_above is None:
             return np.zeros(len(losses), bool)
@@ -88,16 +115,19 @@ class Recipe:
     hidden_size: int = 15
 
     def __post_init__(self):
-        for name in ("display_every", "past", "batch_size"):
-            positive_integer(name, getattr(self, name))
-        checked_size("hidden_size", self.hidden_size)
+        _hold(
+            self,
+            display_every=positive_integer,
+            past=positive_integer,
+            batch_size=positive_integer,
+            hidden_size=checked_size,
+        )
         if not isinstance(self.name, str) or not isinstance(self.summary, str):
             raise InputError(f"a recipe is called {shown(self.name)}: give words")
         stages = self.stages
         if not (isinstance(stages, tuple) and stages and all(isinstance(s, Stage) for s in stages)):
             raise InputError(f"stages is {shown(stages)}: give at least one Stage, in a tuple")
         positive_integer("the iterations of all stages", self.ends[-1])
-        _keep_plain_numbers(self)
 
     @property
     def ends(self) -> list[int]:
@@ -110,12 +140,32 @@ class Recipe:
         return sum(stage.iterations * (self.past + stage.horizon) for stage in self.stages)
 
 
-def _keep_plain_numbers(settings: Stage | Recipe) -> None:
-    """Make Python's numbers of NumPy's, for run.json."""
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if isinstance(value, np.generic):
-            object.__setattr__(settings, field.name, value.item())
+def _hold(settings: Stage | Recipe, **checks) -> None:
+    """Check fields, and hold what the checks return: Python's own numbers, for run.json."""
+    for name, check in checks.items():
+        object.__setattr__(settings, name, check(name, getattr(settings, name)))
+
+
+def _positive_or_none(name: str, value) -> float | None:
+    return None if value is None else positive_number(name, value)
+
+
+def _decay(name: str, value) -> float:
+    if not 0 <= finite_number(name, value) < 1:
+        raise InputError(f"{name} is {value!r}: give a number from 0 up to 1, 1 left out")
+    return float(value)
+
+
+def _fraction(name: str, value) -> float:
+    if positive_number(name, value) > 1:
+        raise InputError(f"{name} is {value!r}: give above 0, at most 1")
+    return float(value)
+
+
+def _yes_or_no(name: str, value) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} is {shown(value)}: give True or False")
+    return value
 
 
 def _tuned_stage(
