@@ -1,12 +1,13 @@
 """The comparisons with PyTorch, shared by the golden fixtures and the live ones."""
 
 import itertools
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from flax import nnx
 
 from sinlstm_jax import (
     SineLSTM,
@@ -124,16 +125,25 @@ def model_of(weights: dict, dtype: str, implementation: str) -> SineLSTM:
     return model
 
 
+# Compiled once per shape, not once per seed.
+_loss_and_gradients = jax.jit(
+    jax.value_and_grad(mean_squared_error, argnums=1), static_argnames="structure"
+)
+
+
+@partial(jax.jit, static_argnames="structure")
+def _predictions(structure, weights, frozen, inputs):
+    return nnx.merge(structure, weights, frozen)(inputs)
+
+
 def pass_distances(
     weights: dict, batch, expected: dict, dtype: str, implementation: str
 ) -> Distances:
     """Compare outputs, loss and gradients of one pass."""
     with jax.enable_x64(dtype == "float64"):
-        structure, trainable, frozen = split_model(model_of(weights, dtype, implementation))
-        loss, gradients = jax.jit(
-            jax.value_and_grad(mean_squared_error, argnums=1), static_argnums=0
-        )(structure, trainable, frozen, batch)
-        named = arrays_to_torch(gradients, frozen)
+        parts = split_model(model_of(weights, dtype, implementation))
+        loss, gradients = _loss_and_gradients(*parts, batch)
+        named = arrays_to_torch(gradients, parts[-1])
     outputs = outputs_of(weights, batch, dtype, implementation)
     assert outputs.dtype == loss.dtype == dtype
     del named["lstm.bias_ih_l0"]  # frozen: PyTorch has no gradient there, and neither have we
@@ -154,8 +164,8 @@ def distance(ours, theirs) -> float:
 def outputs_of(weights: dict, batch, dtype: str, implementation: str) -> np.ndarray:
     """Return our predictions for a batch's inputs."""
     with jax.enable_x64(dtype == "float64"):
-        model = model_of(weights, dtype, implementation)
-        return np.asarray(model(jax.numpy.asarray(batch[0])))
+        parts = split_model(model_of(weights, dtype, implementation))
+        return np.asarray(_predictions(*parts, batch[0]))
 
 
 def train(

@@ -323,8 +323,8 @@ def test_a_second_run_is_refused_by_the_command(tmp_path, monkeypatch, capsys):
         before = contents(tmp_path)
         with pytest.raises(SystemExit) as exit:
             cli.curriculum_main()
+        assert contents(tmp_path) == before
     assert exit.value.code == 2
     assert capsys.readouterr().err == (
         f"error: {tmp_path} is where another run is at work: wait for it, or give another --out\n"
     )
-    assert contents(tmp_path) == before
