@@ -1,16 +1,14 @@
-"""What scripts/study.py publishes: docs/study.json, and tables and pictures made of it alone."""
+"""What is published: docs/study.json, and tables and pictures made of it alone."""
 
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from sinlstm_jax.files import replacing
 from sinlstm_jax.plots import save_figure
 
-from ..publish.results import replace_between
+from ..pages import DOCS, IMAGES, ROOT, fill_in, markdown, torch_runs, write_json
 
 RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
 INTERVALS = ("0 to 400", "400 to 900", "900 to 1500", "1500 to 5000")
@@ -21,42 +19,41 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", "-")
 
 
-def publish(root: Path, results: dict[str, dict]) -> None:
-    """Write everything; `results` is, by variant, what scripts/study.py joined."""
+def publish(results: dict[str, dict]) -> None:
+    """Write everything; `results` is, by variant, what study.py joined."""
     study = {name: _condensed(result) for name, result in results.items()}
-    with replacing(root / "docs" / "study.json") as temporary:
-        temporary.write_text(json.dumps(study) + "\n")
-    study = json.loads((root / "docs" / "study.json").read_text())
-    page, images = root / "docs" / "results.md", root / "docs" / "images"
+    write_json(DOCS / "study.json", study, indent=None)
+    publish_pages(json.loads((DOCS / "study.json").read_text()))
+
+
+def publish_pages(study: dict) -> None:
+    """Write the tables and pictures."""
     recipes = [name for name in RECIPES if name in study]
-    replace_between(page, "study", table(study, recipes))
-    replace_between(page, "bars", bars(study))
-    replace_between(root / "README.md", "bars", bars(study))
-    replace_between(root / "README.md", "summary", summary(study, original(root)))
-    plot_losses(images / "study-losses.png", study)
-    plot_seeds(images / "study-errors.png", study, recipes, INTERVALS)
+    tables = {"study": table(study, recipes), "bars": bars(study)}
+    readme = {"bars": bars(study), "summary": summary(study, original())}
+    plot_losses(IMAGES / "study-losses.png", study)
+    plot_seeds(IMAGES / "study-errors.png", study, recipes, INTERVALS)
     if budgets := by_budget(study):
-        replace_between(page, "budgets", budget_table(budgets))
-        plot_budgets(images / "study-budgets.png", budgets, study.get("curriculum"))
+        tables["budgets"] = budget_table(budgets)
+        plot_budgets(IMAGES / "study-budgets.png", budgets, study.get("curriculum"))
     if LONGER in study:
-        replace_between(page, "longer", longer_table(study))
+        tables["longer"] = longer_table(study[LONGER])
     if ablations := beside_bases(study):
-        replace_between(page, "ablations", table(ablations, ablations))
-        plot_seeds(images / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
+        tables["ablations"] = table(ablations, ablations)
+        plot_seeds(IMAGES / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
+    fill_in(DOCS / "results.md", tables)
+    fill_in(ROOT / "README.md", readme)
 
 
 def _condensed(result: dict) -> dict:
     """Return a result with four digits, and of the curve only what is drawn."""
-    curve = np.array(result["curve"], float)
-    quantiles = np.nanquantile(curve, [0.1, 0.5, 0.9], axis=0)
-    return {**result, **_rounded({k: result[k] for k in ("average_loss", "errors")})} | {
-        "curve": _rounded(quantiles.tolist())
-    }
+    quantiles = np.nanquantile(np.array(result["curve"], float), [0.1, 0.5, 0.9], axis=0)
+    long = {"average_loss": result["average_loss"], "errors": result["errors"]}
+    long["curve"] = quantiles.tolist()
+    return result | {name: _rounded(values) for name, values in long.items()}
 
 
 def _rounded(tree):
-    if isinstance(tree, dict):
-        return {name: _rounded(value) for name, value in tree.items()}
     if isinstance(tree, list):
         return [_rounded(value) for value in tree]
     return float(f"{tree:.4g}") if np.isfinite(tree) else None
@@ -66,13 +63,10 @@ def beside_bases(study: dict) -> dict:
     """Return the ablations, before each group the recipe that was changed, over the same seeds."""
     found = {}
     for name in (name for name in study if ", " in name and name != LONGER):
-        base = name.split(", ")[0]
-        if base not in found:
-            rows = [study[base]["seeds"].index(seed) for seed in study[name]["seeds"]]
-            same = {
-                k: [study[base][k][i] for i in rows] for k in ("seeds", "errors", "average_loss")
-            }
-            found[base] = study[base] | same
+        base = study[name.split(", ")[0]]
+        rows = [base["seeds"].index(seed) for seed in study[name]["seeds"]]
+        same = {k: [base[k][i] for i in rows] for k in ("seeds", "errors", "average_loss")}
+        found.setdefault(name.split(", ")[0], base | same)
         found[name] = study[name]
     return found
 
@@ -84,113 +78,83 @@ def by_budget(study: dict) -> dict:
     return {name: study[name] for name in sorted(names, key=lambda name: _steps(study[name]))}
 
 
-def _steps(result: dict) -> int:
-    return result["iteration_steps"]
-
-
 def budget_table(budgets: dict) -> str:
     """Lay out what `fast` reaches at horizon 400 with fewer iterations."""
-    head = ["", "steps, millions", "median loss", "worst", f"at most {BEST_OF_THE_ORIGINAL}"]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for name, result in budgets.items():
         losses = _last_losses(result)
-        rows.append([
-            name,
-            f"{_steps(result) / 1e6:.2f}",
-            f"{np.median(losses):.2g}",
-            f"{losses.max():.2g}",
-            rate(losses <= BEST_OF_THE_ORIGINAL),
-        ])  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        figures = [f"{np.median(losses):.2g}", f"{losses.max():.2g}"]
+        reached = rate(losses <= BEST_OF_THE_ORIGINAL)
+        rows.append([name, f"{_steps(result) / 1e6:.2f}", *figures, reached])
+    best = f"at most {BEST_OF_THE_ORIGINAL}"
+    return markdown(["", "steps, millions", "median loss", "worst", best], rows)
 
 
-def longer_table(study: dict) -> str:
+def longer_table(result: dict) -> str:
     """Lay out every seed of what was trained longest, up to 10,000 forecast steps."""
-    result = study[LONGER]
-    rows = [["seed", "loss at horizon 400", *INTERVALS, "5000 to 10000", "follows all the way"]]
-    rows.append(["---"] * len(rows[0]))
-    column = result["horizons"].index(400)
-    losses, errors = _array(result["average_loss"])[:, column], _array(result["errors"])
-    for seed, loss, row in zip(result["seeds"], losses, errors, strict=True):
-        follows = "yes" if (row < FOLLOWS).all() else "no"
-        rows.append([str(seed), f"{loss:.2g}", *(f"{error:.2g}" for error in row), follows])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _last_losses(result: dict) -> np.ndarray:
-    return _array(result["average_loss"])[:, -1]
+    losses = _array(result["average_loss"])[:, result["horizons"].index(400)]
+    rows = []
+    for seed, loss, errors in zip(result["seeds"], losses, _array(result["errors"]), strict=True):
+        follows = "yes" if (errors < FOLLOWS).all() else "no"
+        rows.append([seed, f"{loss:.2g}", *(f"{error:.2g}" for error in errors), follows])
+    header = ["seed", "loss at horizon 400", *INTERVALS, "5000 to 10000", "follows all the way"]
+    return markdown(header, rows)
 
 
 def table(study: dict, names) -> str:
     """Lay out variants: what they cost, how they end, and how many of their seeds follow."""
-    head = ["", "steps, millions", "loss of the last stage", *INTERVALS]
-    head += ["follow for 400 steps", "follow to 1500"]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for name in names:
-        result = study[name]
-        errors = _array(result["errors"])
-        losses = _last_losses(result)
-        rows.append([
-            name,
-            f"{_steps(result) / 1e6:.1f}",
-            _spread(losses),
-            *(_spread(column) for column in errors.T),
-            rate(errors[:, 0] < FOLLOWS),
-            rate((errors[:, :3] < FOLLOWS).all(axis=1)),
-        ])  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        errors = _array(study[name]["errors"])
+        columns = [_last_losses(study[name]), *errors.T]
+        cells = [f"{_steps(study[name]) / 1e6:.1f}", *map(_median_and_worst, columns)]
+        follow = [rate(errors[:, 0] < FOLLOWS), rate((errors[:, :3] < FOLLOWS).all(axis=1))]
+        rows.append([name, *cells, *follow])
+    header = ["", "steps, millions", "loss of the last stage", *INTERVALS]
+    return markdown([*header, "follow for 400 steps", "follow to 1500"], rows)
 
 
-def original(root: Path) -> np.ndarray:
+def original() -> np.ndarray:
     """Return the rollout errors of the original's runs, of their last stage: [seed, interval]."""
-    with (root / "docs" / "torch_runs.csv").open() as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     columns = [f"mse_{interval.replace(' to ', '_')}" for interval in INTERVALS[:3]]
-    return np.array([[row[c] for c in columns] for row in rows if row["stage"] == "3"], float)
+    last = (row for row in torch_runs() if row["stage"] == "3")
+    return np.array([[row[column] for column in columns] for row in last], float)
 
 
 def summary(study: dict, original: np.ndarray) -> str:
     """Lay out the original beside its port and the better recipes, in few lines."""
     names = [name for name in ("curriculum", "tuned", "fast") if name in study]
     sides = [original, *(_array(study[name]["errors"]) for name in names)]
-    million = [f"{study[name]['iteration_steps'] / 1e6:.1f}" for name in names]
-    rows = [
-        ["", "PyTorch original", *(f"`{name}`" for name in names)],
-        ["---"] * (len(names) + 2),
-        ["seeds", *(str(len(errors)) for errors in sides)],
-        ["time steps trained on, millions", "15.1", *million],
-    ]
+    million = [f"{_steps(study[name]) / 1e6:.1f}" for name in names]
+    rows = [["seeds", *map(len, sides)], ["time steps trained on, millions", "15.1", *million]]
     for number, interval in enumerate(INTERVALS[:3]):
-        errors = [f"{np.median(errors[:, number]):.2g}" for errors in sides]
-        rows.append([f"median error, forecast steps {interval}", *errors])
-    follow = [int((errors[:, :3] < FOLLOWS).all(axis=1).sum()) for errors in sides]
-    rows.append(["seeds that follow the wave to step 1500", *map(str, follow)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        medians = [f"{np.median(errors[:, number]):.2g}" for errors in sides]
+        rows.append([f"median error, forecast steps {interval}", *medians])
+    follow = [(errors[:, :3] < FOLLOWS).all(axis=1).sum() for errors in sides]
+    rows.append(["seeds that follow the wave to step 1500", *follow])
+    return markdown(["", "PyTorch original", *(f"`{name}`" for name in names)], rows)
 
 
 def bars(study: dict) -> str:
     """Lay out what was wanted of the recipes `tuned` and `fast`, and what came."""
-    wanted = []
-    if tuned := study.get("tuned"):
-        errors, seeds = _array(tuned["errors"]), len(tuned["seeds"])
-        wanted += [
-            ("tuned", "iteration-steps, millions", tuned["iteration_steps"] / 1e6, 15.1),
-            ("tuned", f"worst of {seeds} seeds, steps 400 to 900", errors[:, 1].max(), 0.01),
-            ("tuned", f"worst of {seeds} seeds, steps 900 to 1500", errors[:, 2].max(), 0.02),
-            ("tuned", "median, steps 900 to 1500", np.median(errors[:, 2]), 0.001),
-            ("tuned", "median, steps 1500 to 5000", np.median(errors[:, 3]), 0.05),
-        ]
-    if fast := study.get("fast"):
-        loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
-        worst = f"worst of {len(loss)} seeds, loss of the horizon-400 stage"
-        wanted += [
-            ("fast", "iteration-steps, millions", fast["iteration_steps"] / 1e6, 15.1 / 5),
-            ("fast", worst, loss.max(), 0.02),
-        ]
     rows = ["| recipe | figure | wanted at most | came out | |", "| --- | --- | --- | --- | --- |"]
-    for recipe, figure, value, limit in wanted:
+
+    def bar(recipe: str, figure: str, value: float, limit: float) -> None:
         met = "met" if value <= limit else "**missed**"
         rows.append(f"| `{recipe}` | {figure} | {limit:.3g} | {value:.3g} | {met} |")
+
+    if tuned := study.get("tuned"):
+        errors = _array(tuned["errors"])
+        worst = f"worst of {len(errors)} seeds"
+        bar("tuned", "iteration-steps, millions", _steps(tuned) / 1e6, 15.1)
+        bar("tuned", f"{worst}, steps 400 to 900", errors[:, 1].max(), 0.01)
+        bar("tuned", f"{worst}, steps 900 to 1500", errors[:, 2].max(), 0.02)
+        bar("tuned", "median, steps 900 to 1500", np.median(errors[:, 2]), 0.001)
+        bar("tuned", "median, steps 1500 to 5000", np.median(errors[:, 3]), 0.05)
+    if fast := study.get("fast"):
+        loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
+        bar("fast", "iteration-steps, millions", _steps(fast) / 1e6, 15.1 / 5)
+        bar("fast", f"worst of {len(loss)} seeds, loss of the horizon-400 stage", loss.max(), 0.02)
     return "\n".join(rows)
 
 
@@ -204,9 +168,17 @@ def rate(successes: np.ndarray) -> str:
     return f"{number} of {count} ({low:.0%} to {high:.0%})"
 
 
-def _spread(values: np.ndarray) -> str:
-    """Return median and worst; a seed that failed counts as the worst there is."""
+def _median_and_worst(values: np.ndarray) -> str:
+    """Return both; a seed that failed counts as the worst there is."""
     return f"{np.median(values):.2g}, worst {values.max():.2g}"
+
+
+def _steps(result: dict) -> int:
+    return result["iteration_steps"]
+
+
+def _last_losses(result: dict) -> np.ndarray:
+    return _array(result["average_loss"])[:, -1]
 
 
 def _array(rows) -> np.ndarray:
@@ -215,21 +187,24 @@ def _array(rows) -> np.ndarray:
     return np.where(np.isnan(values), np.inf, values)
 
 
+def _drawn(values: np.ndarray) -> np.ndarray:
+    """Return what is drawn of errors or losses: what failed stands at the edge."""
+    return np.minimum(values, 10)
+
+
 def plot_losses(path: Path, study: dict) -> None:
     """Draw the recipes' loss bands, against iterations and against the LSTM's steps."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, unit, label in zip(
-        panels, ("iterations", "steps"), ("iterations", "time steps of the LSTM"), strict=True
-    ):
-        for number, (name, line) in enumerate(zip(RECIPES, LINES, strict=True)):
-            if name not in study:
-                continue
-            low, middle, high = np.array(study[name]["curve"], float)
-            x, color = np.array(study[name][unit]), f"C{number}"
-            axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-            style = {"linestyle": line, "marker": MARKERS[number], "markevery": 0.08}
-            axes.plot(x, middle, color=color, linewidth=1.6, markersize=4, label=name, **style)
+    units = {"iterations": "iterations", "steps": "time steps of the LSTM"}
+    for axes, (unit, label) in zip(panels, units.items(), strict=True):
+        for number, name in enumerate(RECIPES):
+            if name in study:
+                low, middle, high = np.array(study[name]["curve"], float)
+                x, color = np.array(study[name][unit]), f"C{number}"
+                axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+                style = {"linestyle": LINES[number], "marker": MARKERS[number], "markevery": 0.08}
+                axes.plot(x, middle, color=color, linewidth=1.6, markersize=4, label=name, **style)
         axes.set(xlabel=label, yscale="log")
         axes.set_xscale("log")
         axes.grid(alpha=0.3)
@@ -243,18 +218,17 @@ def plot_budgets(path: Path, budgets: dict, curriculum: dict | None) -> None:
     """Draw each seed's loss at horizon 400 over the steps trained, beside `curriculum`'s."""
     figure = Figure(figsize=(8, 4.4), layout="constrained")
     axes = figure.subplots()
-    sides = [("fast, shortened", "o", list(budgets.values()))]
+    sides = {"fast, shortened": ("o", "C0", list(budgets.values()))}
     if curriculum is not None:
-        sides.append(("curriculum", "s", [curriculum]))
-    for number, (label, marker, results) in enumerate(sides):
+        sides["curriculum"] = ("s", "C1", [curriculum])
+    for label, (marker, color, results) in sides.items():
         for result in results:
-            losses = np.minimum(_last_losses(result), 10)  # what failed stands at the edge
-            spread = np.linspace(-0.02, 0.02, losses.size)
-            steps = _steps(result) * (1 + spread)
-            axes.plot(steps, losses, marker, color=f"C{number}", markersize=3.5, alpha=0.6)
+            losses = _drawn(_last_losses(result))
+            steps = _steps(result) * (1 + np.linspace(-0.02, 0.02, losses.size))
+            axes.plot(steps, losses, marker, color=color, markersize=3.5, alpha=0.6)
             width = _steps(result) * np.array([0.96, 1.04])
             axes.plot(width, [np.median(losses)] * 2, "k-", linewidth=2)
-        axes.plot([], [], marker, color=f"C{number}", label=label)
+        axes.plot([], [], marker, color=color, label=label)
     axes.plot([], [], "k-", linewidth=2, label="median")
     axes.axhline(BEST_OF_THE_ORIGINAL, color="0.4", linestyle="--", label="best of the original")
     axes.set(xscale="log", yscale="log", xlabel="time steps of the LSTM, all stages")
@@ -272,11 +246,10 @@ def plot_seeds(path: Path, study: dict, names, intervals) -> None:
     panels = figure.subplots(1, len(intervals), sharey=True, squeeze=False)[0]
     for number, (axes, interval) in enumerate(zip(panels, intervals, strict=True)):
         for row, name in enumerate(names):
-            values = _array(study[name]["errors"])[:, number]
-            values = np.minimum(values, 10)  # what failed stands at the edge
-            jitter = (np.arange(values.size) / values.size - 0.5) * 0.6
-            marker = MARKERS[row % len(MARKERS)]
-            axes.plot(values, row + jitter, marker, color=f"C{row % 10}", markersize=3.5, alpha=0.7)
+            values = _drawn(_array(study[name]["errors"])[:, number])
+            rows = row + (np.arange(values.size) / values.size - 0.5) * 0.6
+            style = {"marker": MARKERS[row % len(MARKERS)], "color": f"C{row % 10}"}
+            axes.plot(values, rows, linestyle="", markersize=3.5, alpha=0.7, **style)
             axes.plot([np.median(values)] * 2, [row - 0.4, row + 0.4], "k-", linewidth=2)
         axes.axvline(0.5, color="0.5", linestyle=":")
         axes.set(xscale="log", title=f"steps {interval}", xlabel="mean squared error")

@@ -14,26 +14,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from rich.console import Console
 
 from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
 from sinlstm_jax.commands.main import keep_compiled_programs
 from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, held_out_waves
-from sinlstm_jax.files import replacing
 from sinlstm_jax.model import SineLSTM, initial_model, split_model
 from sinlstm_jax.recipes import RECIPES, Recipe, Stage
-from sinlstm_jax.runs.replicates import fetch, place, place_keys, run_keys, stack, take
+from sinlstm_jax.runs.replicates import place, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
 
+from ..pages import ROOT, cores, write_json
 from .report import LONGER, publish
 
-ROOT = Path(__file__).parents[2]
 INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
 LONG_INTERVALS = (*INTERVALS, (5000, 10000))
 CURVE_POINTS = 200  # of a loss curve over a whole recipe
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of the iterations of `fast`, to see what it needs
+EVERY_BIAS = (nnx.Param, FrozenBias)
 GROUP = 2  # seeds that are trained at once, and kept when done; more overflow the caches
 
 
@@ -67,36 +67,43 @@ def variants() -> list[Variant]:
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
-    every_bias = (nnx.Param, FrozenBias)
-    for name, changes in (
-        ("fast", {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}}),
-        ("curriculum", {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}}),
-    ):
-        recipe = RECIPES[name]
-        base = Variant(name, recipe, few)
-        found += [
-            base._replace(name=f"{name}, forget bias 0", forget_bias=0.0),
-            base._replace(name=f"{name}, input bias trained", trainable=every_bias),
-            base._replace(name=f"{name}, no curriculum", recipe=_without_curriculum(recipe)),
-        ]
-        for words, change in changes.items():
-            stages = tuple(replace(stage, **change) for stage in recipe.stages)
-            found.append(
-                base._replace(name=f"{name}, {words}", recipe=replace(recipe, stages=stages))
-            )
-    tuned = Variant("tuned", RECIPES["tuned"], range(201, 209))
-    found += [
-        tuned._replace(name="tuned, forget bias 0", forget_bias=0.0),
-        tuned._replace(name="tuned, input bias trained", trainable=every_bias),
-    ]
-    longer = _scaled(RECIPES["tuned"], 4)
-    last = replace(
-        longer.stages[-1], horizon=5000, iterations=2500, learning_rate=0.001, warmup=200
+    fast, curriculum, tuned = (RECIPES[name] for name in ("fast", "curriculum", "tuned"))
+    found += _ablations(
+        Variant("fast", fast, few),
+        {
+            "no curriculum": _without_curriculum(fast),
+            "epsilon 0.02": _changed(fast, epsilon=0.02),
+            "not clipped": _changed(fast, clip_norm=None),
+        },
     )
-    longer = replace(longer, stages=(*longer.stages, last))
-    found.append(Variant(LONGER, longer, range(401, 409), None, every_bias, LONG_INTERVALS))
-    fast = RECIPES["fast"]
+    found += _ablations(
+        Variant("curriculum", curriculum, few),
+        {
+            "no curriculum": _without_curriculum(curriculum),
+            "epsilon 1e-8": _changed(curriculum, epsilon=1e-8),
+            "clipped": _changed(curriculum, clip_norm=0.1),
+        },
+    )
+    found += _ablations(Variant("tuned", tuned, range(201, 209)), {})
+    longer = _scaled(tuned, 4).stages
+    last = {"horizon": 5000, "iterations": 2500, "learning_rate": 0.001, "warmup": 200}
+    longer = replace(tuned, stages=(*longer, replace(longer[-1], **last)))
+    found.append(Variant(LONGER, longer, range(401, 409), None, EVERY_BIAS, LONG_INTERVALS))
     return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
+
+
+def _ablations(base: Variant, recipes: dict[str, Recipe]) -> list[Variant]:
+    """Return a variant without each of the tricks with its biases, and with other recipes."""
+    return [
+        base._replace(name=f"{base.name}, forget bias 0", forget_bias=0.0),
+        base._replace(name=f"{base.name}, input bias trained", trainable=EVERY_BIAS),
+        *(base._replace(name=f"{base.name}, {name}", recipe=r) for name, r in recipes.items()),
+    ]
+
+
+def _changed(recipe: Recipe, **change) -> Recipe:
+    """Return the recipe with the same change to all its stages."""
+    return replace(recipe, stages=tuple(replace(stage, **change) for stage in recipe.stages))
 
 
 def _scaled(recipe: Recipe, factor: float) -> Recipe:
@@ -117,59 +124,52 @@ def _without_curriculum(recipe: Recipe) -> Recipe:
 
 def main(options: Options) -> None:
     """Train what is not there yet; publish all of it."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     if options.train:
-        train_all(options.runs, console)
+        train_all(options.runs)
     results = {}
     for variant in variants():
         paths = [_path(options.runs, variant, seeds) for seeds in _groups(variant)]
         if all(_is_done(path, variant) for path in paths):
             results[variant.name] = _merge([json.loads(path.read_text()) for path in paths])
         else:
-            console.print(f"{variant.name} is not complete: left out")
-    publish(ROOT, results)
+            print(f"{variant.name} is not complete: left out", flush=True)
+    publish(results)
 
 
-def train_all(runs: Path, console: Console) -> None:
+def train_all(runs: Path) -> None:
     """Train every group that is not there yet, and keep what came of it."""
-    todo = [
-        (variant, seeds)
-        for variant in variants()
-        for seeds in _groups(variant)
-        if not _is_done(_path(runs, variant, seeds), variant)
-    ]
+    groups = [(variant, seeds) for variant in variants() for seeds in _groups(variant)]
+    todo = [(v, seeds) for v, seeds in groups if not _is_done(_path(runs, v, seeds), v)]
     total, done, started = sum(_cost(*group) for group in todo), 0, time.monotonic()
     runs.mkdir(parents=True, exist_ok=True)
     # A process for each core: one that trains two replicates at once does not keep two cores busy.
     spawn = multiprocessing.get_context("spawn")
-    cores = spawn.SimpleQueue()
-    affinity = hasattr(os, "sched_getaffinity")
-    ours = sorted(os.sched_getaffinity(0)) if affinity else range(os.cpu_count() or 1)
-    for core in ours:
-        cores.put(core)
-    with ProcessPoolExecutor(len(ours), spawn, initializer=_settle, initargs=(cores,)) as workers:
+    free = spawn.SimpleQueue()
+    for core in cores():
+        free.put(core)
+    with ProcessPoolExecutor(len(cores()), spawn, _settle, (free,)) as workers:
         futures = {workers.submit(_train_and_keep, runs, *group): group for group in todo}
         for future in as_completed(futures):
             future.result()
             variant, seeds = futures[future]
             done += _cost(variant, seeds)
-            left = (total / done - 1) * (time.monotonic() - started)
-            console.print(
+            minutes = (total / done - 1) * (time.monotonic() - started) / 60
+            print(
                 f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
-                f"{done / total:.0%}, about {left / 60:.0f} minutes left"
+                f"{done / total:.0%}, about {minutes:.0f} minutes left",
+                flush=True,
             )
 
 
-def _settle(cores) -> None:
+def _settle(free) -> None:
     """Have a worker process compute on a core of its own."""
     keep_compiled_programs()
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {cores.get()})
+        os.sched_setaffinity(0, {free.get()})
 
 
 def _train_and_keep(runs: Path, variant: Variant, seeds: range) -> None:
-    with replacing(_path(runs, variant, seeds)) as temporary:
-        temporary.write_text(json.dumps(train(variant, seeds)))
+    write_json(_path(runs, variant, seeds), train(variant, seeds), indent=None)
 
 
 def _groups(variant: Variant) -> list[range]:
@@ -195,29 +195,14 @@ def train(variant: Variant, seeds: range) -> dict:
     recipe = variant.recipe
     weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
     models = [_initial_model(variant, key) for key in weights_keys]
-    structure = split_model(models[0])[0]
     failure, losses, averages, undone = None, [], [], []
     for number, stage in enumerate(recipe.stages, 1):
-        states = [_start(variant, stage, model) for model in models]
-        start = stack(states) if failure is None else stack(states)._replace(failure=failure)
-        keys = place_keys([jax.random.fold_in(key, number) for key in data_keys], None)
-        (state,) = train_stage(
-            place(start, None),
-            keys,
-            pause_every=(stage.iterations,),
-            structure=structure,
-            optimizer=stage.optimizer(),
-            batch_size=recipe.batch_size,
-            past=recipe.past,
-            horizon=stage.horizon,
-        )
-        state = undo_where_wrong(stage, start.weights, fetch(state, len(seeds)))
+        keys = jnp.stack([jax.random.fold_in(key, number) for key in data_keys])
+        models, state = _train_stage(variant, stage, models, keys, failure)
         failure = state.failure
         losses.append(state.losses)
         undone.append(stage.went_wrong(state.losses))
         averages.append(state.losses[:, -recipe.display_every :].mean(axis=1))
-        parts = [take((state.weights, state.frozen), i) for i in range(len(seeds))]
-        models = [nnx.merge(structure, *part) for part in parts]
     waves = held_out_waves(HELD_OUT_WAVES)
     errors = [
         rollout_errors(m, *waves, variant.intervals, recipe.past).mean(axis=1) for m in models
@@ -236,18 +221,35 @@ def train(variant: Variant, seeds: range) -> dict:
 
 
 def _initial_model(variant: Variant, key: jax.Array) -> SineLSTM:
-    model = initial_model(variant.recipe.hidden_size, key)
+    size = variant.recipe.hidden_size
+    model = initial_model(size, key)
     if variant.forget_bias is not None:
-        size = variant.recipe.hidden_size
-        forget = slice(size, 2 * size)
-        model.cell.hidden_bias[...] = (
-            model.cell.hidden_bias[...].at[forget].set(variant.forget_bias)
-        )
+        bias = model.cell.hidden_bias
+        bias[...] = bias[...].at[size : 2 * size].set(variant.forget_bias)
     return model
 
 
-def _start(variant: Variant, stage: Stage, model: SineLSTM):
-    return init_state(model, stage.optimizer(), stage.iterations, variant.trainable)
+def _train_stage(variant: Variant, stage: Stage, models: list[SineLSTM], keys, failure):
+    """Return (models, state on the host) at the end of a stage; what failed before, still has."""
+    recipe, structure = variant.recipe, split_model(models[0])[0]
+    optimizer = stage.optimizer()
+    states = [init_state(m, optimizer, stage.iterations, variant.trainable) for m in models]
+    start = stack(states)
+    if failure is not None:
+        start = start._replace(failure=failure)
+    (state,) = train_stage(
+        place(start, None),
+        keys,
+        pause_every=(stage.iterations,),
+        structure=structure,
+        optimizer=optimizer,
+        batch_size=recipe.batch_size,
+        past=recipe.past,
+        horizon=stage.horizon,
+    )
+    state = undo_where_wrong(stage, start.weights, jax.device_get(state))
+    parts = [take((state.weights, state.frozen), i) for i in range(len(models))]
+    return [nnx.merge(structure, *part) for part in parts], state
 
 
 def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:

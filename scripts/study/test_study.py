@@ -1,7 +1,6 @@
-"""The bookkeeping of scripts/study.py; what it trains, it trains with the package's own parts."""
+"""The bookkeeping of scripts/study; what it trains, it trains with the package's own parts."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +10,12 @@ from scripts.study import study
 from sinlstm_jax import Recipe, Stage
 
 
-def test_every_ablation_changes_one_thing_and_keeps_the_budget():
-    variants = {variant.name: variant for variant in study.variants()}
+@pytest.fixture
+def variants():
+    return {variant.name: variant for variant in study.variants()}
+
+
+def test_every_ablation_changes_one_thing_and_keeps_the_budget(variants):
     assert len(variants) == len(study.variants()) == 18 + len(study.SHARES)
     assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
     for name, variant in variants.items():
@@ -23,17 +26,12 @@ def test_every_ablation_changes_one_thing_and_keeps_the_budget():
         assert abs(steps / budget - 1) < 1e-3
         if variant is not base:
             assert len(variant.seeds) == 8
-            assert sum(
-                (
-                    variant.recipe.stages != base.recipe.stages,
-                    variant.forget_bias is not None,
-                    variant.trainable != base.trainable,
-                )
-            ) == 1  # fmt: skip
+            stages = variant.recipe.stages != base.recipe.stages
+            bias, trainable = variant.forget_bias is not None, variant.trainable != base.trainable
+            assert stages + bias + trainable == 1
 
 
-def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else():
-    variants = {variant.name: variant for variant in study.variants()}
+def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else(variants):
     fast = variants["fast"]
     for share in study.SHARES:
         short = variants[f"fast x {share}"]
@@ -45,8 +43,7 @@ def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else():
             assert stage.warmup == pytest.approx(share * whole.warmup)
 
 
-def test_the_longest_training_is_tuned_four_times_and_one_stage_more():
-    variants = {variant.name: variant for variant in study.variants()}
+def test_the_longest_training_is_tuned_four_times_and_one_stage_more(variants):
     tuned, longer = variants["tuned"].recipe, variants[study.LONGER].recipe
     budget = 4 * tuned.iteration_steps + 2500 * 5100
     assert longer.iteration_steps == budget
@@ -56,7 +53,7 @@ def test_the_longest_training_is_tuned_four_times_and_one_stage_more():
 def test_every_seed_of_the_longest_training_has_its_row():
     result = {"seeds": [4, 5], "horizons": [400, 800], "average_loss": [[1e-6, 1], [2e-5, 2]]}
     result["errors"] = [[0.01, 0.02, 0.03, 0.04, 0.049], [0.01, 0.02, 0.03, 0.04, None]]
-    lines = study_report.longer_table({study.LONGER: result}).splitlines()
+    lines = study_report.longer_table(result).splitlines()
     assert lines[2] == "| 4 | 1e-06 | 0.01 | 0.02 | 0.03 | 0.04 | 0.049 | yes |"
     assert lines[3] == "| 5 | 2e-05 | 0.01 | 0.02 | 0.03 | 0.04 | inf | no |"
 
@@ -73,9 +70,8 @@ def test_budgets_stand_in_order_and_count_who_beats_the_original():
     }
     budgets = study_report.by_budget(results)
     assert list(budgets) == ["fast x 0.2", "fast x 0.5", "fast"]
-    rows = [
-        line.strip("| ").split(" | ") for line in study_report.budget_table(budgets).split("\n")
-    ]
+    lines = study_report.budget_table(budgets).splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines]
     assert rows[2] == ["fast x 0.2", "0.40", "inf", "inf", "1 of 2 (9% to 91%)"]
     assert rows[3][:4] == ["fast x 0.5", "1.00", "0.038", "0.047"]
     assert rows[3][4].startswith("2 of 2")
@@ -121,7 +117,7 @@ def test_bars_are_judged_by_the_worst_seed():
 def test_the_summary_counts_who_follows():
     errors = [[0.001, 0.01, 0.04, 1], [0.002, 0.03, 0.06, 1], [0.003, 0.05, None, 1]]
     results = {"tuned": {"iteration_steps": 15e6, "errors": errors}}
-    original = study_report.original(Path(study.__file__).parents[2])
+    original = study_report.original()
     assert original.shape == (6, 3)
     lines = study_report.summary(results, original).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -133,14 +129,9 @@ def test_the_summary_counts_who_follows():
 
 def test_ablations_stand_beside_their_recipe_with_the_same_seeds():
     def result(seeds):
-        return {
-            "seeds": seeds,
-            "errors": [[s] for s in seeds],
-            "average_loss": [[s] for s in seeds],
-        }
+        figures = [[seed] for seed in seeds]
+        return {"seeds": seeds, "errors": figures, "average_loss": figures}
 
     results = {"fast": result([1, 2, 3]), "tuned": result([9]), "fast, not clipped": result([3, 1])}
-    assert study_report.beside_bases(results) == {
-        "fast": result([3, 1]),
-        "fast, not clipped": result([3, 1]),
-    }
+    expected = dict.fromkeys(("fast", "fast, not clipped"), result([3, 1]))
+    assert study_report.beside_bases(results) == expected

@@ -5,8 +5,6 @@ can be repeated alone: its figures replace the ones that are there.
 """
 
 import json
-import os
-import platform
 import signal
 import sys
 import tempfile
@@ -18,19 +16,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import tyro
-from rich.console import Console
 
 from sinlstm_jax.commands.main import tidy_exit
-from sinlstm_jax.files import replacing
 from sinlstm_jax.runs.folder import versions
 
+from ..pages import DOCS, cores, cpu_name, write_json
 from .damage import damage
 from .endurance import cycles, long_rollout, wide_rollout
 from .kills import kills, signals, whole_curriculum
 from .properties import properties
 from .report import publish
 
-ROOT = Path(__file__).parents[2]
 Section = Literal[
     "kills", "signals", "damage", "properties", "long", "wide", "cycles", "curriculum"
 ]
@@ -60,61 +56,68 @@ class Options:
 
 def sections(options: Options) -> dict[str, Callable[[Path, Callable[[str], None]], dict]]:
     """Return what is to be done, by name."""
-    whole, few = options.kills, 10
-    sizes = {
-        "kills": (kills, few if options.quick else whole),
-        "signals": (signals, 1 if options.quick else 10),
-        "damage": (damage, 30 if options.quick else 500),
-        "properties": (properties, "few" if options.quick else "thousands"),
-        "long": (long_rollout, 5_000_000 if options.quick else 100_000_000),
-        "wide": (wide_rollout, 10_000),
-        "cycles": (cycles, 40 if options.quick else 1000),
+    quick = options.quick
+    found = {
+        "kills": partial(kills, 10 if quick else options.kills),
+        "signals": partial(signals, 1 if quick else 10),
+        "damage": partial(damage, 30 if quick else 500),
+        "properties": partial(properties, "few" if quick else "thousands"),
+        "long": partial(long_rollout, 5_000_000 if quick else 100_000_000),
+        "wide": partial(wide_rollout, 10_000),
+        "cycles": partial(cycles, 40 if quick else 1000),
+        "curriculum": whole_curriculum,
     }
-    found = {name: partial(function, size) for name, (function, size) in sizes.items()}
-    found["curriculum"] = whole_curriculum
     wanted = options.only or get_args(Section)[: None if options.full else -1]
     return {name: found[name] for name in found if name in wanted}
 
 
 def main(options: Options) -> None:
     """Do the sections in turn, and keep the figures of each at once."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     # A shell has SIGINT ignored by what it starts in the background, and so by all commands here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    target = options.json or ROOT / "docs" / "reliability.json"
     broken = []
     for name, do in sections(options).items():
-        started = time.monotonic()
-
-        def say(line: str, name=name, started=started) -> None:
-            console.print(f"{name} {time.monotonic() - started:5.0f} s: {line}")
-
-        with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
-            figures = do(Path(folder), say)
-        figures["took_minutes"] = round((time.monotonic() - started) / 60, 1)
-        figures["computed_with"] = computed_with()
-        say(f"done: {figures}")
-        if options.json or not options.quick:
-            keep(target, name, figures)
-        if not options.json and not options.quick:
-            publish(ROOT)
+        figures = tried(name, do)
+        if options.json:
+            keep(options.json, name, figures)
+        elif not options.quick:
+            keep(DOCS / "reliability.json", name, figures)
+            publish()
         if not whole(name, figures):
             broken.append(name)
     if broken:
-        console.print(f"broken: {', '.join(broken)}")
+        print(f"broken: {', '.join(broken)}")
         sys.exit(1)
+
+
+def tried(name: str, do: Callable[[Path, Callable[[str], None]], dict]) -> dict:
+    """Return a section's figures, with how long it took and what it was computed with."""
+    started = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"{name} {time.monotonic() - started:5.0f} s: {line}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
+        figures = do(Path(folder), say)
+    figures["took_minutes"] = round((time.monotonic() - started) / 60, 1)
+    figures["computed_with"] = {
+        "machine": cpu_name(),
+        "cores": len(cores()),
+        "versions": versions(),
+    }
+    say(f"done: {figures}")
+    return figures
 
 
 def whole(name: str, figures: dict) -> bool:
     """Tell whether a section's figures are as docs/reliability.md promises."""
     if name == "signals":
-        each = (figures[each] for each in ("SIGINT", "SIGTERM"))
         return all(
             s["codes"] == [s["expected_code"]]
             and not s["different"]
             and s["one_line"]
             and s["slowest_seconds"] < 10
-            for s in each
+            for s in (figures["SIGINT"], figures["SIGTERM"])
         )
     if name == "damage":
         found = {what for outcome in figures["outcomes"].values() for what in outcome}
@@ -128,22 +131,10 @@ def whole(name: str, figures: dict) -> bool:
     return not figures["different"] and flat
 
 
-def computed_with() -> dict:
-    """Return the machine and the versions."""
-    cpus = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
-    model = [line.partition(": ")[2] for line in cpus if line.startswith("model name")]
-    return {
-        "machine": (model or [platform.machine()])[0],
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-        "versions": versions(),
-    }
-
-
 def keep(path: Path, name: str, figures: dict) -> None:
     """Put a section's figures in place of those that are there."""
     found = json.loads(path.read_text()) if path.exists() else {}
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps({**found, name: figures}, indent=1) + "\n")
+    write_json(path, {**found, name: figures})
 
 
 if __name__ == "__main__":

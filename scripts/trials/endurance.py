@@ -4,15 +4,16 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from sinlstm_jax import forecast, load_pretrained, observe, rollout
-from sinlstm_jax.recipes import Recipe, Stage
+from sinlstm_jax.recipes import Stage
 
-from .damage import SEED, quick_run
+from .damage import RECIPE, SEED, quick_run
 from .sessions import differences, outcome
 
 MEBIBYTE = 2**20
@@ -26,9 +27,8 @@ def resident() -> float:
     return pages * resource.getpagesize() / MEBIBYTE
 
 
-def long_rollout(steps: int, folder: Path, say: Callable[[str], None]) -> dict:
+def long_rollout(steps: int, _: Path, say: Callable[[str], None]) -> dict:
     """Forecast so many steps in chunks; memory is watched from the third chunk on."""
-    del folder
     model = load_pretrained()
     carry, _ = observe(model, PAST)
     done, finite, memory, started = 0, True, [], time.monotonic()
@@ -50,9 +50,8 @@ def long_rollout(steps: int, folder: Path, say: Callable[[str], None]) -> dict:
     }
 
 
-def wide_rollout(series: int, folder: Path, say: Callable[[str], None]) -> dict:
+def wide_rollout(series: int, _: Path, say: Callable[[str], None]) -> dict:
     """Forecast many series at once, each as it would be alone."""
-    del folder
     model = load_pretrained()
     frequency = np.linspace(0.5, 4, series)
     history = np.sin(2 * np.pi * frequency * np.arange(100)[:, None] / 100)
@@ -70,9 +69,8 @@ def wide_rollout(series: int, folder: Path, say: Callable[[str], None]) -> dict:
 
 def cycles(count: int, folder: Path, say: Callable[[str], None]) -> dict:
     """Stop a run after every iteration and go on, `count` times; what may not grow is watched."""
-    recipe = Recipe(
-        "tiny", "one stage", (Stage(2, count + 1),), display_every=10**6, past=4, batch_size=2
-    )
+    stages = (Stage(2, count + 1),)
+    recipe = replace(RECIPE, summary="one stage", stages=stages, display_every=10**6)
     out, samples, started = folder / "stopped", [], time.monotonic()
     for iteration in range(1, count + 1):
         quick_run(recipe, out, iterations=iteration)

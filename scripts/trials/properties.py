@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from ..pages import ROOT
+
 COUNTED = re.compile(r"(\d+) passing(?: examples)?, (\d+) failing")
 
 
@@ -16,15 +17,8 @@ def properties(profile: str, folder: Path, say: Callable[[str], None]) -> dict:
     command = [sys.executable, "-m", "pytest", "-q", "tests/test_properties.py"]
     command += ["--hypothesis-show-statistics", f"--hypothesis-profile={profile}"]
     environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)}
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
+    how = {"cwd": ROOT, "env": environment, "text": True, "stdin": subprocess.DEVNULL}
+    result = subprocess.run(command, **how, capture_output=True, check=False)
     counts = [tuple(map(int, found)) for found in COUNTED.findall(result.stdout)]
     if not counts:
         raise RuntimeError(f"pytest counted nothing:\n{result.stdout}{result.stderr}")

@@ -1,113 +1,89 @@
 """The table of docs/reliability.md, made of docs/reliability.json alone."""
 
 import json
-from pathlib import Path
+from collections import Counter
 
-from ..publish.results import markdown, replace_between
+from ..pages import DOCS, fill_in, listed, markdown
+
+# What was tried, and what came of it; the words behind the figures' own are from `_in_words`.
+ROWS = {
+    "kills": ("{kills} SIGKILLs in {runs} runs of the smoke recipe: {phases}", "{unlike}"),
+    "signals": (
+        "{SIGINT[count]} times Ctrl-C, {SIGTERM[count]} times SIGTERM, in mid-training",
+        "exit codes {codes}, within {slowest:.1f} s; then {unlike}",
+    ),
+    "damage": (
+        "{damaged} damaged files in newest checkpoints: {kinds}",
+        "{named} named; {came}",
+    ),
+    "properties": (
+        "{inputs} inputs to every public function and command-line option",
+        "{failing} broke the rule",
+    ),
+    "long": (
+        "a rollout of {million_steps:g} million steps, in chunks",
+        "{finite}, in {seconds:.0f} s; memory grew by {memory_growth_mib:.0f} MiB",
+    ),
+    "wide": (
+        "a rollout of {series} series at once",
+        "{finite}; 20 of them alone differ by at most {largest_difference_to_alone:.1g}",
+    ),
+    "cycles": (
+        "{cycles} times a checkpoint, a stop, and the same command again",
+        "{unlike}; growth: {growth[checkpoints]} checkpoints, {growth[kib_of_checkpoints]} KiB "
+        "on disk, {growth[open_files]} open files, {growth[threads]} threads, "
+        "{growth[memory_mib]} MiB of memory",
+    ),
+    "curriculum": (
+        "the whole curriculum, killed {kills} times, every 5 to 10 s of training",
+        "{unlike}",
+    ),
+}
 
 
-def publish(root: Path) -> None:
+def publish() -> None:
     """Write the table."""
-    figures = json.loads((root / "docs" / "reliability.json").read_text())
-    replace_between(root / "docs" / "reliability.md", "figures", table(figures))
+    figures = json.loads((DOCS / "reliability.json").read_text())
+    fill_in(DOCS / "reliability.md", {"figures": table(figures)})
 
 
 def table(figures: dict) -> str:
     """Lay out the figures of the last run, and what they were computed with."""
-    rows = [
-        [*ROWS[name](figures[name]), _minutes(figures[name])] for name in ROWS if name in figures
-    ]
-    text = markdown(["tried", "came of it", "minutes"], rows)
+    rows = []
+    for name in (name for name in ROWS if name in figures):
+        words = figures[name] | _in_words(figures[name])
+        row = [text.format(**words) for text in (*ROWS[name], "{took_minutes:g}")]
+        rows.append(row)
     used = {json.dumps(each["computed_with"], sort_keys=True) for each in figures.values()}
-    lines = []
-    for each in map(json.loads, sorted(used)):
-        versions = ", ".join(f"{name} {version}" for name, version in each["versions"].items())
-        lines.append(f"Computed on {each['machine']}, {each['cores']} cores, with {versions}.")
-    return "\n\n".join([text, *lines])
-
-
-def _minutes(figures: dict) -> str:
-    return f"{figures['took_minutes']:g}"
-
-
-def _unlike(figures: dict) -> str:
-    number = len(figures["different"])
-    return "every bit the same" if number == 0 else f"{number} DIFFERENCES"
-
-
-def _kills(figures: dict) -> list[str]:
-    phases = ", ".join(f"{count} {phase}" for phase, count in figures["phases"].items())
-    tried = f"{figures['kills']} SIGKILLs in {figures['runs']} runs of the smoke recipe: {phases}"
-    return [tried, _unlike(figures)]
-
-
-def _signals(figures: dict) -> list[str]:
-    each = [figures[name] for name in ("SIGINT", "SIGTERM")]
-    codes = [" and ".join(map(str, s["codes"])) for s in each]
-    slowest = max(s["slowest_seconds"] for s in each)
-    return [
-        f"{each[0]['count']} times Ctrl-C, {each[1]['count']} times SIGTERM, in mid-training",
-        f"exit codes {codes[0]} and {codes[1]}, within {slowest:.1f} s; then "
-        f"{_unlike({'different': each[0]['different'] + each[1]['different']})}",
+    lines = [
+        f"Computed on {each['machine']}, {each['cores']} cores, with {listed(each['versions'])}."
+        for each in map(json.loads, sorted(used))
     ]
+    return "\n\n".join([markdown(["tried", "came of it", "minutes"], rows), *lines])
 
 
-def _damage(figures: dict) -> list[str]:
-    counts = {}
-    for outcome in figures["outcomes"].values():
-        for what, count in outcome.items():
-            counts[what] = counts.get(what, 0) + count
-    came = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-    kinds = ", ".join(f"{sum(o.values())} {how}" for how, o in figures["outcomes"].items())
-    return [
-        f"{figures['damaged']} damaged files in newest checkpoints: {kinds}",
-        f"{figures['named']} named; {came}",
-    ]
+def _in_words(figures: dict) -> dict:
+    """Return what the table says of a section beside its plain figures, as far as it has them."""
+    words, different = {}, figures.get("different")
+    if "phases" in figures:
+        words["phases"] = _counted(figures["phases"])
+    if "SIGINT" in figures:
+        each = [figures["SIGINT"], figures["SIGTERM"]]
+        words["codes"] = " and ".join(" and ".join(map(str, s["codes"])) for s in each)
+        words["slowest"] = max(s["slowest_seconds"] for s in each)
+        different = each[0]["different"] + each[1]["different"]
+    if "outcomes" in figures:
+        outcomes = figures["outcomes"]
+        words["kinds"] = _counted({how: sum(found.values()) for how, found in outcomes.items()})
+        came = sum(map(Counter, outcomes.values()), Counter())
+        words["came"] = _counted(dict(sorted(came.items())))
+    if "finite" in figures:
+        words["finite"] = "finite" if figures["finite"] else "NOT FINITE"
+        words["million_steps"] = figures.get("steps", 0) / 1e6
+    if different is not None:
+        words["unlike"] = f"{len(different)} DIFFERENCES" if different else "every bit the same"
+    return words
 
 
-def _properties(figures: dict) -> list[str]:
-    tried = f"{figures['inputs']} inputs to every public function and command-line option"
-    return [tried, f"{figures['failing']} broke the rule"]
-
-
-def _long(figures: dict) -> list[str]:
-    return [
-        f"a rollout of {figures['steps'] / 1e6:g} million steps, in chunks",
-        f"{'finite' if figures['finite'] else 'NOT FINITE'}, in {figures['seconds']:.0f} s; memory "
-        f"grew by {figures['memory_growth_mib']:.0f} MiB",
-    ]
-
-
-def _wide(figures: dict) -> list[str]:
-    return [
-        f"a rollout of {figures['series']} series at once",
-        f"{'finite' if figures['finite'] else 'NOT FINITE'}; 20 of them alone differ by at most "
-        f"{figures['largest_difference_to_alone']:.1g}",
-    ]
-
-
-def _cycles(figures: dict) -> list[str]:
-    grew = figures["growth"]
-    return [
-        f"{figures['cycles']} times a checkpoint, a stop, and the same command again",
-        f"{_unlike(figures)}; growth: {grew['checkpoints']} checkpoints, "
-        f"{grew['kib_of_checkpoints']} KiB on disk, {grew['open_files']} open files, "
-        f"{grew['threads']} threads, {grew['memory_mib']} MiB of memory",
-    ]
-
-
-def _curriculum(figures: dict) -> list[str]:
-    tried = f"the whole curriculum, killed {figures['kills']} times, every 5 to 10 s of training"
-    return [tried, _unlike(figures)]
-
-
-ROWS = {
-    "kills": _kills,
-    "signals": _signals,
-    "damage": _damage,
-    "properties": _properties,
-    "long": _long,
-    "wide": _wide,
-    "cycles": _cycles,
-    "curriculum": _curriculum,
-}
+def _counted(counts: dict) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items())

@@ -100,7 +100,12 @@ def session(
     when: Callable[[Look], bool] = lambda look: False,
     wait: float = 0.0,
 ) -> Stop:
-    """Start the command and send it a signal, `wait` seconds after `when` holds; or let it end."""
+    """Start the command and send it a signal, `wait` seconds after `when` holds; or let it end.
+
+    Raises:
+      RuntimeError: it failed by itself.
+      TimeoutError: it came to no end.
+    """
     before = frozenset(command.out.rglob("*") if command.out.exists() else ())
     look = Look([], command.out, before)
     process = command.start()
@@ -121,15 +126,14 @@ def session(
             process.wait(timeout=PATIENCE)
             seconds = time.monotonic() - started
     reader.join()
+    if process.returncode != 0 and not signalled:
+        raise RuntimeError(f"exit code {process.returncode}: {''.join(look.lines)}")
     return Stop(process.returncode, seconds, look, signalled)
 
 
-def finish(command: Command) -> list[str]:
-    """Run the command to its end and return what it printed, or raise if it fails."""
-    stop = session(command)
-    if stop.code != 0:
-        raise RuntimeError(f"exit code {stop.code}: {''.join(stop.look.lines)}")
-    return stop.look.lines
+def finish(command: Command) -> None:
+    """Run the command to its end."""
+    session(command)
 
 
 def outcome(recipe: Recipe, seed: int, out: Path) -> dict:

@@ -1,21 +1,19 @@
-"""scripts/reliability.py, doing little of each; and the page that it writes its table into."""
+"""The trials, doing little of each; and the page that it writes its table into."""
 
 import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from scripts.pages import DOCS, ROOT
 from scripts.trials import kills
 from scripts.trials.damage import HOW, damage
 from scripts.trials.report import ROWS, table
 from scripts.trials.sessions import Look, Stop, differences
 from sinlstm_jax.recipes import RECIPES
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
@@ -43,12 +41,10 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(tmp_path):
 
 
 def test_the_page_names_tests_that_are_there():
-    page = (ROOT / "docs" / "reliability.md").read_text()
+    page = (DOCS / "reliability.md").read_text()
     for path in re.findall(r"`((?:tests|scripts)/\S+?\.py)", page):
         assert (ROOT / path).exists(), path
-    figures = ROOT / "docs" / "reliability.json"
-    if figures.exists():
-        assert table(json.loads(figures.read_text())) in page
+    assert table(json.loads((DOCS / "reliability.json").read_text())) in page
 
 
 def test_a_difference_of_one_bit_is_one():
