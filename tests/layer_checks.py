@@ -10,28 +10,16 @@ import jax.numpy as jnp
 import lstm_cases
 import numpy as np
 
-from sinlstm_jax.kernel import fused_lstm, fused_predict, library
-from sinlstm_jax.lstm import lstm_scan, readout
-
-SHAPES = (  # hidden, inputs, batch, steps: vectors and groups that are full, and others
-    (1, 1, 1, 1),
-    (8, 2, 5, 9),
-    (15, 1, 23, 20),
-    (33, 5, 4, 8),
-    (64, 64, 13, 5),
-)
-
-
-def results_of(layer):
-    return jax.jit(functools.partial(lstm_cases.results, layer))
+from sinlstm_jax.kernel import fused_lstm, library
+from sinlstm_jax.lstm import lstm_scan
 
 
 def digest():
     """Print a hash of everything computed from a case that many threads share."""
     case = lstm_cases.draw(0, 15, 1, 23, 60, replicates=(7,))
-    results = jax.jit(jax.vmap(results_of(fused_lstm)))(*case)
-    arrays = [np.asarray(x) for x in jax.tree.leaves(results)]
-    print(hashlib.sha256(b"".join(x.tobytes() for x in arrays)).hexdigest())
+    results = jax.jit(jax.vmap(lstm_cases.results_of(fused_lstm)))(*case)
+    content = b"".join(np.asarray(x).tobytes() for x in jax.tree.leaves(results))
+    print(hashlib.sha256(content).hexdigest())
 
 
 def devices():
@@ -52,7 +40,7 @@ def devices():
         _, hidden = jax.vmap(layer, in_axes=(None, None, 0))(weights, carry, inputs)
         return jnp.sum(jnp.sin(hidden))
 
-    weights, carry, _ = jax.tree.map(lambda x: x[0], case)
+    weights, carry, _ = lstm_cases.part(case, 0)
     expected = jax.grad(functools.partial(total, lstm_scan), argnums=(0, 1))(
         weights, carry, case[2]
     )
@@ -67,32 +55,20 @@ def devices():
 
 def threads():
     """Compile and call from several threads at once, before anything is loaded."""
-    cases = [lstm_cases.draw(i, 15, 1, 20, 10 + i % 2, replicates=(2,)) for i in range(8)]
-    layer = jax.jit(jax.vmap(results_of(fused_lstm)))
+    drawn = [lstm_cases.draw(i, 15, 1, 20, 10 + i % 2, replicates=(2,)) for i in range(8)]
+    layer = jax.jit(jax.vmap(lstm_cases.results_of(fused_lstm)))
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        at_once = list(pool.map(lambda case: [layer(*case) for _ in range(20)], cases))
-    for case, results in zip(cases, at_once, strict=True):
+        at_once = list(pool.map(lambda case: [layer(*case) for _ in range(20)], drawn))
+    for case, results in zip(drawn, at_once, strict=True):
         for result in results:
             lstm_cases.assert_same_bits(result, layer(*case))
 
 
-def target(*flags):
-    """Compare a kernel compiled with other flags with the scan."""
+def build(results, *flags):
+    """Save what a kernel compiled with other flags computes from all shapes."""
     library.TUNING = flags
     library.load()
-    for seed, shape in enumerate(SHAPES):
-        weights, carry, inputs = lstm_cases.draw(seed, *shape)
-        expected = results_of(lstm_scan)(weights, carry, inputs)
-        lstm_cases.assert_close(results_of(fused_lstm)(weights, carry, inputs), expected, 1e-5)
-        kernel, bias = weights.hidden_kernel[:, :1], weights.bias[:1]
-        carry, predictions = fused_predict(weights, kernel, bias, carry, inputs, len(inputs))
-        carry_expected, hidden = expected["outputs"]
-        lstm_cases.assert_close(
-            (carry, predictions), (carry_expected, readout(kernel, bias, hidden)), 1e-5
-        )
-    inputs = inputs.at[3, 2, 0].set(-1e30).at[2, 1, 0].set(jnp.inf).at[1, 0, 0].set(jnp.nan)
-    expected = results_of(lstm_scan)(weights, carry, inputs)
-    lstm_cases.assert_close(results_of(fused_lstm)(weights, carry, inputs), expected, 1e-5)
+    np.savez(results, *jax.tree.leaves([lstm_cases.fused(case) for case in lstm_cases.cases()]))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,21 @@
 """LSTMs of any shape, everything that a layer computes from them, and how far apart two are."""
 
+from functools import cache, partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sinlstm_jax.lstm import LSTMCarry, LSTMWeights
+from sinlstm_jax.kernel import fused_lstm, fused_predict
+from sinlstm_jax.lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
+
+SHAPES = (  # hidden, inputs, batch, steps: vectors and groups that are full, and others
+    (1, 1, 1, 1),
+    (8, 2, 5, 9),
+    (15, 1, 23, 40),
+    (33, 5, 4, 8),
+    (64, 64, 23, 17),
+)
 
 
 def draw(seed, hidden, inputs, batch, steps, replicates=()):
@@ -26,6 +37,23 @@ def draw(seed, hidden, inputs, batch, steps, replicates=()):
     return jax.tree.map(jnp.asarray, (weights, carry, normal(steps, batch, inputs)))
 
 
+def named(case):
+    """Return the arrays of a case by their names."""
+    weights, carry, inputs = case
+    return weights._asdict() | carry._asdict() | {"inputs": inputs}
+
+
+def replaced(case, **arrays):
+    """Return a case with other arrays."""
+    *weights, hidden, cell, inputs = (named(case) | arrays).values()
+    return LSTMWeights(*weights), LSTMCarry(hidden, cell), inputs
+
+
+def part(tree, *index):
+    """Return the same part of all arrays of a pytree."""
+    return jax.tree.map(lambda x: x[index], tree)
+
+
 def results(layer, weights, carry, inputs):
     """Return a layer's final carry and outputs, and gradients of a sum that weighs them all."""
 
@@ -38,6 +66,39 @@ def results(layer, weights, carry, inputs):
 
     gradients, outputs = jax.grad(total, argnums=(0, 1, 2), has_aux=True)(weights, carry, inputs)
     return {"outputs": outputs, "gradients": gradients}
+
+
+@cache
+def results_of(layer):
+    """Return `results` of a layer, compiled once per shape."""
+    return jax.jit(partial(results, layer))
+
+
+def readout_of(weights):
+    """Return a linear layer of fitting size."""
+    return weights.hidden_kernel[..., :1], weights.bias[..., :1]
+
+
+def fused(case):
+    """Return all that the kernel computes from a case."""
+    weights, carry, inputs = case
+    predicted = fused_predict(weights, *readout_of(weights), carry, inputs, len(inputs))
+    return results_of(fused_lstm)(*case) | {"predicted": predicted}
+
+
+def by_scan(case):
+    """Return what `fused` should."""
+    results = results_of(lstm_scan)(*case)
+    carry, hidden = results["outputs"]
+    return results | {"predicted": (carry, readout(*readout_of(case[0]), hidden))}
+
+
+def cases():
+    """Return a case of each of SHAPES, and one with numbers that may be the end of a vector."""
+    drawn = [draw(seed, *shape) for seed, shape in enumerate(SHAPES)]
+    *_, inputs = drawn[-1]
+    inputs = inputs.at[3, 2, 0].set(-1e30).at[2, 1, 0].set(jnp.inf).at[1, 0, 0].set(jnp.nan)
+    return [*drawn, replaced(drawn[-1], inputs=inputs)]
 
 
 def distance(ours, theirs) -> float:

@@ -23,6 +23,8 @@ if shutil.which("chromium") is None:
 from scripts.publish.playground_picture import chromium
 from tests.playground.test_playground import COMMITTED, data_in
 
+pytestmark = pytest.mark.browser
+
 # Waits until every stage has gone on with the latest wave.
 REST = """(async () => {
   const pause = () => new Promise((done) => setTimeout(done, 20));
@@ -65,6 +67,12 @@ def open_page(browser):
         assert others == []
 
 
+@pytest.fixture
+def page(open_page):
+    """The committed page."""
+    return open_page()
+
+
 def read(page):
     """Return everything that the page shows once it is at rest."""
     page.evaluate(REST)
@@ -79,8 +87,18 @@ def wave(frequency, steps, phase=0.0, amplitude=1.0):
     return amplitude * np.sin(2 * np.pi * frequency * np.arange(steps) / 100 + np.deg2rad(phase))
 
 
-def test_every_step_of_a_long_forecast_is_jaxs_in_float64(open_page):
-    page = open_page()
+def assert_near(ours, expected, atol=1e-12):
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=atol)
+
+
+def assert_continued(shown, weights):
+    """Check the forecast of what is fed, and the states, against JAX's in float64."""
+    predictions, hidden = float64_rollout(weights, shown["inputs"][:, None])
+    assert_near(shown["predictions"], predictions[:, 0], 1e-6)
+    assert_near(shown["states"].reshape(hidden[:, 0].shape), hidden[:, 0], 1e-6)
+
+
+def test_every_step_of_a_long_forecast_is_jaxs_in_float64(page):
     page.fill("#frequency-exact", "2.1337")
     page.fill("#phase-exact", "25")
     page.fill("#horizon-exact", "1500")
@@ -88,15 +106,12 @@ def test_every_step_of_a_long_forecast_is_jaxs_in_float64(open_page):
         page.locator("#stages input").nth(index).check()
         shown = read(page)
         assert (shown["stage"], len(shown["predictions"])) == (index, 1600)
-        inputs = np.concatenate([wave(2.1337, 100, 25), np.full(1500, NO_INPUT)])
-        np.testing.assert_allclose(shown["inputs"], inputs, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(shown["truth"], wave(2.1337, 1600, 25), rtol=0, atol=1e-12)
-        predictions, hidden = float64_rollout(stage["weights"], inputs[:, None])
-        np.testing.assert_allclose(shown["predictions"], predictions[:, 0], rtol=0, atol=1e-6)
-        states = shown["states"].reshape(1600, 15)
-        np.testing.assert_allclose(states, hidden[:, 0], rtol=0, atol=1e-6)
+        truth = wave(2.1337, 1600, 25)
+        assert_near(shown["truth"], truth)
+        assert_near(shown["inputs"], np.where(np.arange(1600) < 100, truth, NO_INPUT))
+        assert_continued(shown, stage["weights"])
         on_the_card = shown["stages"][index]["predictions"]
-        np.testing.assert_allclose(on_the_card, predictions[:, 0], rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(on_the_card, shown["predictions"])
 
 
 def test_another_model_with_a_name_that_bites(open_page, tmp_path):
@@ -105,16 +120,13 @@ def test_another_model_with_a_name_that_bites(open_page, tmp_path):
     data = model_data("</script><b>x</b>", model)
     write_page(data, tmp_path / "page.html")
     page = open_page(tmp_path / "page.html")
-    shown = read(page)
-    predictions, _ = float64_rollout(data["stages"][0]["weights"], shown["inputs"][:, None])
-    np.testing.assert_allclose(shown["predictions"], predictions[:, 0], rtol=0, atol=1e-6)
+    assert_continued(read(page), data["stages"][0]["weights"])
     assert page.inner_text("#origin") == "</script><b>x</b>"
     assert page.inner_text("#units") == "6"
     assert page.locator("#stages .name").all_inner_texts() == ["</script><b>x</b>"]
 
 
-def test_figures_are_those_of_the_forecast(open_page):
-    page = open_page()
+def test_figures_are_those_of_the_forecast(page):
     page.fill("#frequency-exact", "1.1337")
     page.fill("#horizon-exact", "1500")
     page.locator("#stages input").nth(1).check()  # it swings too slowly
@@ -141,14 +153,13 @@ def test_figures_are_those_of_the_forecast(open_page):
     page.locator("#estimate-note", has_text="5 Hz, outside the trained band").wait_for()
 
 
-def test_every_slider_moves_what_it_says(open_page):
-    page = open_page()
+def test_every_slider_moves_what_it_says(page):
     before = read(page)
     for name, value in {"frequency": 3, "phase": 90, "amplitude": 0.5, "horizon": 800}.items():
         page.fill(f"#{name}", str(value))
     shown = read(page)
-    np.testing.assert_allclose(shown["truth"], wave(3, 900, 90, 0.5), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(shown["inputs"][:100], wave(3, 100, 90, 0.5), rtol=0, atol=1e-12)
+    assert_near(shown["truth"], wave(3, 900, 90, 0.5))
+    assert_near(shown["inputs"][:100], wave(3, 100, 90, 0.5))
     assert page.input_value("#frequency-exact") == "3"
     assert shown["figures"]["error"] != before["figures"]["error"]
 
@@ -162,9 +173,9 @@ def test_every_slider_moves_what_it_says(open_page):
     clean = wave(3, 400, 90, 0.5)
     noise = noisy["observed"] - clean
     assert noise.std() == pytest.approx(0.5, rel=0.15) and abs(noise.mean()) < 0.1
-    np.testing.assert_allclose(noisy["truth"], wave(3, 1200, 90, 0.5), rtol=0, atol=1e-12)
+    assert_near(noisy["truth"], wave(3, 1200, 90, 0.5))
     page.fill("#noise", "0.1")
-    np.testing.assert_allclose(read(page)["observed"] - clean, noise / 5, rtol=0, atol=1e-12)
+    assert_near(read(page)["observed"] - clean, noise / 5)
     page.click("#new-noise")
     assert np.abs(read(page)["observed"] - clean - noise / 5).max() > 0.05
 
@@ -174,7 +185,7 @@ def test_every_slider_moves_what_it_says(open_page):
     missing = np.isnan(shown["observed"])
     assert missing.mean() == pytest.approx(0.3, abs=0.1)
     expected = np.where(missing, NO_INPUT, clean)
-    np.testing.assert_allclose(shown["inputs"][:400], expected, rtol=0, atol=1e-12)
+    assert_near(shown["inputs"][:400], expected)
     page.fill("#dropped", "100")
     assert (read(page)["inputs"] == NO_INPUT).all()
     page.click("#restore")
@@ -184,8 +195,7 @@ def test_every_slider_moves_what_it_says(open_page):
     np.testing.assert_array_equal(read(page)["predictions"], before["predictions"])
 
 
-def test_fields_take_exact_values_and_put_bad_ones_right(open_page):
-    page = open_page()
+def test_fields_take_exact_values_and_put_bad_ones_right(page):
     page.fill("#frequency-exact", "1.23456")
     assert read(page)["settings"]["frequency"] == 1.23456
     for name, given, expected in (
@@ -202,8 +212,7 @@ def test_fields_take_exact_values_and_put_bad_ones_right(open_page):
         assert page.input_value(f"#{name}-exact") == str(expected)
 
 
-def test_stages_are_picked_with_mouse_and_keyboard(open_page):
-    page = open_page()
+def test_stages_are_picked_with_mouse_and_keyboard(page):
     shown = read(page)
     assert shown["stage"] == 3
     names = page.locator("#stages .name").all_inner_texts()
@@ -236,8 +245,7 @@ def drag(page, *points):
     page.mouse.up()
 
 
-def test_samples_dropped_by_hand_become_the_token(open_page):
-    page = open_page()
+def test_samples_dropped_by_hand_become_the_token(page):
     before = read(page)
     page.get_by_label("drop samples").check()
     drag(page, (30, 0), (50, 0), (59, 1))
@@ -254,22 +262,19 @@ def test_samples_dropped_by_hand_become_the_token(open_page):
     np.testing.assert_array_equal(read(page)["predictions"], before["predictions"])
 
 
-def test_a_drawn_wave_is_continued(open_page):
-    page = open_page()
+def test_a_drawn_wave_is_continued(page):
     drawn = 0.8 * np.cos(2 * np.pi * 2 * np.arange(100) / 99)
     drag(page, *((sample, drawn[sample]) for sample in range(0, 100, 3)))
     shown = read(page)
     assert shown["settings"]["source"] == "drawn" and shown["truth"] is None
-    np.testing.assert_allclose(shown["inputs"][:100], drawn, rtol=0, atol=0.05)
-    weights = data_in(COMMITTED.read_text())["stages"][3]["weights"]
-    predictions, _ = float64_rollout(weights, shown["inputs"][:, None])
-    np.testing.assert_allclose(shown["predictions"], predictions[:, 0], rtol=0, atol=1e-6)
+    assert_near(shown["inputs"][:100], drawn, 0.05)
+    assert_continued(shown, data_in(COMMITTED.read_text())["stages"][3]["weights"])
     assert page.inner_text("#error") == "\u2013"
     page.locator("#summary", has_text="what you drew").wait_for()
     assert page.locator(".of-truth").is_hidden()
     page.click("#sine")
     shown = read(page)
-    np.testing.assert_allclose(shown["truth"], wave(1.7, 600), rtol=0, atol=1e-12)
+    assert_near(shown["truth"], wave(1.7, 600))
     assert page.locator("#sine").is_hidden()
 
     drag(page, (50, 0), (70, 0.5))  # what is not drawn over is not observed
@@ -281,8 +286,7 @@ def test_a_drawn_wave_is_continued(open_page):
     assert read(page)["settings"]["source"] == "sine"
 
 
-def test_values_are_read_off_with_pointer_and_keyboard(open_page):
-    page = open_page()
+def test_values_are_read_off_with_pointer_and_keyboard(page):
     shown = read(page)
     page.locator("#cursor").focus()
     page.keyboard.press("ArrowRight")
@@ -296,8 +300,7 @@ def test_values_are_read_off_with_pointer_and_keyboard(open_page):
     assert re.match(r"0\.00 s: network \S+, truth 0\.000, fed 0\.000", page.inner_text("#readout"))
 
 
-def test_everything_is_reached_by_keyboard_and_has_a_name(open_page):
-    page = open_page()
+def test_everything_is_reached_by_keyboard_and_has_a_name(page):
     read(page)
     reached, focus = set(), "document.activeElement"
     for _ in range(60):
@@ -325,8 +328,7 @@ def test_everything_is_reached_by_keyboard_and_has_a_name(open_page):
     assert page.locator("[aria-live=polite]#summary").count() == 1
 
 
-def test_every_wave_to_try_changes_the_wave(open_page):
-    page = open_page()
+def test_every_wave_to_try_changes_the_wave(page):
     seen = [read(page)["predictions"].tolist()]
     page.locator("#stages input").nth(2).check()
     for button in page.locator("#presets button").all():
@@ -352,13 +354,15 @@ def test_nothing_is_wider_than_a_phone(open_page, width):
     assert box["y"] >= 0 and box["y"] + box["height"] < 740
 
 
-def test_dark_and_light_follow_the_system(open_page):
+def test_dark_and_light_follow_the_system_and_have_the_contrast_that_wcag_asks_for(open_page):
     page = open_page(color_scheme="light")
     read(page)
     assert min(lightness(page)) > 200
+    assert_contrasts(page)
     page.emulate_media(color_scheme="dark")
     read(page)
     assert max(lightness(page)) < 60
+    assert_contrasts(page)
 
 
 def lightness(page):
@@ -374,20 +378,18 @@ def luminance(colour):
     return np.dot(linear, [0.2126, 0.7152, 0.0722])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_have_the_contrast_that_wcag_asks_for(open_page, scheme):
-    page = open_page(color_scheme=scheme)
-    colour = lambda name: page.evaluate(  # noqa: E731
-        f"getComputedStyle(document.documentElement).getPropertyValue('--{name}').trim()"
-    )
+def assert_contrasts(page):
+    def luminance_of(name):
+        style = "getComputedStyle(document.documentElement)"
+        return luminance(page.evaluate(f"{style}.getPropertyValue('--{name}').trim()"))
+
     for ground in ("paper", "card", "band"):
         for name, least in {"ink": 4.5, "muted": 4.5, "truth": 3, "prediction": 3}.items():
-            pair = sorted((luminance(colour(name)), luminance(colour(ground))))
-            assert (pair[1] + 0.05) / (pair[0] + 0.05) >= least, (name, ground)
+            darker, lighter = sorted((luminance_of(name), luminance_of(ground)))
+            assert (lighter + 0.05) / (darker + 0.05) >= least, (name, ground)
 
 
-def test_a_long_forecast_takes_less_than_a_frame(open_page):
-    page = open_page()
+def test_a_long_forecast_takes_less_than_a_frame(page):
     page.fill("#horizon-exact", "1500")
     times = []
     for phase in range(10):
