@@ -63,39 +63,37 @@ def run_data(path: str | Path, replicate: int | None = None) -> dict:
       InputError: as `load_model` does, or the weights are not finite.
     """
     path = Path(path)
-    run = read_description(path) if (path / DESCRIPTION).is_file() else None
-    if run is None or not run["figures"]:
-        data = model_data(path.absolute().name, load_model(path, replicate))
-        return data if run is None else data | _origin(path, run, replicate)
+    name = path.absolute().name
+    if not (path / DESCRIPTION).is_file():
+        return _data(name, [_stage(load_model(path, replicate))])
+    run = read_description(path)
     try:
         stages = [
             _stage(load_model(path / figures["checkpoint"], replicate), figures["horizon"])
             for figures in run["figures"]
-        ]
-        return _data(path.absolute().name, stages) | _origin(path, run, replicate)
+        ] or [_stage(load_model(path, replicate))]
+        return _data(name, stages, run["recipe"], run["seeds"][replicate or 0], run["past"])
     except (KeyError, TypeError, IndexError):
         raise InputError(f"{path} is of an older version of this package: train it anew") from None
 
 
 def pretrained_data() -> dict:
     """Return what the page knows of the model that ships: the last stage of `curriculum`."""
-    return model_data("pretrained", load_pretrained()) | {
-        "recipe": "curriculum",
-        "seed": DEFAULT_SEED,
-    }
+    return _data("pretrained", [_stage(load_pretrained())], "curriculum", DEFAULT_SEED)
 
 
-def model_data(name: str, model: SineLSTM) -> dict:
-    """Return what the page knows of a single model."""
-    return _data(name, [_stage(model, None)])
-
-
-def _data(name: str, stages: list[dict]) -> dict:
+def _data(
+    name: str,
+    stages: list[dict],
+    recipe: str | None = None,
+    seed: int | None = None,
+    past: int = PAST,
+) -> dict:
     return {
         "name": name,
-        "recipe": None,
-        "seed": None,
-        "past": PAST,
+        "recipe": recipe,
+        "seed": seed,
+        "past": past,
         "sampling_rate": SAMPLING_RATE,
         "no_input": NO_INPUT,
         "trained_band": FREQUENCY_RANGE,
@@ -103,15 +101,7 @@ def _data(name: str, stages: list[dict]) -> dict:
     }
 
 
-def _origin(path: Path, run: dict, replicate: int | None) -> dict:
-    try:
-        seed = run["seeds"][replicate or 0]
-        return {"recipe": run["recipe"], "seed": seed, "past": run["past"]}
-    except (KeyError, TypeError, IndexError):
-        raise InputError(f"{path} is of an older version of this package: train it anew") from None
-
-
-def _stage(model: SineLSTM, horizon: int | None) -> dict:
+def _stage(model: SineLSTM, horizon: int | None = None) -> dict:
     """Return a stage: the horizon it was trained to, None if unknown, and the model's arrays."""
     _, weights, frozen = split_model(model)
     weights["cell"]["input_bias"] = frozen["cell"]["input_bias"]

@@ -11,7 +11,6 @@ from jax.errors import JaxRuntimeError
 from rich.console import Console
 
 from sinlstm_jax import InputError, SineLSTM, commands, load_pretrained, save_model
-from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import Interrupted, SaveFailed
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
 from sinlstm_jax.runs.closing_tables import closing_table, losses_table
@@ -20,58 +19,30 @@ NO_MEMORY = "error: there is not enough memory for this: give smaller sizes\n"
 DISTRIBUTED = ["--coordinator", "host:1", "--processes", "2", "--process-index", "0"]
 
 
-@pytest.fixture
-def command(monkeypatch, tmp_path, capsys):
-    """Run `sinlstm curriculum` in an empty folder: (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, main=cli.curriculum_main):
-        monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as error:
-            code = error.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
 def test_help_explains_every_option(command):
-    code, output, _ = command("--help")
+    code, output, _ = command("curriculum", "--help")
     assert code == 0
     for option in (
-        "recipe",
-        "seed",
-        "out",
-        "checkpoint-every",
-        "display-every",
-        "hidden-size",
-        "batch-size",
-        "device {cpu,gpu,tpu}",
-        "replicates",
-        "coordinator",
-        "processes",
-        "process-index",
-        "list-recipes",
-    ):
-        assert f"--{option}" in output
+        "recipe seed replicates out checkpoint-every display-every hidden-size batch-size "
+        "implementation coordinator processes process-index list-recipes"
+    ).split():
+        assert f"--{option} " in output
+    assert "--device {cpu,gpu,tpu}" in output
     assert "goes on where it stopped" in output
     assert "(default: runs/RECIPE-SEED)" in output and "None" not in output
 
 
-def test_the_installed_command_has_the_same_subcommand(command):
-    code, output, _ = command("--help", main=cli.main)
+def test_help_names_every_subcommand(command):
+    code, output, _ = command("--help")
     assert code == 0
-    assert "curriculum" in output
-    code, output, _ = command("curriculum", "--list-recipes", main=cli.main)
-    assert code == 0
-    assert "horizon 400, 20000 iterations, learning rate 0.0005, epsilon 0.04" in output
+    for name in "curriculum evaluate convert playground forecast export".split():
+        assert f"• {name} " in output
 
 
 def test_list_recipes_shows_all(command, tmp_path):
-    code, output, _ = command("--list-recipes")
+    code, output, _ = command("curriculum", "--list-recipes")
     assert code == 0
+    assert "horizon 400, 20000 iterations, learning rate 0.0005, epsilon 0.04" in output
     for name in ("curriculum:", "short-window:", "long-window:", "smoke:"):
         assert name in output
     assert list(tmp_path.iterdir()) == []
@@ -106,7 +77,7 @@ def test_list_recipes_shows_all(command, tmp_path):
 )
 def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, complaint):
     (tmp_path / "file").write_text("")
-    code, output, errors = command("--recipe", "smoke", *arguments)
+    code, output, errors = command("curriculum", "--recipe", "smoke", *arguments)
     assert code == 2
     assert output == ""
     assert errors.startswith("error: ") and complaint in errors
@@ -116,8 +87,8 @@ def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, c
 
 def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     code, output, errors = command(
-        "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1, "--seed", 5, "--device", "cpu",
-        "--display-every", 40,
+        "curriculum", "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1, "--seed", 5,
+        "--device", "cpu", "--display-every", 40,
     )  # fmt: skip
     assert (code, errors) == (0, "")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["smoke-5"]
@@ -129,25 +100,28 @@ def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     assert "tutorial" not in output  # it has no such run
 
 
-@pytest.mark.parametrize("main", [cli.convert_main, cli.main])
-def test_conversions_that_fail_get_one_line_and_exit_code_2(command, tmp_path, main):
-    name = [] if main is cli.convert_main else ["convert"]
-    code, output, errors = command(*name, "nothing.safetensors", "model", main=main)
-    assert (code, output) == (2, "")
-    assert errors == "error: nothing.safetensors is no file: give one that is there\n"
+def test_conversions_say_what_they_wrote_or_why_not(command, tmp_path):
+    failed = "error: nothing.safetensors is no file: give one that is there\n"
+    assert command("convert", "nothing.safetensors", "model") == (2, "", failed)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_conversions_say_what_they_wrote(command, tmp_path):
     save_model(load_pretrained(), tmp_path / "run")
-    code, output, errors = command("run", "a.safetensors", main=cli.convert_main)
-    assert (code, errors) == (0, "")
-    assert output == "a.safetensors: 15 hidden units, from run\n"
+    made = "a.safetensors: 15 hidden units, from run\n"
+    assert command("convert", "run", "a.safetensors") == (0, made, "")
     assert (tmp_path / "a.safetensors").is_file()
 
 
 def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
-    small = ("--recipe", "smoke", "--batch-size", "1", "--hidden-size", "2", "--out", "run")
+    small = (
+        "curriculum",
+        "--recipe",
+        "smoke",
+        "--batch-size",
+        "1",
+        "--hidden-size",
+        "2",
+        "--out",
+        "run",
+    )
     assert command(*small)[0] == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for changes, complaint in (
@@ -162,33 +136,24 @@ def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def stage_figures(**changes):
+    """Return what run.json holds of a stage of one replicate."""
+    errors = {"horizon": 0.0123, "0-400": 0.0234, "400-900": 0.9876, "900-1500": 0.00012}
+    losses = {"final_loss": 0.123456, "average_loss": 0.0456}
+    replicate = {"seed": 1, **losses, "rollout_errors": errors, "failed_at": None}
+    figures = {"horizon": 400, "iterations": 20000, "seconds": 1234.5, "averaged_over": 400}
+    return {**figures, "replicates": [replicate], **changes}
+
+
+def description(recipe, *figures, **changes):
+    """Return what run.json holds of a run of one replicate."""
+    identity = {"recipe": recipe, "seed": 1, "replicates": 1, "seeds": [1]}
+    return {**identity, "hidden_size": 15, "batch_size": 20, "figures": [*figures], **changes}
+
+
 def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
-    figures = [
-        {
-            "horizon": 400,
-            "iterations": 20000,
-            "seconds": 1234.5,
-            "averaged_over": 400,
-            "replicates": [
-                {
-                    "seed": 1,
-                    "final_loss": 0.123456,
-                    "average_loss": 0.0456,
-                    "rollout_errors": {
-                        "horizon": 0.0123,
-                        "0-400": 0.0234,
-                        "400-900": 0.9876,
-                        "900-1500": 0.00012,
-                    },
-                    "failed_at": None,
-                }
-            ],
-        }
-    ] * 4
     console = Console(width=80, record=True, file=io.StringIO())
-    identity = {"recipe": "curriculum", "seed": 1, "replicates": 1, "seeds": [1]}
-    sizes = {"hidden_size": 15, "batch_size": 20}
-    console.print(closing_table({**identity, **sizes, "figures": figures}))
+    console.print(closing_table(description("curriculum", *[stage_figures()] * 4)))
     text = console.export_text()
     assert "…" not in text
     assert "0.1235" in text and "0.0456" in text
@@ -199,42 +164,33 @@ def test_the_closing_table_fits_a_terminal_and_shows_the_tutorials_figures():
             assert f"{figure:.4f}" in text
 
 
-def test_figures_of_other_sizes_stand_alone():
-    figures = dict.fromkeys(("horizon", "iterations", "seconds"), 50) | {"averaged_over": 200}
-    figures["replicates"] = [{"final_loss": 0.5, "average_loss": 0.5, "failed_at": None}]
-    identity = {"recipe": "short-window", "seed": 1, "replicates": 1, "figures": [figures]}
-    same = identity | {"hidden_size": 15, "batch_size": 20}
-    assert len(losses_table(same).columns) == 7
-    assert len(losses_table(same | {"figures": [figures | {"averaged_over": 50}]}).columns) == 5
-    for change in ({"hidden_size": 8}, {"batch_size": 100}):
-        assert len(losses_table(same | change).columns) == 5
+@pytest.mark.parametrize(
+    ("averaged_over", "sizes", "columns"),
+    [(200, {}, 7), (50, {}, 5), (200, {"hidden_size": 8}, 5), (200, {"batch_size": 100}, 5)],
+)
+def test_figures_of_other_sizes_stand_alone(averaged_over, sizes, columns):
+    figures = stage_figures(averaged_over=averaged_over)
+    assert len(losses_table(description("short-window", figures, **sizes)).columns) == columns
 
 
-def test_averages_over_different_numbers_are_not_headed_by_one():
-    figures = dict.fromkeys(("horizon", "iterations", "seconds"), 50) | {"averaged_over": 150}
-    figures["replicates"] = [{"final_loss": 0.5, "average_loss": 0.5, "failed_at": None}]
-    run = {"recipe": "smoke", "seed": 1, "replicates": 1, "hidden_size": 15, "batch_size": 20}
-
-    def header(*stages):
-        found = losses_table(run | {"figures": list(stages)}).columns[-1].header
-        return str(found).replace("\n", " ")
-
-    assert header(figures, figures) == "average of 150"
-    assert header(figures, figures | {"averaged_over": 100}) == "average loss"
+@pytest.mark.parametrize(("others", "header"), [(150, "average\nof 150"), (100, "average\nloss")])
+def test_averages_over_different_numbers_are_not_headed_by_one(others, header):
+    stages = stage_figures(averaged_over=150), stage_figures(averaged_over=others)
+    assert losses_table(description("smoke", *stages)).columns[-1].header == header
 
 
 def test_a_user_without_a_home_has_no_cache_and_no_traceback(command, monkeypatch):
     monkeypatch.setattr("pathlib.Path.home", Mock(side_effect=RuntimeError("no home")))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    code, output, errors = command("--list-recipes")
-    assert (code or 0, errors) == (0, "") and "tuned" in output
+    code, output, errors = command("curriculum", "--list-recipes")
+    assert (code, errors) == (0, "") and "tuned" in output
 
 
 def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command, tmp_path):
     for name in ("one", "two"):
         save_model(SineLSTM(3), tmp_path / name)
     arguments = ("one", tmp_path / "two" / "checkpoints" / "0", "--horizon", "400")
-    code, output, errors = command("evaluate", *arguments, main=cli.main)
+    code, output, errors = command("evaluate", *arguments)
     assert (code, errors) == (0, "")
     assert len(re.findall(r"^(?:one|two-0|zero|last value|sine fit) ", output, re.MULTILINE)) == 20
     for folder in ("one/evaluation", "two/evaluation-0"):
@@ -258,7 +214,7 @@ def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command,
 )
 def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, complaint):
     (tmp_path / "file").write_text("")
-    code, output, errors = command(*arguments, main=cli.evaluate_main)
+    code, output, errors = command("evaluate", *arguments)
     assert (code, output) == (2, "")
     assert errors.startswith("error: ") and complaint in errors
     assert errors.count("\n") == 1
@@ -286,11 +242,11 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
 )
 def test_exit_codes_tell_why_a_run_ended(command, monkeypatch, error, expected):
     monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=error))
-    assert command("--recipe", "smoke") == expected
+    assert command("curriculum", "--recipe", "smoke") == expected
 
 
 def test_sizes_beyond_all_memory_end_with_one_line_and_block_no_folder(command, tmp_path):
-    wanted = ("--recipe", "smoke", "--hidden-size", "1", "--out", "run")
+    wanted = ("curriculum", "--recipe", "smoke", "--hidden-size", "1", "--out", "run")
     code, _, errors = command(*wanted, "--batch-size", 2**31 - 1)
     assert (code, errors) == (2, NO_MEMORY)
     assert command(*wanted, "--batch-size", "1")[0] == 0
@@ -299,7 +255,7 @@ def test_sizes_beyond_all_memory_end_with_one_line_and_block_no_folder(command, 
 def test_other_errors_of_jax_are_not_hidden(command, monkeypatch):
     monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=JaxRuntimeError("INTERNAL")))
     with pytest.raises(JaxRuntimeError):
-        command("--recipe", "smoke")
+        command("curriculum", "--recipe", "smoke")
 
 
 def test_what_the_package_logs_is_one_line_each(command, monkeypatch):
@@ -308,17 +264,22 @@ def test_what_the_package_logs_is_one_line_each(command, monkeypatch):
         raise InputError("no umbrella")
 
     monkeypatch.setattr(commands.curriculum, "run", warned)
-    assert command("--recipe", "smoke") == (2, "", "warning: it rains\nerror: no umbrella\n")
+    assert command("curriculum", "--recipe", "smoke") == (
+        2,
+        "",
+        "warning: it rains\nerror: no umbrella\n",
+    )
 
 
 def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
     code = (
-        "from sinlstm_jax import cli, processes; processes.JOIN_TIMEOUT = 1; cli.curriculum_main()"
+        "from sinlstm_jax.commands.main import main; from sinlstm_jax.runs import processes; "
+        "processes.JOIN_TIMEOUT = 1; main()"
     )
+    options = ["--coordinator", "127.0.0.1:1", "--processes", "2", "--process-index", "1"]
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, "--coordinator", "127.0.0.1:1", "--processes",
-         "2", "--process-index", "1", "--out", tmp_path / "run"],
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-W", "error", "-c", code, "curriculum", *options, "--out", "run"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: --coordinator is '127.0.0.1:1', where 2 processes did")
@@ -327,10 +288,6 @@ def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
 
 
 def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(commands.curriculum, "run", interrupted)
-    code, _, errors = command("--recipe", "smoke")
-    assert code == 130
-    assert errors == "interrupted: the same command goes on, or begins anew\n"
+    monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=KeyboardInterrupt))
+    said = "interrupted: the same command goes on, or begins anew\n"
+    assert command("curriculum", "--recipe", "smoke") == (130, "", said)

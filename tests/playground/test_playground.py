@@ -154,8 +154,7 @@ def test_float32_and_float64_differ_as_little_as_the_page_says():
 def test_a_page_goes_into_its_runs_folder(tmp_path, monkeypatch, capsys, run, page):
     monkeypatch.chdir(tmp_path)
     a_run(tmp_path / "run")
-    monkeypatch.setattr("sys.argv", ["playground.py", run])
-    cli.playground_main()
+    cli.main(["playground", run])
     assert re.search(r"playground\S*\.html: \d stages?, \d+ KiB; open it", capsys.readouterr().out)
     assert (tmp_path / page).is_file()
 
