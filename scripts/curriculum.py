@@ -1,6 +1,8 @@
 """Train a recipe stage by stage: the same as `sinlstm curriculum`."""
 
-from sinlstm_jax.commands.main import curriculum_main
+import sys
+
+from sinlstm_jax.commands.main import main
 
 if __name__ == "__main__":
-    curriculum_main()
+    main(["curriculum", *sys.argv[1:]])

@@ -11,6 +11,7 @@ from .files import replacing
 from .signals import SAMPLING_RATE
 
 MOST_DRAWN = 8  # streams in one picture
+DASHED = (0, (6, 1.5))
 
 
 class Forecast(NamedTuple):
@@ -19,6 +20,15 @@ class Forecast(NamedTuple):
     title: str
     truth: np.ndarray
     prediction: np.ndarray
+
+
+class StreamForecasts(NamedTuple):
+    """Streams as they were observed, and what follows by a model."""
+
+    names: list[str]  # of the streams
+    times: np.ndarray  # [past + steps], s
+    observed: np.ndarray  # [past, stream], NaN where missing
+    forecast: np.ndarray  # [steps, stream]
 
 
 def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> None:
@@ -41,14 +51,8 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
         label = f"median of {len(losses)} seeds, {label}"
         lowest, highest = np.nanmin(averages, axis=0), np.nanmax(averages, axis=0)
         axes.fill_between(centres, lowest, highest, color="0.8", label="lowest to highest seed")
-    axes.plot(
-        centres,
-        np.nanmedian(averages, axis=0),
-        color="tab:red",
-        marker="o",
-        markersize=3,
-        label=label,
-    )
+    middle = np.nanmedian(averages, axis=0)
+    axes.plot(centres, middle, color="tab:red", marker="o", markersize=3, label=label)
     axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     low, high = axes.get_ylim()
@@ -66,62 +70,38 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
         time = np.arange(forecast.truth.size) / SAMPLING_RATE
         axes.axvspan(0, (past - 1) / SAMPLING_RATE, color="0.92")
         axes.plot(time[:past], forecast.truth[:past], "k-", linewidth=2.5, label="observed")
-        axes.plot(
-            time[past - 1 :],
-            forecast.truth[past - 1 :],
-            color="tab:green",
-            linestyle=":",
-            linewidth=2.5,
-            label="true continuation",
-        )
-        axes.plot(
-            time,
-            forecast.prediction,
-            color="tab:red",
-            linestyle=(0, (6, 1.5)),
-            linewidth=1.2,
-            label="prediction",
-        )
+        later = slice(past - 1, None)
+        dotted = {"color": "tab:green", "linestyle": ":", "linewidth": 2.5}
+        dashed = {"color": "tab:red", "linestyle": DASHED, "linewidth": 1.2}
+        axes.plot(time[later], forecast.truth[later], **dotted, label="true continuation")
+        axes.plot(time, forecast.prediction, **dashed, label="prediction")
         axes.set(ylabel="signal", ylim=(-1.3, 1.3), yticks=(-1, 0, 1), xlim=(0, time[-1]))
         axes.set_title(forecast.title, loc="left", fontsize="medium", y=1, parse_math=False)
-    rows[-1].set_xlabel("time (s)")
-    figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
-    save_figure(figure, path)
+    _save_stacked(figure, rows, path)
 
 
-def plot_continuations(
-    path: Path,
-    names: list[str],
-    times: np.ndarray,
-    observed: np.ndarray,
-    forecast: np.ndarray,
-    title: str,
-) -> None:
+def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
     """Draw streams one below the other: what was observed, what is missing, and the forecast.
 
-    Times are `[past + steps]` in seconds, observed `[past, stream]`, NaN where missing, forecast
-    `[steps, stream]`. Of more than MOST_DRAWN streams the first are drawn, and the title says so.
+    Of more than MOST_DRAWN streams the first are drawn, and the title says so.
     """
-    past, count = observed.shape
+    times, past, count = streams.times, *streams.observed.shape
     if count > MOST_DRAWN:
         title += f" (the first {MOST_DRAWN} of {count} streams)"
-        names, observed = names[:MOST_DRAWN], observed[:, :MOST_DRAWN]
-        forecast = forecast[:, :MOST_DRAWN]
-    figure, rows = _stacked(len(names), times[-1] - times[0], title)
+    observed, forecast = streams.observed[:, :MOST_DRAWN], streams.forecast[:, :MOST_DRAWN]
+    figure, rows = _stacked(observed.shape[1], times[-1] - times[0], title)
+    names = streams.names[:MOST_DRAWN]
     for axes, name, before, after in zip(rows, names, observed.T, forecast.T, strict=True):
-        values = np.concatenate([before[np.isfinite(before)], after])
-        limit = 1.3 * max(1.0, np.abs(values).max())
+        limit = 1.3 * max(1.0, np.nanmax(np.abs(before), initial=0), np.abs(after).max())
         gaps = times[:past][np.isnan(before)]
         axes.axvspan(times[0], times[past - 1], color="0.92")
         axes.plot(times[:past], before, "k.-", markersize=3, linewidth=1.5, label="observed")
         if np.isnan(observed).any():
             axes.plot(gaps, np.full(gaps.size, -0.9 * limit), "kx", label="missing samples")
-        axes.plot(times[past:], after, color="tab:red", linestyle=(0, (6, 1.5)), label="forecast")
+        axes.plot(times[past:], after, color="tab:red", linestyle=DASHED, label="forecast")
         axes.set(ylabel="signal", ylim=(-limit, limit), xlim=(times[0], times[-1]))
         axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a "$" stays one
-    rows[-1].set_xlabel("time (s)")
-    figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
-    save_figure(figure, path)
+    _save_stacked(figure, rows, path)
 
 
 def _stacked(count: int, seconds: float, title: str) -> tuple[Figure, np.ndarray]:
@@ -139,6 +119,12 @@ def _stacked(count: int, seconds: float, title: str) -> tuple[Figure, np.ndarray
         hspace=0.2,
     )
     return figure, rows
+
+
+def _save_stacked(figure: Figure, rows: np.ndarray, path: Path) -> None:
+    rows[-1].set_xlabel("time (s)")
+    figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
+    save_figure(figure, path)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

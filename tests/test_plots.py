@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 from matplotlib.image import imread
 
-from sinlstm_jax.plots import Forecast, plot_continuations, plot_forecasts, plot_loss
+from sinlstm_jax.plots import Forecast, StreamForecasts, plot_forecasts, plot_loss, plot_streams
 
 
 def colours(path):
@@ -12,6 +15,14 @@ def colours(path):
         np.sum((green > 0.5) & (red < 0.4) & (blue < 0.4)),
         np.sum((red < 0.1) & (green < 0.1) & (blue < 0.1)),
     )
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that would be saved."""
+    figures = []
+    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, _: figures.append(figure))
+    return figures
 
 
 def waves(frequencies, past=100, future=200):
@@ -30,10 +41,8 @@ def test_forecasts_show_observed_truth_and_prediction(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_forecasts_are_told_apart_without_colour(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
-    plot_forecasts(tmp_path / "x.png", waves([1.0]), past=100, title="one wave")
+def test_forecasts_are_told_apart_without_colour(drawn):
+    plot_forecasts(Path("x.png"), waves([1.0]), past=100, title="one wave")
     (axes,) = drawn[0].axes
     observed, truth, prediction = axes.lines
     assert len({str(line.get_linestyle()) for line in axes.lines}) >= 2
@@ -46,11 +55,9 @@ def test_forecasts_are_told_apart_without_colour(tmp_path, monkeypatch):
     assert axes.get_ylabel() == "signal"
 
 
-def test_loss_is_drawn_with_its_average(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+def test_loss_is_drawn_with_its_average(drawn):
     losses = np.array([4.0, 2.0, 1.0, 3.0, 5.0])
-    plot_loss(tmp_path / "x.png", losses[None], average_over=2, title="loss")
+    plot_loss(Path("x.png"), losses[None], average_over=2, title="loss")
     (axes,) = drawn[0].axes
     each, average = axes.lines
     np.testing.assert_array_equal(each.get_ydata(), losses)
@@ -59,11 +66,9 @@ def test_loss_is_drawn_with_its_average(tmp_path, monkeypatch):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("iteration", "mean squared error")
 
 
-def test_losses_of_replicates_are_drawn_as_a_band_without_those_that_failed(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+def test_losses_of_replicates_are_drawn_as_a_band_without_those_that_failed(drawn):
     losses = np.array([[4.0, 2.0, 1.0, 3.0], [6.0, 6.0, 4.0, 4.0], [8.0, 8.0, 9.0, np.nan]])
-    plot_loss(tmp_path / "x.png", losses, average_over=2, title="loss")
+    plot_loss(Path("x.png"), losses, average_over=2, title="loss")
     (axes,) = drawn[0].axes
     (median,), (band,) = axes.lines, axes.collections
     np.testing.assert_array_equal(median.get_ydata(), [6.0, 3.0])
@@ -78,14 +83,13 @@ def test_loss_goes_to_a_png(tmp_path):
     assert colours(tmp_path / "loss.png")[0] > 100
 
 
-def test_continuations_show_gaps_and_tell_lines_apart_without_colour(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+def test_continuations_show_gaps_and_tell_lines_apart_without_colour(drawn):
     times = 7 + np.arange(150) / 100
     signal = np.sin(times)[:, None] * np.array([1.0, 3.0])
     observed = signal[:100].copy()
     observed[[10, 30], 0] = np.nan
-    plot_continuations(tmp_path / "x.png", ["a", "b"], times, observed, signal[100:], "two streams")
+    streams = StreamForecasts(["a", "b"], times, observed, signal[100:])
+    plot_streams(Path("x.png"), streams, "two streams")
     for axes, column, name, gaps in zip(drawn[0].axes, (0, 1), "ab", ([10, 30], []), strict=True):
         before, missing, after = axes.lines
         np.testing.assert_array_equal(before.get_ydata(), observed[:, column])
@@ -99,11 +103,9 @@ def test_continuations_show_gaps_and_tell_lines_apart_without_colour(tmp_path, m
     assert drawn[0].axes[1].get_xlabel() == "time (s)"
 
 
-def test_of_many_streams_the_first_are_drawn(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr("sinlstm_jax.plots.save_figure", lambda figure, path: drawn.append(figure))
+def test_of_many_streams_the_first_are_drawn(drawn):
     names = [f"stream {i}" for i in range(30)]
-    observed, forecast = np.zeros((5, 30)), np.zeros((4, 30))
-    plot_continuations(tmp_path / "x.png", names, np.arange(9), observed, forecast, "many")
+    streams = StreamForecasts(names, np.arange(9), np.zeros((5, 30)), np.zeros((4, 30)))
+    plot_streams(Path("x.png"), streams, "many")
     assert [axes.get_title(loc="left") for axes in drawn[0].axes] == names[:8]
     assert drawn[0].get_suptitle() == "many (the first 8 of 30 streams)"

@@ -8,7 +8,6 @@ import io
 import json
 import math
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -585,14 +584,13 @@ def command_lines(options):
     )
 
 
-def assert_one_line_or_accepted(tmp_path_factory, main, arguments, module, name):
+def assert_one_line_or_accepted(tmp_path_factory, arguments, module, name):
     """Give the command line to a command: exit code 2, one line and no file, or it is accepted."""
-    output, errors, kept = io.StringIO(), io.StringIO(), sys.argv
-    sys.argv = ["command", *arguments]
+    output, errors = io.StringIO(), io.StringIO()
     with empty_folder(tmp_path_factory) as folder, no_training(module, name):
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-                main()
+                cli.main(arguments)
         except Accepted:
             return
         except SystemExit as stop:
@@ -601,15 +599,13 @@ def assert_one_line_or_accepted(tmp_path_factory, main, arguments, module, name)
                 assert errors.getvalue().startswith("error: ")
                 assert errors.getvalue().count("\n") == 1
                 assert output.getvalue() == ""
-        finally:
-            sys.argv = kept
         assert not list(folder.iterdir())
 
 
 @given(command_lines(CURRICULUM))
 def test_the_curriculum_command(tmp_path_factory, arguments):
     assert_one_line_or_accepted(
-        tmp_path_factory, cli.curriculum_main, arguments, curriculum, "initial_model"
+        tmp_path_factory, ["curriculum", *arguments], curriculum, "initial_model"
     )
 
 
@@ -622,7 +618,7 @@ EVALUATE = {"--out": ["a"], "--horizon": ["400", "399"], "--device": ["cpu"]}
 )
 def test_the_evaluate_command(tmp_path_factory, runs, options):
     assert_one_line_or_accepted(
-        tmp_path_factory, cli.evaluate_main, [*runs, *options], commands.evaluate, "make_folder"
+        tmp_path_factory, ["evaluate", *runs, *options], commands.evaluate, "make_folder"
     )
 
 
@@ -632,7 +628,7 @@ def test_the_evaluate_command(tmp_path_factory, runs, options):
 )
 def test_the_convert_command(tmp_path_factory, files, options):
     assert_one_line_or_accepted(
-        tmp_path_factory, cli.convert_main, [*files, *options], commands.shared, "SHIPPED"
+        tmp_path_factory, ["convert", *files, *options], commands.shared, "SHIPPED"
     )
 
 
@@ -650,15 +646,13 @@ FORECAST = {
 @given(command_lines(FORECAST))
 def test_the_forecast_command(tmp_path_factory, arguments):
     assert_one_line_or_accepted(
-        tmp_path_factory, cli.forecast_main, arguments, commands.forecast, "opened"
+        tmp_path_factory, ["forecast", *arguments], commands.forecast, "opened"
     )
 
 
 @given(st.lists(st.sampled_from(["pretrained", "nowhere", "a"]) | words, max_size=3))
 def test_the_export_command(tmp_path_factory, arguments):
-    assert_one_line_or_accepted(
-        tmp_path_factory, cli.export_main, arguments, commands.export, "export"
-    )
+    assert_one_line_or_accepted(tmp_path_factory, ["export", *arguments], commands.export, "export")
 
 
 @given(
@@ -667,7 +661,7 @@ def test_the_export_command(tmp_path_factory, arguments):
 )
 def test_the_playground_command(tmp_path_factory, runs, options):
     assert_one_line_or_accepted(
-        tmp_path_factory, cli.playground_main, [*runs, *options], commands.playground, "write_page"
+        tmp_path_factory, ["playground", *runs, *options], commands.playground, "write_page"
     )
 
 
@@ -680,4 +674,4 @@ def test_the_installed_command(tmp_path_factory, subcommand, arguments):
     module, name = curriculum, "initial_model"
     if subcommand == "forecast":  # without arguments it would read standard input
         module, name = commands.forecast, "opened"
-    assert_one_line_or_accepted(tmp_path_factory, cli.main, [subcommand, *arguments], module, name)
+    assert_one_line_or_accepted(tmp_path_factory, [subcommand, *arguments], module, name)

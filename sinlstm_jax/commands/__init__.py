@@ -7,11 +7,11 @@ from .export import ExportOptions
 from .forecast import ForecastOptions
 from .playground import PlaygroundOptions
 
-__all__ = [
-    "ConvertOptions",
-    "CurriculumOptions",
-    "EvaluateOptions",
-    "ExportOptions",
-    "ForecastOptions",
-    "PlaygroundOptions",
-]
+SUBCOMMANDS = {
+    "curriculum": CurriculumOptions,
+    "evaluate": EvaluateOptions,
+    "convert": ConvertOptions,
+    "playground": PlaygroundOptions,
+    "forecast": ForecastOptions,
+    "export": ExportOptions,
+}

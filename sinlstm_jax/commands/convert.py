@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from ..formats.convert import convert
-from .shared import optional
+from .shared import Replicate
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,7 @@ class ConvertOptions:
     """What to read."""
     target: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TARGET")]
     """What to write."""
-    replicate: Annotated[int | None, optional("INT")] = None
-    """Which of a run's replicates, from 0 on; needed where there are several."""
+    replicate: Replicate = None
 
     def execute(self) -> None:
         """Do what was asked for."""

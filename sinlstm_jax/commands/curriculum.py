@@ -14,7 +14,7 @@ from ..runs.interruption import Interruption
 from ..runs.processes import join
 from ..runs.record import RunRecord
 from ..runs.report import closing_table
-from .shared import DEVICES, computing_on, optional, printing_console
+from .shared import Device, computing_on, optional, printing_console
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,7 @@ class CurriculumOptions:
     """Units of the LSTM."""
     batch_size: int = 20
     """Waves per iteration."""
-    device: Annotated[
-        Literal["cpu", "gpu", "tpu"] | None, optional(DEVICES, "what JAX prefers")
-    ] = None
-    """Where to compute."""
+    device: Device = None
     implementation: Literal["auto", "scan", "fused"] = "auto"
     """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
     coordinator: Annotated[str | None, optional("HOST:PORT")] = None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -12,11 +12,17 @@ from ..evaluation.errors import forecast_function
 from ..evaluation.plots import plot_evaluation
 from ..evaluation.report import checked_horizon, report
 from ..evaluation.tables import tables, write_csv
-from ..files import usable_path
 from ..model import SineLSTM
-from ..runs.loading import CHECKPOINTS, load_models, load_pretrained, replicate_seeds
-from .files import make_folder
-from .shared import DEVICES, SHIPPED, computing_on, optional, printing_console
+from ..runs.loading import load_models, load_pretrained, replicate_seeds
+from .shared import (
+    SHIPPED,
+    Device,
+    computing_on,
+    make_folder,
+    optional,
+    printing_console,
+    run_and_step,
+)
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,7 @@ class EvaluateOptions:
     """Where to leave files instead; needed for `pretrained`."""
     horizon: int = 5000
     """Steps to forecast, 400 at least; 10000 adds one more interval."""
-    device: Annotated[
-        Literal["cpu", "gpu", "tpu"] | None, optional(DEVICES, "what JAX prefers")
-    ] = None
-    """Where to compute."""
+    device: Device = None
 
     def execute(self) -> None:
         """Do what was asked for."""
@@ -79,13 +82,11 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
         raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
     folders = {}
     for given in runs:
-        path = usable_path(given).absolute()
-        name, folder = path.name, path / "evaluation"
-        if path.parent.name == CHECKPOINTS:
-            name = f"{path.parent.parent.name}-{path.name}"
-            folder = path.parent.parent / f"evaluation-{path.name}"
-        if given == SHIPPED and out is None:
-            raise InputError(f"{SHIPPED} has no folder of its own: give --out")
+        if given == SHIPPED and out is not None:
+            name, folder = SHIPPED, out
+        else:
+            run, step = run_and_step(given)
+            name, folder = f"{run.absolute().name}{step}", run.absolute() / f"evaluation{step}"
         if name in folders or name in BASELINES:
             raise InputError(
                 f"{given} would be called {name}, like another: rename or leave out one"

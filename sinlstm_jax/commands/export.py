@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from ..formats.export import export
-from .shared import named_model, optional
+from .shared import Replicate, Run, named_model
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,10 @@ class ExportOptions:
     length, the weights as safetensors, a description, and an example of how to use them.
     """
 
-    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
-    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    model: Run
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """Folder to make; one that exists is left alone."""
-    replicate: Annotated[int | None, optional("INT")] = None
-    """Which of a run's replicates, from 0 on; needed where there are several."""
+    replicate: Replicate = None
 
     def execute(self) -> None:
         """Do what was asked for."""

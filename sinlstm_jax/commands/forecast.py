@@ -1,19 +1,22 @@
 """`sinlstm forecast`: continue samples in CSV."""
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, TextIO
 
 import tyro
 
 from ..errors import InputError, positive_integer
-from ..plots import plot_continuations
+from ..files import replacing, usable_path
+from ..plots import plot_streams
 from ..signals import SAMPLING_RATE
-from ..streams.csv_forecasts import continue_samples
+from ..streams.csv_forecasts import write_forecasts
 from ..streams.samples import TRAINED_SAMPLES, read_samples
-from .files import make_way_for, opened, warn, written
-from .shared import DEVICES, SHIPPED, computing_on, named_model, optional
+from .shared import SHIPPED, Device, Replicate, computing_on, make_folder, named_model, optional
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,7 @@ class ForecastOptions:
     """File to read."""
     model: str = SHIPPED
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
-    replicate: Annotated[int | None, optional("INT")] = None
-    """Which of a run's replicates, from 0 on; needed where there are several."""
+    replicate: Replicate = None
     steps: int = 400
     """Steps to forecast, 100 a second."""
     every: Annotated[int | None, optional("INT")] = None
@@ -45,10 +47,7 @@ class ForecastOptions:
     """File to write forecasts to."""
     picture: Annotated[Path | None, optional("PATH")] = None
     """PNG file for a picture of the last forecast."""
-    device: Annotated[
-        Literal["cpu", "gpu", "tpu"] | None, optional(DEVICES, "what JAX prefers")
-    ] = None
-    """Where to compute."""
+    device: Device = None
 
     def execute(self) -> None:
         """Do what was asked for."""
@@ -64,12 +63,54 @@ class ForecastOptions:
         try:
             with computing_on(self.device), opened(self.samples) as lines:
                 model = named_model(self.model, self.replicate)
-                samples = read_samples(lines, source, warn)
+                samples = read_samples(lines, source)
                 with written(self.out) as file:
-                    found = continue_samples(model, samples, steps, every, window, file, warn)
+                    last = write_forecasts(
+                        file, model, samples, steps=steps, every=every, window=window
+                    )
         except KeyboardInterrupt:  # one way to end a stream; there is nothing to go on with
             print("interrupted", file=sys.stderr)
             sys.exit(130)
         if self.picture is not None:
             title = f"The next {steps / SAMPLING_RATE:g} s, by {self.model}"
-            plot_continuations(self.picture, *found, title)
+            plot_streams(self.picture, last, title)
+
+
+def make_way_for(path: Path) -> None:
+    """Make the folder that a file is to be in, or raise InputError if it cannot be made."""
+    if usable_path(path).exists():
+        raise InputError(f"{path} exists: give a name that does not")
+    folder = path.absolute().parent
+    make_folder(folder)
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder} cannot be written to: give {path.name} another folder")
+
+
+@contextlib.contextmanager
+def opened(path: Path | None) -> Iterator[TextIO]:
+    """Open a text file to be read, or give standard input."""
+    if path is None:
+        if sys.stdin.isatty():
+            print("Reading samples, one a line; Ctrl-D ends them.", file=sys.stderr)
+        yield sys.stdin
+        return
+    try:
+        file = path.open(encoding="utf-8")
+    except OSError as problem:
+        raise InputError(f"{path} cannot be read ({problem.strerror}): give a CSV file") from None
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def written(path: Path | None) -> Iterator[TextIO]:
+    """Open a text file that will be there whole or not at all, or give standard output."""
+    if path is not None:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            yield file
+        return
+    try:
+        yield sys.stdout
+    except BrokenPipeError:  # who read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        sys.exit(1)

@@ -1,10 +1,11 @@
-"""The command line: the `sinlstm` subcommands, which the scripts also run."""
+"""The command line: parses it, runs the subcommand it names, and ends with one line on errors."""
 
 import contextlib
 import io
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import NoReturn
 
 import jax
 import tyro
@@ -13,59 +14,23 @@ import sinlstm_jax
 
 from ..errors import Diverged, InputError, Interrupted, SaveFailed
 from ..files import cache_folder
-from . import (
-    ConvertOptions,
-    CurriculumOptions,
-    EvaluateOptions,
-    ExportOptions,
-    ForecastOptions,
-    PlaygroundOptions,
-)
+from . import SUBCOMMANDS
 
 
-def main() -> None:
-    """Run the subcommand that the command line names."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the subcommand that the arguments name; None for those of the process."""
     with tidy_exit():
-        subcommands = {
-            "curriculum": CurriculumOptions,
-            "evaluate": EvaluateOptions,
-            "convert": ConvertOptions,
-            "playground": PlaygroundOptions,
-            "forecast": ForecastOptions,
-            "export": ExportOptions,
-        }
-        parsed(
-            tyro.extras.subcommand_cli_from_dict,
-            subcommands,
-            prog="sinlstm",
-            description=sinlstm_jax.__doc__,
-        ).execute()
+        _parsed(arguments).execute()
 
 
-def _main_of(options: type) -> Callable[[], None]:
-    """Return what runs one subcommand without naming it, as the scripts do."""
-
-    def run() -> None:
-        with tidy_exit():
-            parsed(tyro.cli, options).execute()
-
-    return run
-
-
-curriculum_main = _main_of(CurriculumOptions)
-evaluate_main = _main_of(EvaluateOptions)
-convert_main = _main_of(ConvertOptions)
-playground_main = _main_of(PlaygroundOptions)
-forecast_main = _main_of(ForecastOptions)
-export_main = _main_of(ExportOptions)
-
-
-def parsed(parse, *arguments, **keywords):
-    """Return what tyro parses, its boxes of several lines turned into one InputError."""
+def _parsed(arguments: Sequence[str] | None):
+    """Return a subcommand's options; tyro's boxes of several lines become one InputError."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return parse(*arguments, **keywords)
+            return tyro.extras.subcommand_cli_from_dict(
+                SUBCOMMANDS, prog="sinlstm", description=sinlstm_jax.__doc__, args=arguments
+            )
     except SystemExit as stop:
         if not stop.code:  # --help
             raise
@@ -128,25 +93,24 @@ def tidy_exit():
         with _warnings_on_one_line():
             yield
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _leave(2, f"error: {error}")
     except Diverged as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(3)
+        _leave(3, f"error: {error}")
     except SaveFailed as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(4)
+        _leave(4, f"error: {error}")
     except OSError as error:
-        print(f"error: a file cannot be read or written ({error}): mend that", file=sys.stderr)
-        sys.exit(4)
+        _leave(4, f"error: a file cannot be read or written ({error}): mend that")
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        print("error: there is not enough memory for this: give smaller sizes", file=sys.stderr)
-        sys.exit(2)
+        _leave(2, "error: there is not enough memory for this: give smaller sizes")
     except Interrupted as error:
-        print(error, file=sys.stderr)
-        sys.exit(128 + error.signal)
+        _leave(128 + error.signal, str(error))
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on, or begins anew", file=sys.stderr)
-        sys.exit(130)
+        _leave(130, "interrupted: the same command goes on, or begins anew")
+
+
+def _leave(code: int, words: str) -> NoReturn:
+    """Say why on standard error, and end the process."""
+    print(words, file=sys.stderr)
+    sys.exit(code)

@@ -1,24 +1,61 @@
-"""What several subcommands need: a model by name, a device, a console."""
+"""What several subcommands need: options, a run or a model by name, a device, a console."""
 
 import contextlib
+from pathlib import Path
+from typing import Annotated, Literal
 
 import jax
 import tyro
 from rich.console import Console
 
 from ..errors import InputError
+from ..files import usable_path
 from ..model import SineLSTM
-from ..runs.loading import load_model, load_pretrained
+from ..runs.loading import CHECKPOINTS, load_model, load_pretrained
 from ..runs.processes import is_first
 
-DEVICES = "{cpu,gpu,tpu}"
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 
 
-def optional(metavar: str, otherwise: str = ""):
+def optional(metavar: str, otherwise: str = "", help: str | None = None):
     """Return what --help says of an option that may be left out, in place of `None`."""
     hint = f"(default: {otherwise})" if otherwise else ""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, help=help)
+
+
+Run = Annotated[
+    tyro.conf.Positional[str],
+    tyro.conf.arg(
+        metavar="RUN",
+        help="Folder of a run or a checkpoint, or `pretrained` for the model that ships.",
+    ),
+]
+Replicate = Annotated[
+    int | None,
+    optional(
+        "INT",
+        help="Which of a run's replicates, from 0 on; needed where there are several.",
+    ),
+]
+Device = Annotated[
+    Literal["cpu", "gpu", "tpu"] | None,
+    optional("{cpu,gpu,tpu}", "what JAX prefers", help="Where to compute."),
+]
+
+
+def run_and_step(name: str) -> tuple[Path, str]:
+    """Return a run's folder, and of one checkpoint in it `-STEP`, or else nothing.
+
+    Raises:
+      InputError: the name is that of the model that ships.
+    """
+    if name == SHIPPED:
+        raise InputError(f"{SHIPPED} has no folder of its own: give --out")
+    path = usable_path(name)
+    whole = path.absolute()
+    if whole.parent.name == CHECKPOINTS:
+        return whole.parent.parent, f"-{whole.name}"
+    return path, ""
 
 
 def named_model(name: str, replicate: int | None) -> SineLSTM:
@@ -33,6 +70,15 @@ def only_model(name: str, replicate: int | None) -> None:
     """Raise InputError where a replicate is asked for of what holds one model."""
     if replicate is not None:
         raise InputError(f"replicate is {replicate}: {name} holds one model, leave it out")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder if it is not there, or raise InputError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        reason = problem.strerror
+        raise InputError(f"{folder} cannot be made ({reason}): give another --out") from None
 
 
 @contextlib.contextmanager

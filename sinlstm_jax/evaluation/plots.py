@@ -30,20 +30,14 @@ def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Repo
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     styles = {"zero": ":", "last value": "--", "sine fit": "-."}
-    for label, errors in {
-        name: report.held_out.error_over_time,
-        **{label: baseline.held_out.error_over_time for label, baseline in baselines.items()},
-    }.items():
+    for label, each in {name: report, **baselines}.items():
+        errors = each.held_out.error_over_time
         if errors.max() < 1e-12:
             axes.plot([], [], "none", label=f"{label}: exact, at most {errors.max():.0e}")
             continue
-        axes.plot(
-            np.arange(1, errors.size + 1),
-            errors,
-            label=label,
-            color="0.3" if label in styles else "tab:red",
-            linestyle=styles.get(label, "-"),
-        )
+        style, colour = styles.get(label, "-"), "0.3" if label in styles else "tab:red"
+        steps = np.arange(1, errors.size + 1)
+        axes.plot(steps, errors, label=label, color=colour, linestyle=style)
     steps = report.held_out.error_over_time.size
     axes.set(xscale="log", yscale="log", xlim=(1, steps), xlabel=STEP_LABEL)
     axes.set_ylabel("mean squared error")
@@ -58,9 +52,7 @@ def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Repo
 
 def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
     """Draw the frequency error, and the error itself, over the frequencies of the grid."""
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    figure.suptitle(f"Inside and outside the trained band: {name}", parse_math=False)
-    upper, lower = figure.subplots(2, sharex=True)
+    figure, upper, lower = _two_panels(f"Inside and outside the trained band: {name}")
     frequency = grid.waves.frequency
     _per_frequency(upper, frequency, grid.frequency_error)
     died = frequency[np.isnan(grid.frequency_error)]
@@ -78,32 +70,25 @@ def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
     lower.set(xlabel="frequency (Hz)")
     for axes in (upper, lower):
         axes.axvspan(*FREQUENCY_RANGE, color="0.9", zorder=-1, label="trained band")
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
-    save_figure(figure, path)
+    _save_with_legends(figure, path)
 
 
 def plot_phase(path: Path, name: str, held_out: Evaluation) -> None:
     """Draw how the phase drifts off, and how many waves still hold it."""
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    figure.suptitle(f"Phase, {held_out.waves.frequency.size} waves: {name}", parse_math=False)
-    upper, lower = figure.subplots(2, sharex=True)
+    figure, upper, lower = _two_panels(f"Phase, {held_out.waves.frequency.size} waves: {name}")
     steps, _, phase = _where_all_are_measured(held_out)
     drift = np.where(np.isnan(phase), np.inf, np.abs(phase))  # dead: as far off as can be
     _spread(upper, steps, drift)
     upper.set(yscale="log", ylabel="absolute phase error (rad)")
-    held = held_out.lost, held_out.slightly_lost
-    for lost, limit, label, style in zip(
-        held, (LOST, SLIGHTLY_LOST), ("half a cycle", "0.1 rad"), ("--", ":"), strict=True
+    for lost, limit, label, style in (
+        (held_out.lost, LOST, "half a cycle", "--"),
+        (held_out.slightly_lost, SLIGHTLY_LOST, "0.1 rad", ":"),
     ):
         upper.axhline(limit, color="k", linestyle=style, linewidth=1, label=label)
         share = 100 * np.mean(lost[None, :] > steps[:, None], axis=1)
         lower.plot(steps, share, color="k", linestyle=style, label=f"never yet off by {label}")
     lower.set(ylim=(-3, 103), ylabel="share of waves (%)", xlabel=STEP_LABEL)
-    for axes in (upper, lower):
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
-    save_figure(figure, path)
+    _save_with_legends(figure, path)
 
 
 def plot_amplitude(path: Path, name: str, held_out: Evaluation) -> None:
@@ -116,9 +101,7 @@ def plot_amplitude(path: Path, name: str, held_out: Evaluation) -> None:
     axes.axhline(DEAD, color="k", linestyle=":", linewidth=1, label="below it, counted as dead")
     axes.set(xlabel=STEP_LABEL, ylabel="amplitude", ylim=(0, None))
     axes.set_title(f"Amplitude, {held_out.waves.frequency.size} waves: {name}", parse_math=False)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    save_figure(figure, path)
+    _save_with_legends(figure, path)
 
 
 def plot_robustness(path: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
@@ -134,25 +117,33 @@ def plot_robustness(path: Path, name: str, report: Report, baselines: dict[str, 
         (name, report, "o-", "tab:red"),
         (f"sine fit (exact: drawn at {FOOT:g})", baselines["sine fit"], "s-.", "0.3"),
     ]
-    for axes, field, label in zip(
-        panels,
-        ("noise", "missing"),
-        ("noise on each value, standard deviation", "missing values (%)"),
-        strict=True,
-    ):
-        other = {"noise": "missing", "missing": "noise"}[field]
-        chosen = [i for i, spoiling in enumerate(SPOILINGS) if not getattr(spoiling, other)]
-        levels = [getattr(SPOILINGS[i], field) for i in chosen]
+    spoilings = np.array(SPOILINGS)  # [spoiling, (noise, missing)]
+    labels = ("noise on each value, standard deviation", "missing values (%)")
+    for column, (axes, label, scale) in enumerate(zip(panels, labels, (1, 100), strict=True)):
+        chosen = spoilings[:, 1 - column] == 0  # one kind at a time
+        levels = [f"{scale * level:g}" for level in spoilings[chosen, column]]
         for line, measured, style, colour in lines:
             errors = np.maximum(measured.robustness[chosen], FOOT)
             axes.plot(errors, style, color=colour, label=line)
         axes.axhline(ZERO_ERROR, color="0.3", linestyle=":", label="answering 0")
-        scale = 100 if field == "missing" else 1
-        axes.set_xticks(range(len(levels)), [f"{scale * level:g}" for level in levels])
+        axes.set_xticks(range(len(levels)), levels)
         axes.set(yscale="log", xlabel=label)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("mean squared error")
     panels[0].legend(fontsize="small")
+    save_figure(figure, path)
+
+
+def _two_panels(title: str) -> tuple[Figure, Axes, Axes]:
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    return figure, *figure.subplots(2, sharex=True)
+
+
+def _save_with_legends(figure: Figure, path: Path) -> None:
+    for axes in figure.axes:
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
     save_figure(figure, path)
 
 

@@ -1,7 +1,7 @@
 """What an evaluation tells: tables to print, and CSV files."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,86 +15,66 @@ from .report import FIRST_400, SPOILINGS, Evaluation, Report, in_trained_band
 
 def tables(reports: dict[str, Report]) -> list[Table]:
     """Return tables that compare forecasters, by name."""
+    first = next(iter(reports.values()))
+    count, frequency = first.held_out.waves.frequency.size, first.grid.waves.frequency
+    rows_of = {
+        f"Mean squared error by forecast steps, {count} held-out waves": _error_row,
+        "The same waves, medians: frequency, phase, amplitude": _phase_row,
+        f"Outside the trained band, {frequency.min():g} to {frequency.max():g} Hz: error over "
+        "steps 0-400,\nand median frequency error (Hz)": _band_row,
+        "Error over steps 0-400 after noise, or with missing values, in the history": (
+            _robustness_row
+        ),
+    }
     return [
-        errors_table(reports),
-        phase_table(reports),
-        band_table(reports),
-        robustness_table(reports),
+        _table(title, {name: row(report) for name, report in reports.items()})
+        for title, row in rows_of.items()
     ]
 
 
-def errors_table(reports: dict[str, Report]) -> Table:
-    """Return errors by forecast interval on the held-out waves."""
-    first = next(iter(reports.values())).held_out
-    table = _table(
-        f"Mean squared error by forecast steps, {first.waves.frequency.size} held-out waves",
-        [f"{start}-\n{end}" for start, end in first.intervals],
-    )
-    for name, report in reports.items():
-        table.add_row(name, *(error(e) for e in report.held_out.errors.mean(axis=1)))
-    return table
+def _error_row(report: Report) -> dict[str, str]:
+    """Return errors by forecast interval on the held-out waves, by their columns' names."""
+    means = zip(report.held_out.intervals, report.held_out.errors.mean(axis=1), strict=True)
+    return {f"{start}-\n{end}": error(mean) for (start, end), mean in means}
 
 
-def phase_table(reports: dict[str, Report]) -> Table:
+def _phase_row(report: Report) -> dict[str, str]:
     """Return frequency, phase and amplitude on the held-out waves."""
-    table = _table(
-        "The same waves, medians: frequency, phase, amplitude",
-        [
-            "frequency\nerror\n(Hz)",
-            "relative\n(%)",
-            "off by\n0.1 rad\n(step)",
-            "half a\ncycle\n(step)",
-            "never\nhalf a\ncycle",
-            "final\nampli-\ntude",
-        ],
-    )
-    for name, report in reports.items():
-        waves = report.held_out
-        off = np.abs(waves.frequency_error)
-        table.add_row(
-            name,
-            error(_median(off)),
-            error(100 * _median(off / waves.waves.frequency)),
-            _step(waves.slightly_lost, waves),
-            _step(waves.lost, waves),
-            f"{100 * np.mean(np.isinf(waves.lost)):.0f} %",
-            f"{_median(_last_amplitude(waves)):.2f}",
-        )
-    return table
+    waves = report.held_out
+    off = np.abs(waves.frequency_error)
+    return {
+        "frequency\nerror\n(Hz)": error(_median(off)),
+        "relative\n(%)": error(100 * _median(off / waves.waves.frequency)),
+        "off by\n0.1 rad\n(step)": _step(waves.slightly_lost, waves),
+        "half a\ncycle\n(step)": _step(waves.lost, waves),
+        "never\nhalf a\ncycle": f"{100 * np.mean(np.isinf(waves.lost)):.0f} %",
+        "final\nampli-\ntude": f"{_median(_last_amplitude(waves)):.2f}",
+    }
 
 
-def band_table(reports: dict[str, Report]) -> Table:
+def _band_row(report: Report) -> dict[str, str]:
     """Return errors and frequency errors below, inside and above the trained band."""
     low, high = FREQUENCY_RANGE
-    grid = next(iter(reports.values())).grid
-    frequency = grid.waves.frequency
-    bands = (frequency < low, in_trained_band(frequency), frequency > high)
-    interval = grid.intervals.index(FIRST_400)
-    names = [f"below\n{low:g} Hz", f"{low:g} to\n{high:g} Hz", f"above\n{high:g} Hz"]
-    table = _table(
-        f"Outside the trained band, {frequency.min():g} to {frequency.max():g} Hz: error over "
-        "steps 0-400,\nand median frequency error (Hz)",
-        [f"error\n{name}" for name in names] + [f"(Hz)\n{name}" for name in names],
-    )
-    for name, report in reports.items():
-        errors, off = report.grid.errors[interval], np.abs(report.grid.frequency_error)
-        table.add_row(
-            name,
-            *(error(errors[band].mean()) for band in bands),
-            *(error(_median(off[band])) for band in bands),
-        )
-    return table
+    frequency = report.grid.waves.frequency
+    bands = {
+        f"below\n{low:g} Hz": frequency < low,
+        f"{low:g} to\n{high:g} Hz": in_trained_band(frequency),
+        f"above\n{high:g} Hz": frequency > high,
+    }
+    errors = report.grid.errors[report.grid.intervals.index(FIRST_400)]
+    off = np.abs(report.grid.frequency_error)
+    return {
+        **{f"error\n{name}": error(errors[band].mean()) for name, band in bands.items()},
+        **{f"(Hz)\n{name}": error(_median(off[band])) for name, band in bands.items()},
+    }
 
 
-def robustness_table(reports: dict[str, Report]) -> Table:
+def _robustness_row(report: Report) -> dict[str, str]:
     """Return errors after histories with noise or gaps."""
-    table = _table(
-        "Error over steps 0-400 after noise, or with missing values, in the history",
-        [_spoiling_name(spoiling).replace(" ", "\n") for spoiling in SPOILINGS],
-    )
-    for name, report in reports.items():
-        table.add_row(name, *(f"{e:.3f}" for e in report.robustness))
-    return table
+    return {
+        _spoiling_name(spoiling).replace(" ", "\n"): f"{value:.3f}"
+        for spoiling, value in zip(SPOILINGS, report.robustness, strict=True)
+    }
 
 
 def write_csv(folder: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
@@ -104,69 +84,65 @@ def write_csv(folder: Path, name: str, report: Report, baselines: dict[str, Repo
     wave, over_time.csv one for every measurement.
     """
     reports = {name: report, **baselines}
-    _write(
-        folder / "errors.csv",
-        ["forecaster", "waves", "first_step", "last_step", "mean", "median", "percentile_90"],
-        (
-            [label, kind, *interval, errors.mean(), *np.quantile(errors, (0.5, 0.9))]
-            for label, each in reports.items()
-            for kind, evaluation in (("held-out", each.held_out), ("grid", each.grid))
-            for interval, errors in zip(evaluation.intervals, evaluation.errors, strict=True)
-        ),
-    )
-    _write(
-        folder / "robustness.csv",
-        ["forecaster", "noise", "missing", "mean_0_400"],
-        (
-            [label, *spoiling, value]
-            for label, each in reports.items()
-            for spoiling, value in zip(SPOILINGS, each.robustness, strict=True)
-        ),
-    )
-    _write(
-        folder / "waves.csv",
-        [
-            *("waves", "frequency", "offset", "frequency_error", "relative_frequency_error"),
-            *("step_off_by_0.1_rad", "step_off_by_half_a_cycle", "amplitude_at_the_end"),
-            *(f"error_{first}_{last}" for first, last in report.held_out.intervals),
-        ],
-        (
-            [kind, *row]
-            for kind, evaluation in (("held-out", report.held_out), ("grid", report.grid))
-            for row in zip(
-                *evaluation.waves,
-                evaluation.frequency_error,
-                evaluation.frequency_error / evaluation.waves.frequency,
-                evaluation.slightly_lost,
-                evaluation.lost,
-                _last_amplitude(evaluation),
-                *evaluation.errors,
-                strict=True,
-            )
-        ),
-    )
-    steps, amplitude, phase = report.held_out.track
+    _write(folder / "errors.csv", _error_rows(reports))
+    _write(folder / "robustness.csv", _robustness_rows(reports))
+    _write(folder / "waves.csv", _wave_rows(report))
+    _write(folder / "over_time.csv", _rows_over_time(report.held_out))
+
+
+def _error_rows(reports: dict[str, Report]) -> Iterator[dict]:
+    for name, report in reports.items():
+        for kind, evaluation in _by_kind(report):
+            for (first, last), errors in zip(evaluation.intervals, evaluation.errors, strict=True):
+                yield {
+                    "forecaster": name,
+                    "waves": kind,
+                    "first_step": first,
+                    "last_step": last,
+                    "mean": errors.mean(),
+                    "median": np.quantile(errors, 0.5),
+                    "percentile_90": np.quantile(errors, 0.9),
+                }
+
+
+def _robustness_rows(reports: dict[str, Report]) -> Iterator[dict]:
+    for name, report in reports.items():
+        for spoiling, value in zip(SPOILINGS, report.robustness, strict=True):
+            yield {"forecaster": name, **spoiling._asdict(), "mean_0_400": value}
+
+
+def _wave_rows(report: Report) -> Iterator[dict]:
+    for kind, evaluation in _by_kind(report):
+        columns = {
+            **evaluation.waves._asdict(),
+            "frequency_error": evaluation.frequency_error,
+            "relative_frequency_error": evaluation.frequency_error / evaluation.waves.frequency,
+            "step_off_by_0.1_rad": evaluation.slightly_lost,
+            "step_off_by_half_a_cycle": evaluation.lost,
+            "amplitude_at_the_end": _last_amplitude(evaluation),
+        }
+        for (first, last), errors in zip(evaluation.intervals, evaluation.errors, strict=True):
+            columns[f"error_{first}_{last}"] = errors
+        for row in zip(*columns.values(), strict=True):
+            yield {"waves": kind, **dict(zip(columns, row, strict=True))}
+
+
+def _rows_over_time(held_out: Evaluation) -> Iterator[dict]:
     levels = (0.1, 0.5, 0.9)
-    _write(
-        folder / "over_time.csv",
-        [
-            *("step", "mean_error"),
-            *(f"amplitude_{level:g}" for level in levels),
-            *(f"phase_error_{level:g}" for level in levels),
-            *("share_within_0.1_rad", "share_within_half_a_cycle"),
-        ],
-        (
-            [
-                step,
-                report.held_out.error_over_time[step],
-                *_quantiles(amplitude[row], levels),
-                *_quantiles(np.abs(phase[row]), levels),
-                np.mean(report.held_out.slightly_lost > step),
-                np.mean(report.held_out.lost > step),
-            ]
-            for row, step in enumerate(steps)
-        ),
-    )
+    for step, amplitude, phase in zip(*held_out.track, strict=True):
+        amplitudes, phases = _quantiles(amplitude, levels), _quantiles(np.abs(phase), levels)
+        yield {
+            "step": step,
+            "mean_error": held_out.error_over_time[step],
+            **{f"amplitude_{level:g}": x for level, x in zip(levels, amplitudes, strict=True)},
+            **{f"phase_error_{level:g}": x for level, x in zip(levels, phases, strict=True)},
+            "share_within_0.1_rad": np.mean(held_out.slightly_lost > step),
+            "share_within_half_a_cycle": np.mean(held_out.lost > step),
+        }
+
+
+def _by_kind(report: Report) -> tuple[tuple[str, Evaluation], ...]:
+    return ("held-out", report.held_out), ("grid", report.grid)
 
 
 def error(value: float) -> str:
@@ -176,11 +152,21 @@ def error(value: float) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 0.001 else f"{value:.4f}"
 
 
-def _table(title: str, columns: list[str]) -> Table:
+def plain_table(title: str, columns: Iterable[str], no_wrap: bool = False) -> Table:
+    """Return a table without edges, whose columns are figures, to add rows to."""
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("", overflow="fold")
     for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", no_wrap=no_wrap)
+    return table
+
+
+def _table(title: str, rows: dict[str, dict[str, str]]) -> Table:
+    """Return a table of rows by name; the keys of the first are its columns."""
+    table = plain_table(title, ["", *next(iter(rows.values()))], no_wrap=True)
+    names = table.columns[0]
+    names.justify, names.no_wrap, names.overflow = "left", False, "fold"
+    for name, row in rows.items():
+        table.add_row(name, *row.values())
     return table
 
 
@@ -215,9 +201,11 @@ def _quantiles(values: np.ndarray, levels) -> np.ndarray:
     return np.quantile(values, levels, method="nearest")
 
 
-def _write(path: Path, header: list[str], rows: Iterable) -> None:
+def _write(path: Path, rows: Iterable[dict]) -> None:
+    """Write rows into a CSV file; the keys of the first are its header."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(header)
-        for row in rows:
-            writer.writerow([f"{x:.6g}" if isinstance(x, float) else x for x in row])
+        for number, row in enumerate(rows):
+            if number == 0:
+                writer.writerow(row)
+            writer.writerow(f"{x:.6g}" if isinstance(x, float) else x for x in row.values())

@@ -63,39 +63,34 @@ def run_data(path: str | Path, replicate: int | None = None) -> dict:
       InputError: as `load_model` does, or the weights are not finite.
     """
     path = Path(path)
-    run = read_record(path) if (path / RECORD).is_file() else None
-    if run is None or not run.figures:
-        data = model_data(path.absolute().name, load_model(path, replicate))
-    else:
-        stages = [
-            _stage(load_model(path / figures.checkpoint, replicate), figures.horizon)
-            for figures in run.figures
-        ]
-        data = _data(path.absolute().name, stages)
-    if run is not None:
-        data |= {"recipe": run.recipe, "seed": run.seeds[replicate or 0], "past": run.past}
-    return data
+    name = path.absolute().name
+    if not (path / RECORD).is_file():
+        return _data(name, [_stage(load_model(path, replicate))])
+    run = read_record(path)
+    stages = [
+        _stage(load_model(path / figures.checkpoint, replicate), figures.horizon)
+        for figures in run.figures
+    ] or [_stage(load_model(path, replicate))]
+    return _data(name, stages, run.recipe, run.seeds[replicate or 0], run.past)
 
 
 def pretrained_data() -> dict:
     """Return what the page knows of the model that ships: the last stage of `curriculum`."""
-    return model_data("pretrained", load_pretrained()) | {
-        "recipe": "curriculum",
-        "seed": DEFAULT_SEED,
-    }
+    return _data("pretrained", [_stage(load_pretrained())], "curriculum", DEFAULT_SEED)
 
 
-def model_data(name: str, model: SineLSTM) -> dict:
-    """Return what the page knows of a single model."""
-    return _data(name, [_stage(model, None)])
-
-
-def _data(name: str, stages: list[dict]) -> dict:
+def _data(
+    name: str,
+    stages: list[dict],
+    recipe: str | None = None,
+    seed: int | None = None,
+    past: int = PAST,
+) -> dict:
     return {
         "name": name,
-        "recipe": None,
-        "seed": None,
-        "past": PAST,
+        "recipe": recipe,
+        "seed": seed,
+        "past": past,
         "sampling_rate": SAMPLING_RATE,
         "no_input": NO_INPUT,
         "trained_band": FREQUENCY_RANGE,
@@ -103,7 +98,7 @@ def _data(name: str, stages: list[dict]) -> dict:
     }
 
 
-def _stage(model: SineLSTM, horizon: int | None) -> dict:
+def _stage(model: SineLSTM, horizon: int | None = None) -> dict:
     """Return a stage: the horizon it was trained to, None if unknown, and the model's arrays."""
     _, weights, frozen = split_model(model)
     weights["cell"]["input_bias"] = frozen["cell"]["input_bias"]

@@ -97,18 +97,16 @@ class RunRecord:
         """Return the record that a JSON object holds, as `to_json` made it.
 
         Raises:
-          InputError: fields are missing or unknown, as in those of other versions.
+          TypeError: fields are missing or unknown, as in those of other versions.
         """
-        try:
-            figures = [
-                StageFigures(
-                    **{**stage, "replicates": [ReplicateFigures(**r) for r in stage["replicates"]]}
-                )
-                for stage in found["figures"]
-            ]
-            return cls(**{**found, "figures": figures})
-        except (TypeError, KeyError):
-            raise InputError("it describes no run of this version of the package") from None
+        figures = [
+            StageFigures(
+                **stage | {"replicates": [ReplicateFigures(**each) for each in stage["replicates"]]}
+            )
+            for stage in found.get("figures", ())
+        ]
+        fields: dict[str, Any] = found | {"figures": figures}
+        return cls(**fields)
 
     def to_json(self) -> dict:
         """Return the record as JSON's objects and arrays."""
@@ -132,12 +130,23 @@ def versions() -> dict[str, str]:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Return the record in a run's folder, or raise InputError if it is damaged."""
+    """Return the record in a run's folder.
+
+    Raises:
+      InputError: it is damaged, or of another version of this package.
+    """
     try:
-        return RunRecord.from_json(read_json(folder / RECORD))
+        found = read_json(folder / RECORD)
     except InputError as error:
         raise InputError(
             f"{folder} holds a {RECORD} that is damaged ({error}): give another folder"
+        ) from None
+    try:
+        return RunRecord.from_json(found)
+    except (TypeError, KeyError) as error:
+        raise InputError(
+            f"{folder} is of another version of this package ({RECORD}: {error}): use that one, or "
+            "train anew in another folder"
         ) from None
 
 

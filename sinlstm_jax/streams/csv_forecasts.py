@@ -1,52 +1,48 @@
 """Forecasts of streams while they are read: samples in, CSV text out."""
 
 import csv
+import logging
 from collections import deque
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from ..errors import InputError
 from ..model import SineLSTM
+from ..plots import StreamForecasts
 from ..signals import SAMPLING_RATE
 from .forecaster import CHUNKS, Forecaster
-from .samples import Sample, Samples, Warn, doubts
+from .samples import Sample, Samples, doubts
 
 LATEST = 300  # samples that are kept to be looked at
+_LOG = logging.getLogger("sinlstm_jax")
 
 
-class Continuation(NamedTuple):
-    """The latest of what was read, and the forecast from there."""
-
-    names: list[str]  # of the streams
-    times: np.ndarray  # [past + steps], s
-    observed: np.ndarray  # [past, stream], NaN where missing
-    forecast: np.ndarray  # [steps, stream]
-
-
-def continue_samples(
+def write_forecasts(
+    file: TextIO,
     model: SineLSTM,
     samples: Samples,
+    *,
     steps: int,
     every: int | None,
     window: int,
-    file: TextIO,
-    warn: Warn,
-) -> Continuation:
-    """Follow streams to their end, and write forecasts of the next `steps` values.
+) -> StreamForecasts:
+    """Follow streams to their end, and write forecasts of the next `steps` values as CSV text.
 
     The columns are how many steps were read, the time in seconds of the value that is forecast, and
-    the values, one per stream.
+    the values, one per stream. What models are not trained on is logged as a warning.
 
     Args:
+      file: where to write to.
       model: a trained model.
       samples: what to follow.
       steps: to forecast.
       every: after how many steps to write a forecast; None for the end only, where there always is
         one.
       window: how many of the latest steps to forecast from.
-      file: where to write to.
-      warn: is told what models are not trained on.
+
+    Returns:
+      The latest of what was read, and the last forecast.
 
     Raises:
       InputError: there are no samples, or what reading them raises.
@@ -59,7 +55,13 @@ def continue_samples(
     unread: list[np.ndarray] = []
     total, forecast = 0, None
 
+    def observe_unread():
+        if unread:
+            forecaster.observe(np.stack(unread))
+            unread.clear()
+
     def write_forecast():
+        observe_unread()
         values = forecaster.forecast(steps)
         for time, row in zip(_times_after(latest[-1].time, steps), values, strict=True):
             writer.writerow([total, time, *row])
@@ -71,23 +73,20 @@ def continue_samples(
         unread.append(sample.values)
         counts += np.isfinite(sample.values)
         total, forecast = total + 1, None
-        due = every is not None and total % every == 0
-        if due or len(unread) == CHUNKS[0]:
-            forecaster.observe(np.stack(unread))
-            unread.clear()
-        if due:
+        if every is not None and total % every == 0:
             forecast = write_forecast()
+        elif len(unread) == CHUNKS[0]:
+            observe_unread()
     if not latest:
         raise InputError("there is a header, but no samples: give some, one a line")
-    if unread:
-        forecaster.observe(np.stack(unread))
     if forecast is None:
         forecast = write_forecast()
-    times, observed = zip(*latest, strict=True)
-    for doubt in doubts(samples.names, counts, np.stack(observed)):
-        warn(doubt)
-    times = np.array([*times, *_times_after(times[-1], steps)])
-    return Continuation(samples.names, times, np.stack(observed), forecast)
+    times = [sample.time for sample in latest]
+    times = np.array(times + _times_after(times[-1], steps))
+    observed = np.stack([sample.values for sample in latest])
+    for doubt in doubts(samples.names, counts, observed):
+        _LOG.warning(doubt)
+    return StreamForecasts(samples.names, times, observed, forecast)
 
 
 def _times_after(time: float, steps: int) -> list[float]:

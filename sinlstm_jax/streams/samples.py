@@ -1,8 +1,10 @@
 """Samples from CSV text, line by line, held against what models are trained on: 100 Hz, about 1."""
 
 import csv
+import itertools
+import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +22,7 @@ STEP_TOLERANCE = 0.2  # steps that a sample may come early or late
 RATE_TOLERANCE = 0.01  # share by which the rate may be off on the whole
 FREQUENCY_TOLERANCE = 0.05  # share by which an estimate may leave the band
 AMPLITUDES = (0.8, 1.25)
-
-Warn = Callable[[str], None]
+_LOG = logging.getLogger("sinlstm_jax")
 
 
 class Sample(NamedTuple):
@@ -38,19 +39,18 @@ class Samples(NamedTuple):
     steps: Iterator[Sample]
 
 
-def read_samples(lines: Iterable[str], source: str, warn: Warn) -> Samples:
+def read_samples(lines: Iterable[str], source: str) -> Samples:
     """Read CSV text: a column per stream, a line per step at 100 Hz.
 
     A first line with a field that is no number is a header. A column that it calls `time` (in
     seconds) is checked to be at 100 Hz; without one, the first sample is at 0 s. A field without a
     number (empty, nan, ...) is a missing sample; so is an empty line where there is one column,
-    and among several it is skipped.
+    and among several it is skipped. The first value beyond LARGEST is logged as a warning.
 
     Args:
       lines: the text, perhaps not all there yet: no line is asked for before the one before it was
         used, but for the first.
       source: what to call it in errors.
-      warn: is told, once, of a value beyond LARGEST.
 
     Raises:
       InputError: there is nothing to read, or, while `steps` is iterated, a line is of another
@@ -64,7 +64,7 @@ def read_samples(lines: Iterable[str], source: str, warn: Warn) -> Samples:
     if all(_as_number(field) is not None for field in fields):
         header = [f"value_{i}" for i in range(1, len(fields) + 1)]
         header = header if len(fields) > 1 else ["value"]
-        rows = _chain(first, rows)
+        rows = itertools.chain([first], rows)
     else:
         header = [field.strip() for field in fields]
     columns = [i for i, name in enumerate(header) if name.lower() == TIME]
@@ -75,7 +75,7 @@ def read_samples(lines: Iterable[str], source: str, warn: Warn) -> Samples:
         )
     time = columns[0] if columns else None
     names = [name for i, name in enumerate(header) if i != time]
-    return Samples(names, _steps(rows, source, header, time, warn))
+    return Samples(names, _steps(rows, source, header, time))
 
 
 def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
@@ -90,41 +90,25 @@ def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"{source}, line {reader.line_num} is no CSV text ({error})") from None
 
 
-def _chain(first, rest):
-    yield first
-    yield from rest
-
-
-def _steps(rows, source: str, header: list[str], time: int | None, warn: Warn) -> Iterator[Sample]:
-    clock = _Clock()
-    warned = False
-    step = 0
+def _steps(rows, source: str, header: list[str], time: int | None) -> Iterator[Sample]:
+    first = before = math.nan
+    step, warned = 0, False
     for number, fields in rows:
-        where = f"{source}, line {number}"
         if fields == [""] and len(header) > 1:
             continue
-        if len(fields) != len(header):
-            raise InputError(
-                f"{where} has {len(fields)} fields: give {len(header)}, for {', '.join(header)}"
-            )
-        numbers = []
-        for name, field in zip(header, fields, strict=True):
-            value = _as_number(field)
-            if value is None or math.isinf(value):
-                raise InputError(
-                    f"{where}: {name} is {field.strip()!r}: give a finite number, or leave the "
-                    "field empty where a sample is missing"
-                )
-            numbers.append(value)
+        where = f"{source}, line {number}"
+        numbers = _numbers(header, fields, where)
         now = step / SAMPLING_RATE
         if time is not None:
             now = numbers.pop(time)
-            clock.check(now, where)
+            first = first if step else now
+            _check_time(now, before, first, step, where)
+            before = now
         values = np.array(numbers)
         beyond = np.abs(values) > LARGEST  # never true of NaN
         if beyond.any() and not warned:
             warned = True
-            warn(
+            _LOG.warning(
                 f"{where} holds {values[np.argmax(beyond)]:g}: models are trained on waves of "
                 "amplitude 1 around 0, so scale the samples"
             )
@@ -132,35 +116,42 @@ def _steps(rows, source: str, header: list[str], time: int | None, warn: Warn) -
         step += 1
 
 
-class _Clock:
-    """Checks that times are those of samples at 100 Hz."""
+def _numbers(header: list[str], fields: list[str], where: str) -> list[float]:
+    """Return the numbers of a line, NaN where one is missing."""
+    if len(fields) != len(header):
+        raise InputError(
+            f"{where} has {len(fields)} fields: give {len(header)}, for {', '.join(header)}"
+        )
+    numbers = []
+    for name, field in zip(header, fields, strict=True):
+        value = _as_number(field)
+        if value is None or math.isinf(value):
+            raise InputError(
+                f"{where}: {name} is {field.strip()!r}: give a finite number, or leave the "
+                "field empty where a sample is missing"
+            )
+        numbers.append(value)
+    return numbers
 
-    def __init__(self):
-        self.times = 0
-        self.first = self.last = math.nan
 
-    def check(self, now: float, where: str) -> None:
-        if math.isnan(now):
-            raise InputError(f"{where} has no time: give one in every line, or in none")
-        if self.times:
-            steps = (now - self.last) * SAMPLING_RATE
-            if abs(steps - 1) > STEP_TOLERANCE:
-                raise InputError(
-                    f"{where} is {now - self.last:.4g} s after the one before: models are trained "
-                    f"at {SAMPLING_RATE} Hz, so resample to {1 / SAMPLING_RATE} s, and leave "
-                    "fields empty where a sample is missing"
-                )
-            elapsed = (now - self.first) * SAMPLING_RATE
-            if abs(elapsed - self.times) > STEP_TOLERANCE + RATE_TOLERANCE * self.times:
-                rate = self.times * SAMPLING_RATE / elapsed
-                raise InputError(
-                    f"{where}: the rate is {rate:.4g} Hz up to here: models are trained at "
-                    f"{SAMPLING_RATE} Hz, so resample"
-                )
-        else:
-            self.first = now
-        self.last = now
-        self.times += 1
+def _check_time(now: float, before: float, first: float, step: int, where: str) -> None:
+    """Raise InputError if a sample, the first being step 0, is not where 100 Hz would put it."""
+    if math.isnan(now):
+        raise InputError(f"{where} has no time: give one in every line, or in none")
+    if step == 0:
+        return
+    if abs((now - before) * SAMPLING_RATE - 1) > STEP_TOLERANCE:
+        raise InputError(
+            f"{where} is {now - before:.4g} s after the one before: models are trained "
+            f"at {SAMPLING_RATE} Hz, so resample to {1 / SAMPLING_RATE} s, and leave "
+            "fields empty where a sample is missing"
+        )
+    elapsed = (now - first) * SAMPLING_RATE
+    if abs(elapsed - step) > STEP_TOLERANCE + RATE_TOLERANCE * step:
+        raise InputError(
+            f"{where}: the rate is {step * SAMPLING_RATE / elapsed:.4g} Hz up to here: models are "
+            f"trained at {SAMPLING_RATE} Hz, so resample"
+        )
 
 
 def _as_number(field: str) -> float | None:

@@ -1,39 +1,19 @@
-"""`sinlstm forecast` and `sinlstm export`, and the scripts of those names."""
+"""`sinlstm forecast` and `sinlstm export`."""
 
 import csv
-import io
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import reference_lstm
 
 from sinlstm_jax import NO_INPUT, SineLSTM, commands, load_pretrained, save_model
-from sinlstm_jax.commands import main as cli
 from sinlstm_jax.model import split_model
 
-ROOT = Path(__file__).parents[2]
 WAVES = np.sin(2 * np.pi * np.array([1.7, 0.8]) * np.arange(160)[:, None] / 100)
-
-
-@pytest.fixture
-def command(monkeypatch, tmp_path, capsys):
-    """Run a subcommand in an empty folder, on some input: (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, given="", main=cli.main):
-        monkeypatch.setattr(sys, "argv", ["sinlstm", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
-        code = 0
-        try:
-            main()
-        except SystemExit as error:
-            code = error.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def text(rows):
@@ -94,14 +74,23 @@ def test_all_samples_count_with_a_window_of_all(command):
 def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
     save_model(load_pretrained(), tmp_path / "run")
     (tmp_path / "samples.csv").write_text(text(WAVES))
-    arguments = ("samples.csv", "--model", "run", "--out", "new/a.csv", "--picture", "new/a.png")
-    code, output, errors = command(*arguments, main=cli.forecast_main)
+    arguments = (
+        "forecast",
+        "samples.csv",
+        "--model",
+        "run",
+        "--out",
+        "new/a.csv",
+        "--picture",
+        "new/a.png",
+    )
+    code, output, errors = command(*arguments)
     assert (code, output, errors) == (0, "", "")
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"a.csv", "a.png"}
     header, rows = parsed((tmp_path / "new" / "a.csv").read_text())
     assert header == ["observed", "time", "value_1", "value_2"]
     np.testing.assert_allclose(rows[:, 2:], expected(WAVES[-100:], 400), atol=3e-4)
-    code, _, errors = command(*arguments, main=cli.forecast_main)
+    code, _, errors = command(*arguments)
     assert (code, errors) == (2, "error: new/a.csv exists: give a name that does not\n")
 
 
@@ -177,10 +166,7 @@ def test_a_live_stream_is_answered_line_by_line():
 
 
 def test_ctrl_c_ends_a_stream_quietly(command, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(commands.forecast, "read_samples", interrupted)
+    monkeypatch.setattr(commands.forecast, "read_samples", Mock(side_effect=KeyboardInterrupt))
     assert command("forecast") == (130, "", "interrupted\n")
 
 
@@ -194,7 +180,7 @@ def test_export_makes_a_folder_once(command, tmp_path):
         (("nowhere", "other"), "nowhere does not exist: give a run's folder"),
         (("pretrained", "run/checkpoints"), "run/checkpoints exists"),
     ):
-        code, output, errors = command(*arguments, main=cli.export_main)
+        code, output, errors = command("export", *arguments)
         assert (code, output) == (2, "")
         assert errors.startswith("error: ") and complaint in errors
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}

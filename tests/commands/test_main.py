@@ -9,65 +9,36 @@ import pytest
 from jax.errors import JaxRuntimeError
 
 from sinlstm_jax import InputError, SineLSTM, commands, load_pretrained, save_model
-from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import Interrupted, SaveFailed
 
 NO_MEMORY = "error: there is not enough memory for this: give smaller sizes\n"
 DISTRIBUTED = ["--coordinator", "host:1", "--processes", "2", "--process-index", "0"]
 
 
-@pytest.fixture
-def command(monkeypatch, tmp_path, capsys):
-    """Run `sinlstm curriculum` in an empty folder: (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, main=cli.curriculum_main):
-        monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as error:
-            code = error.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
 def test_help_explains_every_option(command):
-    code, output, _ = command("--help")
+    code, output, _ = command("curriculum", "--help")
     assert code == 0
     for option in (
-        "recipe",
-        "seed",
-        "out",
-        "checkpoint-every",
-        "display-every",
-        "hidden-size",
-        "batch-size",
-        "device {cpu,gpu,tpu}",
-        "replicates",
-        "coordinator",
-        "processes",
-        "process-index",
-        "list-recipes",
-    ):
-        assert f"--{option}" in output
+        "recipe seed replicates out checkpoint-every display-every hidden-size batch-size "
+        "implementation coordinator processes process-index list-recipes"
+    ).split():
+        assert f"--{option} " in output
+    assert "--device {cpu,gpu,tpu}" in output
     assert "goes on where it stopped" in output
     assert "(default: runs/RECIPE-SEED)" in output and "None" not in output
 
 
-def test_the_installed_command_has_the_same_subcommand(command):
-    code, output, _ = command("--help", main=cli.main)
+def test_help_names_every_subcommand(command):
+    code, output, _ = command("--help")
     assert code == 0
-    assert "curriculum" in output
-    code, output, _ = command("curriculum", "--list-recipes", main=cli.main)
-    assert code == 0
-    assert "horizon 400, 20000 iterations, learning rate 0.0005, epsilon 0.04" in output
+    for name in "curriculum evaluate convert playground forecast export".split():
+        assert f"• {name} " in output
 
 
 def test_list_recipes_shows_all(command, tmp_path):
-    code, output, _ = command("--list-recipes")
+    code, output, _ = command("curriculum", "--list-recipes")
     assert code == 0
+    assert "horizon 400, 20000 iterations, learning rate 0.0005, epsilon 0.04" in output
     for name in ("curriculum:", "short-window:", "long-window:", "smoke:"):
         assert name in output
     assert list(tmp_path.iterdir()) == []
@@ -102,7 +73,7 @@ def test_list_recipes_shows_all(command, tmp_path):
 )
 def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, complaint):
     (tmp_path / "file").write_text("")
-    code, output, errors = command("--recipe", "smoke", *arguments)
+    code, output, errors = command("curriculum", "--recipe", "smoke", *arguments)
     assert code == 2
     assert output == ""
     assert errors.startswith("error: ") and complaint in errors
@@ -112,8 +83,8 @@ def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, c
 
 def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     code, output, errors = command(
-        "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1, "--seed", 5, "--device", "cpu",
-        "--display-every", 40,
+        "curriculum", "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1, "--seed", 5,
+        "--device", "cpu", "--display-every", 40,
     )  # fmt: skip
     assert (code, errors) == (0, "")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["smoke-5"]
@@ -125,25 +96,28 @@ def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     assert "tutorial" not in output  # it has no such run
 
 
-@pytest.mark.parametrize("main", [cli.convert_main, cli.main])
-def test_conversions_that_fail_get_one_line_and_exit_code_2(command, tmp_path, main):
-    name = [] if main is cli.convert_main else ["convert"]
-    code, output, errors = command(*name, "nothing.safetensors", "model", main=main)
-    assert (code, output) == (2, "")
-    assert errors == "error: nothing.safetensors is no file: give one that is there\n"
+def test_conversions_say_what_they_wrote_or_why_not(command, tmp_path):
+    failed = "error: nothing.safetensors is no file: give one that is there\n"
+    assert command("convert", "nothing.safetensors", "model") == (2, "", failed)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_conversions_say_what_they_wrote(command, tmp_path):
     save_model(load_pretrained(), tmp_path / "run")
-    code, output, errors = command("run", "a.safetensors", main=cli.convert_main)
-    assert (code, errors) == (0, "")
-    assert output == "a.safetensors: 15 hidden units, from run\n"
+    made = "a.safetensors: 15 hidden units, from run\n"
+    assert command("convert", "run", "a.safetensors") == (0, made, "")
     assert (tmp_path / "a.safetensors").is_file()
 
 
 def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
-    small = ("--recipe", "smoke", "--batch-size", "1", "--hidden-size", "2", "--out", "run")
+    small = (
+        "curriculum",
+        "--recipe",
+        "smoke",
+        "--batch-size",
+        "1",
+        "--hidden-size",
+        "2",
+        "--out",
+        "run",
+    )
     assert command(*small)[0] == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for changes, complaint in (
@@ -161,15 +135,15 @@ def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
 def test_a_user_without_a_home_has_no_cache_and_no_traceback(command, monkeypatch):
     monkeypatch.setattr("pathlib.Path.home", Mock(side_effect=RuntimeError("no home")))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    code, output, errors = command("--list-recipes")
-    assert (code or 0, errors) == (0, "") and "tuned" in output
+    code, output, errors = command("curriculum", "--list-recipes")
+    assert (code, errors) == (0, "") and "tuned" in output
 
 
 def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command, tmp_path):
     for name in ("one", "two"):
         save_model(SineLSTM(3), tmp_path / name)
     arguments = ("one", tmp_path / "two" / "checkpoints" / "0", "--horizon", "400")
-    code, output, errors = command("evaluate", *arguments, main=cli.main)
+    code, output, errors = command("evaluate", *arguments)
     assert (code, errors) == (0, "")
     assert len(re.findall(r"^(?:one|two-0|zero|last value|sine fit) ", output, re.MULTILINE)) == 20
     for folder in ("one/evaluation", "two/evaluation-0"):
@@ -193,7 +167,7 @@ def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command,
 )
 def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, complaint):
     (tmp_path / "file").write_text("")
-    code, output, errors = command(*arguments, main=cli.evaluate_main)
+    code, output, errors = command("evaluate", *arguments)
     assert (code, output) == (2, "")
     assert errors.startswith("error: ") and complaint in errors
     assert errors.count("\n") == 1
@@ -221,11 +195,11 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
 )
 def test_exit_codes_tell_why_a_run_ended(command, monkeypatch, error, expected):
     monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=error))
-    assert command("--recipe", "smoke") == expected
+    assert command("curriculum", "--recipe", "smoke") == expected
 
 
 def test_sizes_beyond_all_memory_end_with_one_line_and_block_no_folder(command, tmp_path):
-    wanted = ("--recipe", "smoke", "--hidden-size", "1", "--out", "run")
+    wanted = ("curriculum", "--recipe", "smoke", "--hidden-size", "1", "--out", "run")
     code, _, errors = command(*wanted, "--batch-size", 2**31 - 1)
     assert (code, errors) == (2, NO_MEMORY)
     assert command(*wanted, "--batch-size", "1")[0] == 0
@@ -234,7 +208,7 @@ def test_sizes_beyond_all_memory_end_with_one_line_and_block_no_folder(command, 
 def test_other_errors_of_jax_are_not_hidden(command, monkeypatch):
     monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=JaxRuntimeError("INTERNAL")))
     with pytest.raises(JaxRuntimeError):
-        command("--recipe", "smoke")
+        command("curriculum", "--recipe", "smoke")
 
 
 def test_what_the_package_logs_is_one_line_each(command, monkeypatch):
@@ -243,17 +217,22 @@ def test_what_the_package_logs_is_one_line_each(command, monkeypatch):
         raise InputError("no umbrella")
 
     monkeypatch.setattr(commands.curriculum, "run", warned)
-    assert command("--recipe", "smoke") == (2, "", "warning: it rains\nerror: no umbrella\n")
+    assert command("curriculum", "--recipe", "smoke") == (
+        2,
+        "",
+        "warning: it rains\nerror: no umbrella\n",
+    )
 
 
 def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
     code = (
-        "from sinlstm_jax import cli, processes; processes.JOIN_TIMEOUT = 1; cli.curriculum_main()"
+        "from sinlstm_jax.commands.main import main; from sinlstm_jax.runs import processes; "
+        "processes.JOIN_TIMEOUT = 1; main()"
     )
+    options = ["--coordinator", "127.0.0.1:1", "--processes", "2", "--process-index", "1"]
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, "--coordinator", "127.0.0.1:1", "--processes",
-         "2", "--process-index", "1", "--out", tmp_path / "run"],
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-W", "error", "-c", code, "curriculum", *options, "--out", "run"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: --coordinator is '127.0.0.1:1', where 2 processes did")
@@ -262,10 +241,6 @@ def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
 
 
 def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(commands.curriculum, "run", interrupted)
-    code, _, errors = command("--recipe", "smoke")
-    assert code == 130
-    assert errors == "interrupted: the same command goes on, or begins anew\n"
+    monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=KeyboardInterrupt))
+    said = "interrupted: the same command goes on, or begins anew\n"
+    assert command("curriculum", "--recipe", "smoke") == (130, "", said)

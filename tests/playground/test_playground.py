@@ -13,7 +13,9 @@ from playground_reference import float64_rollout
 from sinlstm_jax import (
     NO_INPUT,
     InputError,
+    Recipe,
     SineLSTM,
+    Stage,
     held_out_waves,
     load_pretrained,
     rollout,
@@ -22,6 +24,7 @@ from sinlstm_jax import (
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.model import split_model
 from sinlstm_jax.playground import page, pretrained_data, run_data, write_page
+from sinlstm_jax.runs.record import RunRecord
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "playground.html"
@@ -40,9 +43,15 @@ def a_run(folder, stages=((10, 200), (20, 300)), **changes):
         checkpoint = folder / f"saved-{step}" / "checkpoints" / "0"
         shutil.copytree(checkpoint, folder / "checkpoints" / str(step))
         shutil.rmtree(folder / f"saved-{step}")
-    figures = [{"horizon": h, "checkpoint": f"checkpoints/{step}"} for h, step in stages]
-    description = {"recipe": "mine", "seeds": [7, 8], "past": 30, "figures": figures} | changes
-    (folder / "run.json").write_text(json.dumps(description))
+    recipe = Recipe("mine", "for tests", (Stage(10, 200),), 10, past=30)
+    record = RunRecord.new(recipe, [7, 8], device="cpu", implementation="scan").to_json()
+    rest = {"iterations": 200, "seconds": 1.0, "implementation": "scan", "averaged_over": 10}
+    rest["replicates"] = []
+    figures = [
+        rest | {"stage": i, "horizon": horizon, "checkpoint": f"checkpoints/{step}"}
+        for i, (horizon, step) in enumerate(stages, 1)
+    ]
+    (folder / "run.json").write_text(json.dumps(record | {"figures": figures} | changes))
     return models
 
 
@@ -96,7 +105,7 @@ def test_what_is_no_run_is_named(tmp_path):
         run_data(tmp_path / "gone")
     for name, figures in (("old", [{"horizon": 10}]), ("odd", [1])):
         a_run(tmp_path / name, figures=figures)
-        with pytest.raises(InputError, match=f"{name} is of an older version of this package"):
+        with pytest.raises(InputError, match=f"{name} is of another version of this package"):
             run_data(tmp_path / name)
     model = SineLSTM(2)
     model.output.bias[...] = jnp.array([np.inf])
@@ -154,8 +163,7 @@ def test_float32_and_float64_differ_as_little_as_the_page_says():
 def test_a_page_goes_into_its_runs_folder(tmp_path, monkeypatch, capsys, run, page):
     monkeypatch.chdir(tmp_path)
     a_run(tmp_path / "run")
-    monkeypatch.setattr("sys.argv", ["playground.py", run])
-    cli.playground_main()
+    cli.main(["playground", run])
     assert re.search(r"playground\S*\.html: \d stages?, \d+ KiB; open it", capsys.readouterr().out)
     assert (tmp_path / page).is_file()
 

@@ -167,11 +167,11 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
     monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: recipe)
     arguments = ["--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
     arguments += ["--seed", 7, "--replicates", replicates]
-    monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["sinlstm", "curriculum", *map(str, arguments)])
     kept = None
     for _ in range(2):  # the same command goes on from there, and ends there again
         with pytest.raises(SystemExit) as exit:
-            cli.curriculum_main()
+            cli.main()
         assert exit.value.code == 3
         error = capsys.readouterr().err
         assert re.fullmatch(

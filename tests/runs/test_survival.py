@@ -262,9 +262,11 @@ def test_a_full_disk_ends_the_command_with_one_line(
         commands.curriculum, "Interruption", lambda: Looks(12, lambda: fill(small_disk, 25))
     )
     arguments = ["--seed", 7, "--checkpoint-every", 5, "--hidden-size", 4, "--batch-size", 2]
-    monkeypatch.setattr(sys, "argv", ["curriculum.py", *map(str, arguments), "--out", str(out)])
+    monkeypatch.setattr(
+        sys, "argv", ["sinlstm", "curriculum", *map(str, arguments), "--out", str(out)]
+    )
     with pytest.raises(SystemExit) as exit:
-        cli.curriculum_main()
+        cli.main()
     assert exit.value.code == 4
     errors = capsys.readouterr().err
     assert errors.startswith("error: ") and f"{out}" in errors
@@ -318,11 +320,13 @@ def test_a_read_only_disk_is_named(small_disk):
 
 
 def test_a_second_run_is_refused_by_the_command(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["curriculum.py", "--recipe", "smoke", "--out", str(tmp_path)])
+    monkeypatch.setattr(
+        sys, "argv", ["sinlstm", "curriculum", "--recipe", "smoke", "--out", str(tmp_path)]
+    )
     with open_run(tmp_path, TINY, [7], device="cpu", implementation="scan"):
         before = contents(tmp_path)
         with pytest.raises(SystemExit) as exit:
-            cli.curriculum_main()
+            cli.main()
         assert contents(tmp_path) == before
     assert exit.value.code == 2
     assert capsys.readouterr().err == (
