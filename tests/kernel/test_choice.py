@@ -6,14 +6,13 @@ import jax
 import pytest
 
 from sinlstm_jax import InputError, SineLSTM
-from sinlstm_jax.kernel import choice as implementation
-from sinlstm_jax.kernel import library
+from sinlstm_jax.kernel import layer, library
 from sinlstm_jax.kernel.choice import IMPLEMENTATIONS, choose_implementation
 
 
 @pytest.fixture
 def said(caplog):
-    implementation._say_once.cache_clear()
+    layer.say_once.cache_clear()
     caplog.set_level(logging.INFO, "sinlstm_jax")
     return lambda: caplog.messages
 
