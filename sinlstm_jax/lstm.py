@@ -29,7 +29,7 @@ class LSTMWeights(NamedTuple):
 
     input_kernel: Float[Array, "inputs 4*hidden"]
     hidden_kernel: Float[Array, "hidden 4*hidden"]
-    bias: Float[Array, "4*hidden"]  # PyTorch's two biases added up
+    bias: Float[Array, " 4*hidden"]  # PyTorch's two biases added up
 
 
 def lstm_step(

@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
@@ -113,10 +114,13 @@ class SineLSTM(nnx.Module):
         carry, hidden = self.cell(carry, inputs)
         return carry, self.output(hidden)
 
-    def __call__(self, inputs: Float[Array, "time batch 1"]) -> Float[Array, "time batch 1"]:
+    def __call__(
+        self, inputs: Float[Array | np.ndarray, "time batch 1"]
+    ) -> Float[Array, "time batch 1"]:
         """Predict a whole window at once."""
         layer = fused_lstm if self.implementation == "fused" else lstm_scan
-        _, hidden = layer(self.cell.weights, self.initial_carry(inputs.shape[1]), inputs)
+        carry = self.initial_carry(inputs.shape[1])
+        _, hidden = layer(self.cell.weights, carry, jnp.asarray(inputs))
         return self.output(hidden)
 
     def predict(

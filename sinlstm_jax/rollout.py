@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.core import Tracer
+from jaxtyping import Array, Float
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
@@ -15,7 +16,7 @@ from .model import LSTMCell, SineLSTM, checked_model, split_model
 from .signals import NO_INPUT
 
 
-def rollout(model: SineLSTM, history, horizon: int) -> jax.Array:
+def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 1"]:
     """Predict every step of a history and `horizon` steps beyond it.
 
     Args:
@@ -36,7 +37,7 @@ def rollout(model: SineLSTM, history, horizon: int) -> jax.Array:
     return _rollout(*nnx.split(checked_model(model)), _as_inputs(model, history), horizon)
 
 
-def observe(model: SineLSTM, history) -> tuple[LSTMCarry, jax.Array]:
+def observe(model: SineLSTM, history) -> tuple[LSTMCarry, Float[Array, "past batch 1"]]:
     """Read a history: (carry after its last step, predictions `[past, batch, 1]`).
 
     Takes and raises what `rollout` does.
@@ -44,7 +45,9 @@ def observe(model: SineLSTM, history) -> tuple[LSTMCarry, jax.Array]:
     return _observe(*nnx.split(checked_model(model)), _as_inputs(model, history))
 
 
-def forecast(model: SineLSTM, carry: LSTMCarry, steps: int) -> tuple[LSTMCarry, jax.Array]:
+def forecast(
+    model: SineLSTM, carry: LSTMCarry, steps: int
+) -> tuple[LSTMCarry, Float[Array, "{steps} batch 1"]]:
     """Go on from a carry without input: (carry after `steps`, predictions `[steps, batch, 1]`).
 
     Threading the carry loses nothing: `forecast(n)` and then `forecast(m)` from its carry gives
@@ -64,7 +67,7 @@ def stepper(model: SineLSTM) -> Callable[[LSTMCarry, jax.Array], tuple[LSTMCarry
     where there is nothing to observe, in the model's dtype, and returns the next carry and the
     predictions `[batch, 1]`. It checks nothing and is compiled once for each batch size.
     """
-    structure, *arrays = split_model(model)
+    structure, *arrays = split_model(checked_model(model))
     return partial(_compiled_step(structure), arrays)
 
 
@@ -79,7 +82,7 @@ def _compiled_step(structure):
 
 
 @partial(jax.jit, static_argnums=0)
-def _observe(structure, state, inputs):
+def _observe(structure, state, inputs: Float[Array, "past batch 1"]):
     model = nnx.merge(structure, state)
     return model.predict(model.initial_carry(inputs.shape[1]), inputs, inputs.shape[0])
 
@@ -92,7 +95,7 @@ def _forecast(structure, state, carry, steps):
 
 
 @partial(jax.jit, static_argnums=(0, 3))
-def _rollout(structure, state, inputs, horizon):
+def _rollout(structure, state, inputs: Float[Array, "past batch 1"], horizon):
     carry, observed = _observe(structure, state, inputs)
     _, forecasted = _forecast(structure, state, carry, horizon)
     return jnp.concatenate([observed, forecasted])
@@ -127,7 +130,7 @@ def _as_carry_of_another_cell(model: SineLSTM, carry):
     return carry
 
 
-def _as_inputs(model: SineLSTM, history) -> jax.Array:
+def _as_inputs(model: SineLSTM, history) -> Float[Array, "past batch 1"]:
     """Return a history as `[past, batch, 1]` in the model's dtype, or raise InputError."""
     dtype = model.output.kernel[...].dtype
     given = history

@@ -1,4 +1,4 @@
-"""Strictness for every test, annotations of arrays included, and a counter of compilations."""
+"""Strictness for every test, and a counter of compilations."""
 
 import os
 import shutil
@@ -7,11 +7,8 @@ import subprocess
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import jax
-import jaxtyping
 import pytest
 from hypothesis import HealthCheck, settings
-
-jaxtyping.install_import_hook("sinlstm_jax", "array_annotations.check")
 
 from sinlstm_jax.kernel import NativeUnavailable, load
 

@@ -382,8 +382,3 @@ def test_chunks_are_as_long_as_asked_for_and_change_no_number():
     expected_ends, expected = train()
     assert expected_ends == (10, 20, 25)
     np.testing.assert_array_equal(losses[-1], expected[-1])
-
-
-def test_a_changing_learning_rate_asks_for_the_iterations():
-    with pytest.raises(InputError, match="iterations is None"):
-        adam(0.01, 0.02, warmup=5)

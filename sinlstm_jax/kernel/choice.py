@@ -1,12 +1,10 @@
 """Which code computes the LSTM: the plain scan, or the fused kernel where it can."""
 
-import functools
-import logging
-
 import jax
 
 from ..errors import InputError, shown
-from . import MAX_HIDDEN_SIZE, NativeUnavailable, load
+from .layer import say_once
+from .library import MAX_HIDDEN_SIZE, NativeUnavailable, load
 
 IMPLEMENTATIONS = ("auto", "scan", "fused")
 
@@ -33,7 +31,7 @@ def choose_implementation(wanted: str, hidden_size: int) -> str:
             f"implementation is 'fused', but {obstacle}: give 'scan' (--implementation scan)"
         )
     if default_platform() == "cpu":
-        _say_once(obstacle)
+        say_once("computing with the plain scan", obstacle)
     return "scan"
 
 
@@ -56,8 +54,3 @@ def default_platform() -> str:
     if device is None:
         return jax.default_backend()
     return device if isinstance(device, str) else device.platform
-
-
-@functools.cache
-def _say_once(obstacle: str) -> None:
-    logging.getLogger("sinlstm_jax").warning("computing with the plain scan: %s", obstacle)

@@ -7,30 +7,27 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
+from jaxtyping import Array, Float
 
-from ..errors import InputError
 from ..lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
 from .library import MAX_HIDDEN_SIZE, NativeUnavailable, load
 
 SAVED = 6  # SAVED and PADDING in lstm.cc: what a step keeps for backward, per padded unit
 PADDING = 16
+REPLACED = "the plain scan replaces the kernel"
 
 
 def fused_lstm(
-    weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array
-) -> tuple[LSTMCarry, jax.Array]:
+    weights: LSTMWeights, carry: LSTMCarry, inputs: Float[Array, "time batch inputs"]
+) -> tuple[LSTMCarry, Float[Array, "time batch hidden"]]:
     """Compute `lstm_scan` in one call of the kernel: what it takes, what it returns.
 
     Where the kernel cannot (no compiler, other dtypes or devices, over MAX_HIDDEN_SIZE units or
     inputs, in an export) it is the scan itself, and a log line says so once. Under `jax.vmap` the
     replicates are spread over the cores. A series' numbers do not depend, to the bit, on what
     else is in its batch. Reverse mode only, and once: the kernel knows no forward mode.
-
-    Raises:
-      InputError: the shapes do not fit together.
     """
     weights, carry, inputs = _alike((weights, carry, inputs))
-    _check_shapes(weights, carry, inputs)
     operands = (inputs, *weights, *carry)
     if not _fits(operands):
         return lstm_scan(weights, carry, inputs)
@@ -40,27 +37,19 @@ def fused_lstm(
 
 def fused_predict(
     weights: LSTMWeights,
-    kernel: jax.Array,
-    bias: jax.Array,
+    kernel: Float[Array, "hidden 1"],
+    bias: Float[Array, "1"],
     carry: LSTMCarry,
-    inputs: jax.Array,
+    inputs: Float[Array, "time batch inputs"],
     steps: int,
-) -> tuple[LSTMCarry, jax.Array]:
+) -> tuple[LSTMCarry, Float[Array, "{steps} batch 1"]]:
     """Read a window and apply the linear layer at every step, in constant memory beyond the output.
 
-    Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated; kernel
-    `[hidden, 1]`, bias `[1]`, predictions `[steps, batch, 1]`. Where the kernel cannot, it is the
-    scan, as in `fused_lstm`, which is also what computes it where it is differentiated.
-
-    Raises:
-      InputError: the shapes do not fit together.
+    Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated. Where the kernel
+    cannot, it is the scan, as in `fused_lstm`, which is also what computes it where it is
+    differentiated.
     """
     weights, kernel, bias, carry, inputs = _alike((weights, kernel, bias, carry, inputs))
-    _check_shapes(weights, carry, inputs)
-    if inputs.shape[0] not in (1, steps):
-        raise InputError(f"inputs have {inputs.shape[0]} steps: give {steps}, or 1 to be repeated")
-    _check_shape("kernel", kernel, (*weights.hidden_kernel.shape[:1], 1))
-    _check_shape("bias of the readout", bias, (1,))
     operands = (inputs, *weights, kernel[:, 0], bias[0], *carry)
     if _fits(operands):
         predictions, *last = _predict(steps, *operands)  # pyright: ignore  (custom_vjp: object)
@@ -86,41 +75,24 @@ def _alike(tree):
     return structure.unflatten(arrays)
 
 
-def _check_shapes(weights: LSTMWeights, carry: LSTMCarry, inputs: jax.Array) -> None:
-    """Raise InputError unless all is as lstm.py says."""
-    if inputs.ndim != 3:
-        raise InputError(f"inputs have shape {inputs.shape}: give [time, batch, inputs]")
-    _, batch, size = inputs.shape
-    (units,) = weights.hidden_kernel.shape[:1] or (1,)
-    shapes = ((size, 4 * units), (units, 4 * units), (4 * units,))
-    for name, shape in zip(LSTMWeights._fields, shapes, strict=True):
-        _check_shape(name, getattr(weights, name), shape)
-    for name in LSTMCarry._fields:
-        _check_shape(f"{name} of the carry", getattr(carry, name), (batch, units))
-
-
-def _check_shape(name: str, array: jax.Array, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise InputError(f"{name} has shape {array.shape}: give {shape}, as the others ask for")
-
-
 def _fits(operands) -> bool:
     """Tell whether the kernel knows these dtypes and sizes; if not, say so once."""
     inputs, _, hidden_kernel, *_ = operands
     dtypes = {x.dtype for x in operands}
     size = max(hidden_kernel.shape[0], inputs.shape[-1])
     if dtypes != {jnp.dtype(jnp.float32)}:
-        _say_once(f"it computes in float32, not {' and '.join(sorted(map(str, dtypes)))}")
+        say_once(REPLACED, f"it computes in float32, not {' and '.join(sorted(map(str, dtypes)))}")
     elif size > MAX_HIDDEN_SIZE:
-        _say_once(f"it takes at most {MAX_HIDDEN_SIZE} units and inputs, not {size}")
+        say_once(REPLACED, f"it takes at most {MAX_HIDDEN_SIZE} units and inputs, not {size}")
     else:
         return inputs.size > 0
     return False
 
 
 @functools.cache
-def _say_once(reason: str) -> None:
-    logging.getLogger("sinlstm_jax").warning("the plain scan replaces the kernel: %s", reason)
+def say_once(what: str, reason: str) -> None:
+    """Log a warning, the first time only."""
+    logging.getLogger("sinlstm_jax").warning("%s: %s", what, reason)
 
 
 # What differentiation sees: arrays without a replicate axis, in the order of the kernel's.
@@ -267,15 +239,15 @@ def _primitive(name: str, shapes, by_scan) -> Primitive:
     def lower(context, *operands, **parameters):
         module = context.module_context
         if module.lowering_parameters.for_export:
-            _say_once("an export must run without it")
+            say_once(REPLACED, "an export must run without it")
         elif tuple(module.platforms) != ("cpu",):
-            _say_once(f"it is for cpu, not {' and '.join(module.platforms)}")
+            say_once(REPLACED, f"it is for cpu, not {' and '.join(module.platforms)}")
         else:
             try:
                 load()
                 return kernel(context, *operands)
             except NativeUnavailable as error:
-                _say_once(str(error))
+                say_once(REPLACED, str(error))
         return scan(context, *operands, **parameters)
 
     mlir.register_lowering(primitive, lower)

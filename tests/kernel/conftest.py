@@ -10,7 +10,6 @@ from sinlstm_jax.kernel import choice, layer
 @pytest.fixture
 def said(caplog):
     """What is said in the log in this test, as if nothing had been said before."""
-    choice._say_once.cache_clear()
-    layer._say_once.cache_clear()
+    layer.say_once.cache_clear()
     caplog.set_level(logging.INFO, "sinlstm_jax")
     return lambda: caplog.messages

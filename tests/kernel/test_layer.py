@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lstm_cases import assert_close, assert_same_bits, part, readout_of, results_of
 
-from sinlstm_jax import InputError
 from sinlstm_jax.kernel import fused_lstm, fused_predict, layer, library
 from sinlstm_jax.lstm import lstm_scan, readout
 
@@ -291,44 +290,6 @@ def test_no_memory_is_touched_that_is_not_the_kernels(flags, tmp_path):
 
 
 # What the kernel cannot.
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"inputs": (5, 3)}, r"inputs have shape \(5, 3\): give \[time, batch, inputs\]"),
-        ({"inputs": (5, 4, 2)}, r"hidden of the carry has shape \(3, 7\): give \(4, 7\)"),
-        ({"inputs": (5, 3, 3)}, r"input_kernel has shape \(2, 28\): give \(3, 28\)"),
-        ({"input_kernel": (2, 24)}, r"input_kernel has shape \(2, 24\): give \(2, 28\)"),
-        ({"hidden_kernel": (6, 28)}, r"input_kernel has shape \(2, 28\): give \(2, 24\)"),
-        ({"hidden_kernel": (7, 29)}, r"hidden_kernel has shape \(7, 29\): give \(7, 28\)"),
-        ({"hidden_kernel": ()}, r"input_kernel has shape \(2, 28\): give \(2, 4\)"),
-        ({"bias": (1,)}, r"bias has shape \(1,\): give \(28,\)"),
-        ({"hidden": (3, 8)}, r"hidden of the carry has shape \(3, 8\): give \(3, 7\)"),
-        ({"cell": (7,)}, r"cell of the carry has shape \(7,\): give \(3, 7\)"),
-    ],
-)
-def test_shapes_that_do_not_fit_are_named(change, complaint):
-    changed = {name: np.zeros(shape) for name, shape in change.items()}
-    weights, carry, inputs = lstm_cases.replaced(lstm_cases.draw(0, 7, 2, 3, 5), **changed)
-    with pytest.raises(InputError, match=f"^{complaint}"):
-        fused_lstm(weights, carry, inputs)
-    with pytest.raises(InputError, match=f"^{complaint}"):
-        fused_predict(weights, jnp.zeros((7, 1)), jnp.zeros(1), carry, inputs, 5)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "bias", "steps", "complaint"),
-    [
-        ((7, 2), (1,), 5, r"kernel has shape \(7, 2\): give \(7, 1\)"),
-        ((7, 1), (2,), 5, r"bias of the readout has shape \(2,\): give \(1,\)"),
-        ((7, 1), (1,), 6, "inputs have 5 steps: give 6, or 1 to be repeated"),
-    ],
-)
-def test_readouts_that_do_not_fit_are_named(kernel, bias, steps, complaint):
-    weights, carry, inputs = lstm_cases.draw(0, 7, 2, 3, 5)
-    with pytest.raises(InputError, match=f"^{complaint}"):
-        fused_predict(weights, jnp.zeros(kernel), jnp.zeros(bias), carry, inputs, steps)
 
 
 HANDLERS = ("sinlstm_forward", "sinlstm_predict", "sinlstm_backward")

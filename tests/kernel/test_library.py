@@ -65,7 +65,7 @@ def fresh(monkeypatch):
 
 @pytest.fixture
 def said(caplog):
-    layer._say_once.cache_clear()
+    layer.say_once.cache_clear()
     caplog.set_level(logging.INFO, "sinlstm_jax")
     return lambda: caplog.messages
 
