@@ -11,8 +11,6 @@ from pathlib import Path
 
 import tyro
 
-ROOT = Path(__file__).parents[2]
-
 
 @dataclass(frozen=True)
 class Options:
@@ -38,12 +36,12 @@ def main(options: Options) -> None:
         refuse(f"--json is {options.json}: give a file in a folder that exists")
     pinned = pin(options.cores)
     # Only now: JAX, PyTorch and NumPy count the cores as they are imported.
-    from .figures import collect, publish, write_json
+    from ..pages import ROOT, write_json
+    from .figures import collect, publish
     from .plan import QUICK, WHOLE
 
-    figures = collect(
-        QUICK if options.quick else WHOLE, full=options.full, cores=options.cores, pinned=pinned
-    )
+    plan = QUICK if options.quick else WHOLE
+    figures = collect(plan, full=options.full, cores=options.cores, pinned=pinned)
     if options.json is not None:
         write_json(options.json, figures)
     elif not options.quick:

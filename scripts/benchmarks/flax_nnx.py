@@ -1,15 +1,15 @@
 """Flax's own `nnx.RNN` in the idiomatic `nnx.jit` loop, as a side of the benchmark."""
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
 
-from .batches import NO_INPUT, draw_values
+from .loops import NO_INPUT, PREDICTIONS, draw_values, in_calls, step_by_step
 from .sides import Setting
 from .timing import Work
-
-PREDICTIONS = 2_000_000  # of a rollout, in one call at most: 8 MB
 
 
 class Network(nnx.Module):
@@ -70,30 +70,17 @@ class Side:
         return Work(run)
 
     def rollout(self, batch_size: int, steps: int) -> Work:
-        """Forecast steps without input, in calls of PREDICTIONS at most, through the carry."""
+        """Forecast steps without input."""
         model = Network()
-        carry = model.carry(batch_size)
         unit = min(steps, max(PREDICTIONS // batch_size, 1))
         inputs = jnp.full((unit, batch_size, 1), NO_INPUT, jnp.float32)
 
-        def run(units):
-            nonlocal carry
-            for _ in range(units):
-                carry, predictions = forecast(model, carry, inputs)
-                np.asarray(predictions)
+        def next_steps(carry, _):
+            return forecast(model, carry, inputs)
 
-        return Work(run, unit, -(-steps // unit))
+        return in_calls(next_steps, model.carry(batch_size), batch_size, steps)
 
     def streaming(self) -> Work:
         """Steps that take a number and give one."""
         model = Network()
-        carry = model.carry(1)
-
-        def run(steps):
-            nonlocal carry
-            for _ in range(steps):
-                inputs = np.full((1, 1), NO_INPUT, np.float32)
-                carry, prediction = step(model, carry, inputs)
-                np.asarray(prediction)[0, 0]
-
-        return Work(run)
+        return step_by_step(partial(step, model), model.carry(1))

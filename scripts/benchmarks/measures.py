@@ -25,15 +25,9 @@ def measure(plan: Plan, sides: dict, say) -> dict:
 
 def stage_settings(recipe) -> list[Setting]:
     """Return the sizes of a recipe's stages."""
+    sizes = (recipe.hidden_size, recipe.batch_size, recipe.past)
     return [
-        Setting(
-            recipe.past + stage.horizon,
-            recipe.hidden_size,
-            recipe.batch_size,
-            recipe.past,
-            stage.learning_rate,
-            stage.epsilon,
-        )
+        Setting(recipe.past + stage.horizon, *sizes, stage.learning_rate, stage.epsilon)
         for stage in recipe.stages
     ]
 
@@ -44,14 +38,14 @@ def training_iteration(plan: Plan, sides: dict, setting: Setting, say) -> dict:
     parts = sides[ours].parts(setting)
     works = {name: side.training(setting) for name, side in sides.items()}
     timings = alternate(works | parts, plan.seconds, plan.repeats)
-    seconds = {name: timing.seconds for name, timing in timings.items()}
-    together = [sum(times) for times in zip(*(seconds[part] for part in parts), strict=True)]
+    whole, parts = ({name: timings[name] for name in names} for names in (sides, parts))
+    together = [sum(times) for times in zip(*(p.seconds for p in parts.values()), strict=True)]
     result = {
-        "seconds": spreads({name: timings[name] for name in sides}),
-        **_beside_pytorch({name: timings[name] for name in sides}),
-        "parts": spreads({part: timings[part] for part in parts}),
+        "seconds": spreads(whole),
+        **_beside_pytorch(whole),
+        "parts": spreads(parts),
         "parts_together": spread(together),
-        "ratio_to_parts": ratio(seconds[ours], together),
+        "ratio_to_parts": ratio(whole[ours].seconds, together),
     }
     say(f"training iteration, window {setting.window}", result)
     return result
@@ -70,8 +64,7 @@ def rollout(plan: Plan, sides: dict, batch_size: int, steps: int, say) -> dict:
         **_beside_pytorch(timings),
     }
     if "fused" in timings:
-        seconds = {name: timing.seconds for name, timing in timings.items()}
-        result["ratio_to_scan"] = ratio(seconds["scan"], seconds["fused"])
+        result["ratio_to_scan"] = ratio(timings["scan"].seconds, timings["fused"].seconds)
     say(f"rollout step, batch {batch_size}, {steps} steps", result)
     return result
 
@@ -100,23 +93,25 @@ def replicates(plan: Plan, sides: dict, say) -> dict:
 
 def cost(plan: Plan, sides: dict, say) -> dict:
     """Return times of an iteration against its sizes, around the recipe's first setting."""
-    first = stage_settings(plan.recipe)[0]
-    windows = {setting.window for setting in stage_settings(plan.recipe)} | {*plan.windows}
+    settings = stage_settings(plan.recipe)
+    windows = {setting.window for setting in settings} | {*plan.windows}
+
+    def measured(size: str, value: int) -> dict:
+        setting = settings[0]._replace(**{size: value})
+        works = {name: side.training(setting) for name, side in sides.items()}
+        seconds = spreads(alternate(works, plan.seconds, plan.repeats))
+        say(f"training iteration, {size} {value}", {"seconds": seconds})
+        return seconds
+
     values = {
         "window": sorted(windows) if plan.windows else (),
         "hidden_size": plan.hidden_sizes,
         "batch_size": plan.batch_sizes,
     }
-    result = {}
-    for size, points in values.items():
-        result[size] = {}
-        for value in points:
-            setting = first._replace(**{size: value})
-            works = {name: side.training(setting) for name, side in sides.items()}
-            seconds = spreads(alternate(works, plan.seconds, plan.repeats))
-            result[size][str(value)] = seconds
-            say(f"training iteration, {size} {value}", {"seconds": seconds})
-    return result
+    return {
+        size: {str(value): measured(size, value) for value in points}
+        for size, points in values.items()
+    }
 
 
 def compilation(plan: Plan, sides: dict, say) -> dict:
@@ -141,8 +136,7 @@ def _beside_pytorch(timings: dict) -> dict:
     """Return how many times faster than PyTorch the sides are; null without PyTorch."""
     if "PyTorch" not in timings:
         return {"ratio_to_pytorch": None, "ratios_to_pytorch": {}}
-    theirs = timings["PyTorch"].seconds
-    ratios = {
-        name: ratio(theirs, timing.seconds) for name, timing in timings.items() if name != "PyTorch"
-    }
+    others = {name: timing.seconds for name, timing in timings.items()}
+    theirs = others.pop("PyTorch")
+    ratios = {name: ratio(theirs, seconds) for name, seconds in others.items()}
     return {"ratio_to_pytorch": ratios[ours_of(timings)].median, "ratios_to_pytorch": ratios}

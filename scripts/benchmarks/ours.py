@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from sinlstm_jax import NO_INPUT, SineLSTM, adam, draw_waves, forecast, init_state, train_chunk
+from sinlstm_jax import SineLSTM, adam, draw_waves, forecast, init_state, train_chunk
 from sinlstm_jax.kernel import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
@@ -16,12 +16,12 @@ from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
 from sinlstm_jax.training import AHEAD, Program, draw_ahead, train_on_waves
 
+from .loops import in_calls, step_by_step
 from .sides import Setting
 from .timing import Work
 
 LOOK_EVERY = 100  # iterations; a run looks at least at its display_every, or every second
 LOSSES = 20_000  # length of the loss history, as in the longest stage
-PREDICTIONS = 2_000_000  # of a rollout, in one call at most: 8 MB
 
 
 class Side:
@@ -39,16 +39,7 @@ class Side:
     def training(self, setting: Setting) -> Work:
         """Iterations, each with its batch and Adam."""
         state, fixed = self._start(setting)
-        key = jax.random.key(0)
-
-        def run(iterations):
-            nonlocal state
-            state = state._replace(iteration=jnp.zeros((), jnp.int32))
-            for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
-                state = train_chunk(state, key, end, **fixed)
-                np.asarray(state.losses)
-
-        return Work(run)
+        return Work(_trainer(state, jax.random.key(0), fixed))
 
     def compilation(self, setting: Setting) -> Work:
         """Trace and compile a stage's training."""
@@ -64,32 +55,15 @@ class Side:
         return Work(run, cold=True)
 
     def rollout(self, batch_size: int, steps: int) -> Work:
-        """Forecast steps without input, in calls of PREDICTIONS at most, through the carry."""
+        """Forecast steps without input."""
         model = self._model()
         carry = model.initial_carry(batch_size)
-        unit = min(steps, max(PREDICTIONS // batch_size, 1))
-
-        def run(units):
-            nonlocal carry
-            for _ in range(units):
-                carry, predictions = forecast(model, carry, unit)
-                np.asarray(predictions)
-
-        return Work(run, unit, -(-steps // unit))
+        return in_calls(partial(forecast, model), carry, batch_size, steps)
 
     def streaming(self) -> Work:
         """Steps that take a number and give one."""
         model = self._model()
-        step, carry = stepper(model), model.initial_carry(1)
-
-        def run(steps):
-            nonlocal carry
-            for _ in range(steps):
-                inputs = np.full((1, 1), NO_INPUT, np.float32)
-                carry, prediction = step(carry, inputs)
-                np.asarray(prediction)[0, 0]
-
-        return Work(run)
+        return step_by_step(stepper(model), model.initial_carry(1))
 
     def replicates(self, setting: Setting, count: int) -> Work:
         """Iterations of `count` replicates at once; a unit of work is one of all of them."""
@@ -98,15 +72,7 @@ class Side:
         states = [init_state(model, fixed["optimizer"], LOSSES) for model in models]
         states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
         keys = jax.random.split(jax.random.key(0), count)
-
-        def run(iterations):
-            nonlocal states
-            states = states._replace(iteration=jnp.zeros(count, jnp.int32))
-            for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
-                states = train_chunk(states, keys, end, **fixed)
-                np.asarray(states.losses)
-
-        return Work(run, count)
+        return Work(_trainer(states, keys, fixed), count)
 
     def parts(self, setting: Setting) -> dict[str, Work]:
         """What an iteration cannot do without, each on its own in a compiled loop."""
@@ -114,7 +80,8 @@ class Side:
         _, parameters, _ = split_model(model)
         optimizer = adam(setting.learning_rate, setting.epsilon)
         carry = model.initial_carry(setting.batch_size)
-        inputs, _ = _draw(setting, jax.random.key(0))
+        key, sizes = jax.random.key(0), (setting.past, setting.horizon)
+        inputs, _ = batch_of_waves(*draw_waves(key, setting.batch_size), *sizes)
 
         # Every iteration must depend on the one before: what does not is done once, by XLA.
         def layer(_, weights):
@@ -122,10 +89,10 @@ class Side:
             (gradient,) = pull_back((jax.tree.map(jnp.zeros_like, last), hidden))
             return jax.tree.map(lambda w, g: w - 1e-9 * g, weights, gradient)
 
-        waves = draw_ahead(jax.random.key(0), 0, batch_size=setting.batch_size)
+        waves = draw_ahead(key, 0, batch_size=setting.batch_size)
 
         def data(i, _):
-            return batch_of_waves(*(x[i % AHEAD] for x in waves), setting.past, setting.horizon)
+            return batch_of_waves(*(x[i % AHEAD] for x in waves), *sizes)
 
         def adam_alone(_, carried):
             parameters, state = carried
@@ -152,8 +119,17 @@ class Side:
         return init_state(model, optimizer, LOSSES), fixed
 
 
-def _draw(setting: Setting, key: jax.Array):
-    return batch_of_waves(*draw_waves(key, setting.batch_size), setting.past, setting.horizon)
+def _trainer(state, key: jax.Array, fixed: dict):
+    """Return what trains so many iterations from the start of a stage, with looks at the losses."""
+
+    def run(iterations):
+        nonlocal state
+        state = state._replace(iteration=jnp.zeros_like(state.iteration))
+        for end in [*range(LOOK_EVERY, iterations, LOOK_EVERY), iterations]:
+            state = train_chunk(state, key, end, **fixed)
+            np.asarray(state.losses)
+
+    return run
 
 
 def _loop(body, initial) -> Work:

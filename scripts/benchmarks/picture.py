@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+
+from sinlstm_jax.plots import save_figure
 
 STYLES = {  # colour, marker, line
     "fused": ("tab:red", "o", "-"),
@@ -22,22 +25,15 @@ def plot_cost(path: Path, figures: dict) -> None:
         "batch_size": ("batch (series)", figures["cost"]["batch_size"]),
         "replicates": ("replicates at once", figures["replicates"]["seconds"]),
     }
-    for axes, (name, (label, by_size)) in zip(
-        figure.subplots(2, 2).flat, panels.items(), strict=True
-    ):
+    grid = figure.subplots(2, 2).flat
+    for axes, (name, (label, by_size)) in zip(grid, panels.items(), strict=True):
         sizes = [int(size) for size in by_size]
         for side in next(iter(by_size.values()), {}):
-            times = [seconds[side] for seconds in by_size.values()]
             colour, marker, line = STYLES[side]
-            medians = [1e3 * t.median for t in times]
-            axes.plot(sizes, medians, line, marker=marker, color=colour, label=side)
-            axes.fill_between(
-                sizes,
-                [1e3 * t.lowest for t in times],
-                [1e3 * t.highest for t in times],
-                color=colour,
-                alpha=0.15,
-            )
+            times = [seconds[side] for seconds in by_size.values()]
+            low, middle, high = np.transpose([(t.lowest, t.median, t.highest) for t in times]) * 1e3
+            axes.plot(sizes, middle, line, marker=marker, color=colour, label=side)
+            axes.fill_between(sizes, low, high, color=colour, alpha=0.15)
         axes.set(xscale="log", yscale="log", xlabel=label)
         axes.set_xticks(sizes, map(str, sizes))
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -48,4 +44,4 @@ def plot_cost(path: Path, figures: dict) -> None:
         axes.grid(alpha=0.3)
         if sizes:
             axes.legend()
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

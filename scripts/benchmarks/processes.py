@@ -7,13 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
+from ..pages import ROOT
 from .measures import stage_settings
 from .plan import Plan
 from .timing import Work, alternate, spread, spreads
 
-ROOT = Path(__file__).parents[2]
 PROGRESS = re.compile(r"\s*step +\d+ +loss")  # begins a line of it
 
 

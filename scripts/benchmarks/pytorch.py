@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ..porting.torch_reference import TorchSineLSTM
-from .batches import NO_INPUT, draw_values
+from .loops import NO_INPUT, draw_values
 from .sides import Setting
 from .timing import Work
 

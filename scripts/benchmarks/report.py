@@ -1,6 +1,6 @@
 """What is told of the measurements in words: lines of progress, and the tables."""
 
-from ..publish.results import markdown
+from ..pages import listed, markdown
 from .timing import Spread
 
 
@@ -63,11 +63,11 @@ def summary(figures: dict) -> str:
 
 def _machine(figures: dict) -> str:
     machine = figures["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
     cores = f"{machine['cores']} core" + "s" * (machine["cores"] > 1)
     lines = [
         f"Measured on {machine['cpu']}, {cores} {'used, pinned' if machine['pinned'] else 'used'}"
-        f" ({machine['cores_there']} there), computing on {machine['device']}, with {versions}."
+        f" ({machine['cores_there']} there), computing on {machine['device']}, "
+        f"with {listed(figures['versions'])}."
     ]
     lines += [f"Left out: {name} ({reason})." for name, reason in figures["missing"].items()]
     return "\n".join(lines)
@@ -87,29 +87,18 @@ def _bars(rows: list[dict]) -> str:
 
 
 def _training(figures: dict, sides: list[str]) -> str:
-    rows = [
-        [
-            window,
-            *(_time(result["seconds"][side]) for side in sides),
-            *(_ratios(result, sides)),
-        ]
-        for window, result in figures["training_iteration"].items()
-    ]
-    return markdown(["window", *sides, *_ratio_header(sides)], rows)
+    windows = figures["training_iteration"].items()
+    rows = [[window, *_beside(result, sides)] for window, result in windows]
+    return markdown(["window", *_header(sides)], rows)
 
 
 def _parts(figures: dict) -> str:
     names = ["layer", "data", "Adam"]
-    rows = [
-        [
-            window,
-            *(_time(result["parts"][name]) for name in names),
-            _time(result["parts_together"]),
-            _time(result["seconds"][figures["ours"]]),
-            _ratio(result["ratio_to_parts"]),
-        ]
-        for window, result in figures["training_iteration"].items()
-    ]
+    rows = []
+    for window, result in figures["training_iteration"].items():
+        times = [*(result["parts"][name] for name in names), result["parts_together"]]
+        times.append(result["seconds"][figures["ours"]])
+        rows.append([window, *map(_time, times), _ratio(result["ratio_to_parts"])])
     return markdown(["window", *names, "together", "iteration", "iteration / together"], rows)
 
 
@@ -119,43 +108,25 @@ def _curriculum(figures: dict, sides: list[str]) -> str:
         [f"{side}, iterations alone, extrapolated", f"{extrapolated[side]:.1f}", "", ""]
         for side in sides
     ]
+    names = {"PyTorch": "PyTorch, run", "cold": "ours, run, cold caches"}
+    names["warm"] = "ours, run, warm caches"
     run = figures.get("whole_curriculum", {"seconds": {}})
-    for kind, name in (
-        ("PyTorch", "PyTorch, run"),
-        ("cold", "ours, run, cold caches"),
-        ("warm", "ours, run, warm caches"),
-    ):
-        if kind in run["seconds"]:
-            ratio = run["ratios_to_pytorch"].get(kind)
-            beside = figures["beside_training"][kind]
-            rows.append(
-                [
-                    name,
-                    f"{run['seconds'][kind]:.1f}",
-                    f"{beside:.1f}",
-                    f"{ratio:.2f}" if ratio else "",
-                ]
-            )
+    for kind in (kind for kind in names if kind in run["seconds"]):
+        ratio = run["ratios_to_pytorch"].get(kind)
+        seconds = [run["seconds"][kind], figures["beside_training"][kind]]
+        cells = [f"{value:.1f}" for value in seconds] + [f"{ratio:.2f}" if ratio else ""]
+        rows.append([names[kind], *cells])
     header = ["", "seconds", "of them beside iterations", "times faster than PyTorch"]
     return markdown(header, rows)
 
 
 def _rollout(figures: dict, sides: list[str]) -> str:
-    rows = []
-    for result in figures["rollout"]:
-        steps, cells = result["steps"], []
-        for side in sides:
-            measured = result["steps_measured"][side]
-            note = f", on {measured} steps" if measured < steps else ""
-            cells.append(_time(result["seconds"][side], note))
-        rows.append([str(result["batch_size"]), str(steps), *cells, *_ratios(result, sides)])
-    return markdown(["batch", "steps", *sides, *_ratio_header(sides)], rows)
+    rows = [[r["batch_size"], r["steps"], *_beside(r, sides)] for r in figures["rollout"]]
+    return markdown(["batch", "steps", *_header(sides)], rows)
 
 
 def _streaming(figures: dict, sides: list[str]) -> str:
-    result = figures["streaming_step"]
-    cells = [_time(result["seconds"][side]) for side in sides]
-    return markdown([*sides, *_ratio_header(sides)], [[*cells, *_ratios(result, sides)]])
+    return markdown(_header(sides), [_beside(figures["streaming_step"], sides)])
 
 
 def _replicates(figures: dict) -> str:
@@ -165,9 +136,8 @@ def _replicates(figures: dict) -> str:
         [count, *(f"{1 / seconds[side].median:.0f}" for side in sides)]
         for count, seconds in by_count.items()
     ]
-    return markdown(
-        ["replicates", *(f"{side}: replicates x iterations / s" for side in sides)], rows
-    )
+    header = (f"{side}: replicates x iterations / s" for side in sides)
+    return markdown(["replicates", *header], rows)
 
 
 def _start(figures: dict, sides: list[str]) -> str:
@@ -176,15 +146,9 @@ def _start(figures: dict, sides: list[str]) -> str:
         start = figures["start_up"][side]
         line = "PyTorch" if side == "PyTorch" else "ours" if side == figures["ours"] else None
         first = figures["first_line"]["seconds"].get(line)
-        rows.append(
-            [
-                side,
-                _time(start["import"]),
-                _time(start["first_iteration"]),
-                _time(first) if first else "",
-                f"{start['peak_bytes'].median / 1e6:.0f} MB",
-            ]
-        )
+        times = [_time(start[what]) for what in ("import", "first_iteration")]
+        times.append(_time(first) if first else "")
+        rows.append([side, *times, f"{start['peak_bytes'].median / 1e6:.0f} MB"])
     header = ["", "import", "first iteration", "to the first line of progress", "peak memory"]
     return markdown(header, rows)
 
@@ -206,12 +170,16 @@ def _ratio(ratio: Spread) -> str:
     return "{} ({} to {})".format(*map(_digits, (ratio.median, ratio.lowest, ratio.highest)))
 
 
-def _ratio_header(sides: list[str]) -> list[str]:
-    if "PyTorch" not in sides:
-        return []
-    return [f"PyTorch / {side}" for side in sides if side != "PyTorch"]
+def _header(sides: list[str]) -> list[str]:
+    others = [side for side in sides if side != "PyTorch"]
+    return [*sides, *(f"PyTorch / {side}" for side in others if "PyTorch" in sides)]
 
 
-def _ratios(result: dict, sides: list[str]) -> list[str]:
+def _beside(result: dict, sides: list[str]) -> list[str]:
+    """Return all sides' times, then their ratios to PyTorch's: the cells below `_header`."""
+    notes = dict.fromkeys(sides, "")
+    for side, measured in result.get("steps_measured", {}).items():
+        notes[side] = f", on {measured} steps" if measured < result["steps"] else ""
+    times = [_time(result["seconds"][side], notes[side]) for side in sides]
     ratios = result["ratios_to_pytorch"]
-    return [_ratio(ratios[side]) for side in sides if side in ratios]
+    return times + [_ratio(ratios[side]) for side in sides if side in ratios]

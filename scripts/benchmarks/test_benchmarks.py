@@ -15,7 +15,7 @@ import pytest
 from scripts.benchmarks import __main__ as benchmark
 from scripts.benchmarks import measures
 from scripts.benchmarks.bars import judge
-from scripts.benchmarks.batches import draw_values
+from scripts.benchmarks.loops import draw_values
 from scripts.benchmarks.plan import Plan
 from scripts.benchmarks.report import duration
 from scripts.benchmarks.sides import Setting

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from sinlstm_jax.kernel import choice, layer
+from sinlstm_jax.kernel import layer
 
 
 @pytest.fixture
