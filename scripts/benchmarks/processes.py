@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 
 from ..pages import ROOT
@@ -19,10 +20,10 @@ PROGRESS = re.compile(r"\s*step +\d+ +loss")  # begins a line of it
 def start_up(plan: Plan, sides: dict, say) -> dict:
     """Return, by side, seconds of importing and of a first iteration, and bytes of peak memory."""
     figures = {name: [] for name in sides}
-    settings = {"setting": stage_settings(plan.recipe)[-1], "iterations": 100}
+    task = {"setting": stage_settings(plan.recipe)[-1], "iterations": 100}
 
     def work(name):
-        command = _worker({"side": name, **settings})
+        command = _worker({"side": name, **task})
         return Work(lambda _: figures[name].append(json.loads(_watch(command)[-1])), cold=True)
 
     alternate({name: work(name) for name in sides}, 0, plan.starts)
@@ -63,11 +64,10 @@ def whole_curriculum(plan: Plan, sides: dict, say) -> dict:
         caches = {**os.environ, "XDG_CACHE_HOME": f"{folder}/cache"}
         for run, name in {"cold": "ours", "PyTorch": "PyTorch", "warm": "ours"}.items():
             if name in commands:
-                command = commands[name](plan, f"{folder}/{run}")
-                work = {run: Work(lambda _, command=command: _watch(command, caches), cold=True)}
-                seconds |= spreads(alternate(work, 0, 1))
-                say(f"whole curriculum, {run}", {"seconds": {run: seconds[run]}})
-    seconds = {run: times.median for run, times in seconds.items()}
+                started = time.perf_counter()
+                _watch(commands[name](plan, f"{folder}/{run}"), caches)
+                seconds[run] = time.perf_counter() - started
+                say(f"whole curriculum, {run}", {"seconds": {run: spread([seconds[run]])}})
     ratios = {}
     if "PyTorch" in seconds:
         ratios = {run: seconds["PyTorch"] / seconds[run] for run in ("cold", "warm")}
@@ -90,14 +90,9 @@ def _our_curriculum(plan: Plan, out: str) -> list[str]:
 def _pytorch_curriculum(plan: Plan, out: str) -> list[str]:
     recipe = plan.recipe
     iterations = [stage.iterations for stage in recipe.stages]
-    return _worker(
-        {
-            "side": "PyTorch",
-            "stages": list(zip(stage_settings(recipe), iterations, strict=True)),
-            "display_every": recipe.display_every,
-            "folder": out,
-        }
-    )
+    stages = list(zip(stage_settings(recipe), iterations, strict=True))
+    every = {"display_every": recipe.display_every}
+    return _worker({"side": "PyTorch", "stages": stages, **every, "folder": out})
 
 
 def _worker(task: dict) -> list[str]:

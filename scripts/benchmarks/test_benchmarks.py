@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,18 +19,16 @@ from scripts.benchmarks.plan import Plan
 from scripts.benchmarks.report import duration
 from scripts.benchmarks.sides import Setting
 from scripts.benchmarks.timing import Work, alternate, ratio, spread
+from scripts.pages import ROOT
 from sinlstm_jax import generate_sample
 from sinlstm_jax.recipes import RECIPES
-
-ROOT = Path(__file__).parents[2]
 
 
 class FakeMachine:
     """A clock that only work moves, and the names of those who worked."""
 
     def __init__(self):
-        self.now = 0.0
-        self.calls = []
+        self.now, self.calls = 0.0, []
 
     def clock(self):
         return self.now
@@ -101,10 +98,12 @@ def test_training_iteration_has_the_shape_that_is_promised(machine, monkeypatch)
         def parts(self, setting):
             return {"layer": machine.work("layer", 100.0), "data": machine.work("data", 25.0)}
 
+    def measure():
+        return measures.training_iteration(tiny_plan(), sides, Setting(150), lambda *_: None)
+
     monkeypatch.setattr(measures, "alternate", partial(alternate, clock=machine.clock))
     sides = {"fused": Side(1.0), "scan": Side(2.0), "PyTorch": Side(7.0)}
-    plan = tiny_plan()
-    result = measures.training_iteration(plan, sides, Setting(150), lambda *_: None)
+    result = measure()
     assert result["ratio_to_pytorch"] == 7.0
     assert result["ratios_to_pytorch"]["scan"].median == 3.5
     assert result["seconds"]["PyTorch"].median == 1050.0
@@ -112,7 +111,7 @@ def test_training_iteration_has_the_shape_that_is_promised(machine, monkeypatch)
     assert result["ratio_to_parts"].median == 1.2
 
     del sides["PyTorch"], sides["fused"]
-    result = measures.training_iteration(plan, sides, Setting(150), lambda *_: None)
+    result = measure()
     assert result["ratio_to_pytorch"] is None
     assert result["ratio_to_parts"].median == 2.4
 
@@ -160,13 +159,10 @@ def test_durations(seconds, text):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(
-    "options",
-    [benchmark.Options(cores=0), benchmark.Options(json=Path("no/such/folder/file.json"))],
-)
+@pytest.mark.parametrize("options", [{"cores": 0}, {"json": Path("no/such/folder/file.json")}])
 def test_bad_options_end_with_one_line(options, capsys):
     with pytest.raises(SystemExit) as ending:
-        benchmark.main(options)
+        benchmark.main(benchmark.Options(**options))
     assert ending.value.code == 2
     output, errors = capsys.readouterr()
     assert not output
@@ -174,18 +170,17 @@ def test_bad_options_end_with_one_line(options, capsys):
     assert errors.count("\n") == 1
 
 
-def tiny_plan(**changes):
-    sizes = {
-        "recipe": RECIPES["short-window"],
-        "seconds": 0.0,
-        "repeats": 2,
-        "rollouts": ((1, 30), (2, 20)),
-        "rollout_seconds": 0.0,
-        "replicates": (2,),
-        "compilations": (150,),
-        "starts": 1,
-    }
-    return Plan(**sizes | changes)
+def tiny_plan():
+    return Plan(
+        recipe=RECIPES["short-window"],
+        seconds=0.0,
+        repeats=2,
+        rollouts=((1, 30), (2, 20)),
+        rollout_seconds=0.0,
+        replicates=(2,),
+        compilations=(150,),
+        starts=1,
+    )
 
 
 RUN = """
@@ -207,19 +202,12 @@ def test_a_tiny_run_publishes_its_figures(tmp_path):
     (docs / "images").mkdir(parents=True)
     shutil.copy(ROOT / "docs" / "benchmarks.md", docs)
     shutil.copy(ROOT / "README.md", tmp_path)
-    paths = str(ROOT)
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", RUN, tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
+    command = [sys.executable, "-W", "error", "-c", RUN, tmp_path]
+    how = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 300}
+    result = subprocess.run(command, **how, check=False)
     assert result.returncode == 0, result.stderr
-    assert (
-        "PyTorch is left out: No module named 'scripts.benchmarks.not_installed'" in result.stdout
-    )
+    missing = "No module named 'scripts.benchmarks.not_installed'"
+    assert f"PyTorch is left out: {missing}" in result.stdout
     assert "rollout step, batch 2, 20 steps: scan" in result.stdout
     figures = json.loads((docs / "benchmarks.json").read_text())
     assert figures["ours"] == "scan"

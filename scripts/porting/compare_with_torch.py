@@ -8,15 +8,13 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
 import torch
 import tyro
 from matplotlib.figure import Figure
 
-from sinlstm_jax import adam, init_state, params_from_torch, sample_batches, train_stage
+from sinlstm_jax import SineLSTM, sample_batches
 from sinlstm_jax.commands.main import tidy_exit
-from sinlstm_jax.model import split_model
 from sinlstm_jax.plots import save_figure
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
 from tests import torch_cases
@@ -90,30 +88,18 @@ def batches(options: Options, dtype: str):
 
 def train_torch(weights: dict, options: Options, dtype: str) -> np.ndarray:
     """Return PyTorch's losses."""
-    losses, _ = torch_reference.train(
-        weights,
-        batches(options, dtype),
-        options.iterations,
-        STAGE.learning_rate,
-        STAGE.epsilon,
-        np.dtype(dtype),
-    )
+    stream, rates = batches(options, dtype), (STAGE.learning_rate, STAGE.epsilon)
+    count = options.iterations
+    losses, _ = torch_reference.train(weights, stream, count, *rates, np.dtype(dtype))
     return losses
 
 
 def train_ours(weights: dict, options: Options, dtype: str) -> np.ndarray:
-    """Return our losses."""
-    with jax.enable_x64(dtype == "float64"):
-        model = params_from_torch({name: a.astype(dtype) for name, a in weights.items()})
-        optimizer = adam(STAGE.learning_rate, STAGE.epsilon)
-        (state,) = train_stage(
-            init_state(model, optimizer, options.iterations),
-            batches(options, dtype),
-            pause_every=(options.iterations,),
-            structure=split_model(model)[0],
-            optimizer=optimizer,
-        )
-        return np.asarray(state.losses)
+    """Return our losses, computed with the implementation that a user gets."""
+    stream, implementation = batches(options, dtype), SineLSTM().implementation
+    count = options.iterations
+    losses, _ = torch_cases.train(weights, stream, count, STAGE, dtype, implementation)
+    return losses
 
 
 def table(losses: dict) -> str:
@@ -145,12 +131,11 @@ def plot(path: Path, losses: dict) -> None:
     upper.set(yscale="log", ylabel=f"mean squared error,\naverage of {SMOOTH} iterations")
     upper.set_title("Same initial weights, same batches: float32")
     upper.legend()
-    for (dtype, (theirs, ours)), colour, style in zip(
-        losses.items(), ("tab:red", "tab:blue"), ("-", ":"), strict=True
-    ):
+    styles = {"float32": {"color": "tab:red"}, "float64": {"color": "tab:blue", "linestyle": ":"}}
+    for dtype, (theirs, ours) in losses.items():
         apart = np.abs(ours - theirs) / theirs
         apart[apart == 0] = np.nan  # a log axis has no place for equal bits
-        lower.plot(apart, style, color=colour, linewidth=1, label=dtype)
+        lower.plot(apart, linewidth=1, label=dtype, **styles[dtype])
     lower.set(yscale="log", xlabel="iteration", ylabel="relative difference\nof the two losses")
     lower.legend()
     save_figure(figure, path)

@@ -25,6 +25,9 @@ SEED = 4112
 LAST = 3  # iterations of the run that is damaged, one checkpoint each
 
 
+HOW = ("one bit flipped", "one bit flipped", "truncated", "emptied", "deleted")
+
+
 class Stopped(Exception):
     """The run has got as far as it should."""
 
@@ -64,9 +67,6 @@ def spoil(path: Path, how: str, rng: np.random.Generator) -> None:
         path.unlink()
     else:
         path.write_bytes(content)
-
-
-HOW = ("one bit flipped", "one bit flipped", "truncated", "emptied", "deleted")
 
 
 def damage(count: int, folder: Path, say: Callable[[str], None]) -> dict:

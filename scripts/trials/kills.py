@@ -12,7 +12,7 @@ import numpy as np
 
 from sinlstm_jax.recipes import RECIPES, Recipe
 
-from .sessions import Command, Look, Stop, differences, finish, outcome, rows_in, session
+from .sessions import Command, Look, Stop, differences, outcome, rows_in, session
 
 SEED = 4112
 CHECKPOINT_EVERY = 20  # iterations
@@ -63,7 +63,7 @@ def kills(count: int, folder: Path, say: Callable[[str], None]) -> dict:
     """Kill runs of the smoke recipe `count` times; each ends as the one that was never killed."""
     recipe, rng = RECIPES["smoke"], np.random.default_rng(SEED)
     whole = Command(recipe, SEED, CHECKPOINT_EVERY, folder / "whole", folder / "cache")
-    finish(whole)
+    session(whole)
     expected = outcome(recipe, SEED, whole.out)
     phases, different, run = Counter(), [], 0
     while phases.total() < count:
@@ -78,7 +78,7 @@ def kills(count: int, folder: Path, say: Callable[[str], None]) -> dict:
             if not stop.signalled:
                 break
             phases[phase(recipe, stop, rows)] += 1
-        finish(command)
+        session(command)
         unlike = differences(expected, outcome(recipe, SEED, command.out))
         different += [f"run {run}: {name}" for name in unlike]
         say(f"{phases.total()}/{count} kills, {run} runs, {len(different)} differences {unlike}")
@@ -98,7 +98,7 @@ def signals(count: int, folder: Path, say: Callable[[str], None]) -> dict:
     cache = folder / "cache"
     # No checkpoint falls due before the signal does: what is there after was saved because of it.
     whole = Command(recipe, SEED, 1000, folder / "whole", cache)
-    finish(whole)
+    session(whole)
     expected, results = outcome(recipe, SEED, whole.out), {}
     for name, (number, code) in SIGNALS.items():
         stops, different = [], []
@@ -106,7 +106,7 @@ def signals(count: int, folder: Path, say: Callable[[str], None]) -> dict:
             command = whole._replace(out=folder / f"{name}-{len(stops)}")
             written = rng.integers(recipe.ends[0])
             stop = session(command, number, partial(_has_written, written))
-            finish(command)
+            session(command)
             different += differences(expected, outcome(recipe, SEED, command.out))
             shutil.rmtree(command.out)
             if stop.signalled:
@@ -131,7 +131,7 @@ def whole_curriculum(folder: Path, say: Callable[[str], None]) -> dict:
     """Kill the whole curriculum after every 5 to 10 seconds of training, until it is at its end."""
     recipe, rng = RECIPES["curriculum"], np.random.default_rng(SEED)
     whole = Command(recipe, SEED, 500, folder / "whole", folder / "cache")
-    finish(whole)
+    session(whole)
     killed, count = whole._replace(out=folder / "killed"), 0
     while True:
         stop = session(killed, signal.SIGKILL, lambda look: look.trains, rng.uniform(5, 10))

@@ -23,7 +23,8 @@ from sinlstm_jax.runs.record import RECORD
 from sinlstm_jax.runs.replicates import run_keys
 from sinlstm_jax.runs.resume import restore_stages, steps_to_resume
 
-SCRIPT = Path(__file__).parents[1] / "curriculum.py"
+from ..pages import ROOT
+
 POLL = 0.001  # s
 PATIENCE = 900  # s that a session may take, or a moment be waited for
 
@@ -39,15 +40,11 @@ class Command(NamedTuple):
 
     def start(self) -> subprocess.Popen:
         """Start it, with its output and errors in one pipe."""
-        arguments = {
-            "--recipe": self.recipe.name,
-            "--seed": self.seed,
-            "--checkpoint-every": self.checkpoint_every,
-            "--out": self.out,
-        }
-        words = [str(word) for pair in arguments.items() for word in pair]
+        command = [sys.executable, "-u", "-W", "error", ROOT / "scripts" / "curriculum.py"]
+        command += ["--recipe", self.recipe.name, "--seed", str(self.seed), "--out", self.out]
+        command += ["--checkpoint-every", str(self.checkpoint_every)]
         return subprocess.Popen(
-            [sys.executable, "-u", "-W", "error", str(SCRIPT), *words],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -129,11 +126,6 @@ def session(
     if process.returncode != 0 and not signalled:
         raise RuntimeError(f"exit code {process.returncode}: {''.join(look.lines)}")
     return Stop(process.returncode, seconds, look, signalled)
-
-
-def finish(command: Command) -> None:
-    """Run the command to its end."""
-    session(command)
 
 
 def outcome(recipe: Recipe, seed: int, out: Path) -> dict:
