@@ -123,7 +123,7 @@ def interval_means(pieces: Iterable, intervals, waves: int) -> np.ndarray:
     for start, values in pieces:
         for row, (first, last) in zip(sums, intervals, strict=True):
             row += values[max(first - start, 0) : max(last - start, 0)].sum(axis=0)
-    return sums / np.array([[last - first] for first, last in intervals])
+    return sums / np.reshape([last - first for first, last in intervals], (-1, 1))
 
 
 def as_waves(frequency, offset) -> Waves:

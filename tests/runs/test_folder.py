@@ -93,9 +93,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
 @pytest.mark.parametrize("content", [b"{", b"", b"[]", b"{}", b"\xff\xfe", b'{"figures": []}'])
 def test_a_damaged_record_is_named(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
-    with pytest.raises(
-        InputError, match=r"run\.json that is damaged|is of another version"
-    ):
+    with pytest.raises(InputError, match=r"run\.json that is damaged|is of another version"):
         open_run(tmp_path)
 
 
