@@ -57,7 +57,7 @@ def run(
       The run's record as in its run.json: what it is, and figures for each stage.
 
     Raises:
-      InputError: an argument, or what is in `out`, does not fit, or another run is at work there.
+      InputError: an argument, or what is in `out`, does not fit, or another run is using it.
       Diverged: no replicate is left; the last checkpoint is from before.
       Interrupted: `stop_signal` returned one; a checkpoint was saved.
       SaveFailed: `out` can no longer be written; the last checkpoint is as it was.
@@ -100,7 +100,7 @@ def run(
 def _resume(
     folder: Run, recipe: Recipe, models: list[SineLSTM], console: Console
 ) -> list[StageState]:
-    """Return how far each stage that was begun is trained, and print from where the run goes on."""
+    """Return how far each stage that was begun is trained, and print where the run resumes."""
     steps, wrong = from_first(lambda: steps_to_resume(recipe, folder.checkpoints))
     for line in wrong:
         console.print(line)

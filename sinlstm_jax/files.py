@@ -1,13 +1,17 @@
-"""Files that are there whole or not at all, and where those go that can be made again."""
+"""Files: written whole or not at all, read with care since they may come from a stranger."""
 
 import contextlib
+import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
+
 from .errors import InputError, SaveFailed, shown
+
+LARGEST_JSON = 2**24  # bytes
 
 
 @contextlib.contextmanager
@@ -41,8 +45,31 @@ def usable_path(path: str | Path) -> Path:
             path.lstat()
     except (TypeError, ValueError, OSError) as error:  # no path, a null in it, too long, no rights
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{shown(path)} is no path that can be used ({reason})") from None
+        raise InputError(f"{shown(path)} is not a path that can be used ({reason})") from None
     return path
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, what: str) -> Iterator[None]:
+    """Turn whatever a reader of a damaged or hostile file raises into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # readers raise whatever they like
+        reason = " ".join((str(error) or type(error).__name__).split())[:200]
+        raise InputError(f"{path} is not a {what} ({reason})") from None
+
+
+def read_json(path: Path) -> dict:
+    """Return the object in a JSON file, or raise InputError."""
+    with reading(path, "JSON file of this package"):
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"it has over {LARGEST_JSON} bytes")
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict):
+            raise ValueError("it holds no object")
+    return found
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -53,7 +80,7 @@ def clear_leftovers(folder: Path) -> None:
 
 @contextlib.contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """Raise SaveFailed, which says how a run goes on, where a file cannot be written."""
+    """Raise SaveFailed, which says how to resume, where a file cannot be written."""
     try:
         yield
     except OSError as problem:
@@ -61,11 +88,17 @@ def writing_to(folder: Path) -> Iterator[None]:
         if not isinstance(problem, SaveFailed):
             what = f"{problem.filename or folder} cannot be written ({problem.strerror or what})"
         raise SaveFailed(
-            f"{what}: what was there before is whole; mend that, and the same command goes on"
+            f"{what}: earlier files are intact; fix that, and the same command resumes the run"
         ) from problem
 
 
 def cache_folder() -> Path:
-    """Return this user's cache folder for this package; XDG_CACHE_HOME moves it."""
-    default = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or default) / "sinlstm_jax"
+    """Return this user's cache folder for this package; XDG_CACHE_HOME moves it.
+
+    Raises:
+      RuntimeError: the user has no home.
+    """
+    folder = platformdirs.user_cache_path("sinlstm_jax", appauthor=False)
+    if not folder.is_absolute():
+        raise RuntimeError("the user has no home directory")
+    return folder

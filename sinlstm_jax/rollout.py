@@ -54,7 +54,7 @@ def forecast(
     the bits of `forecast(n + m)`. Memory beyond the predictions does not depend on `steps`.
 
     Raises:
-      InputError: steps is not a whole number of at least 1, or the carry is none of this model.
+      InputError: steps is not a whole number of at least 1, or the carry does not fit this model.
     """
     steps, state = positive_integer("steps", steps), nnx.split(checked_model(model))
     return _forecast(*state, _as_carry(model, carry), steps)
@@ -109,7 +109,7 @@ def _as_carry(model: SineLSTM, carry):
     arrays = carry if isinstance(carry, tuple | list) else ()
     found = [(np.shape(x), x.dtype) for x in arrays if isinstance(x, jax.Array | np.ndarray)]
     if not len(arrays) == len(found) == 2 or found[0] != found[1]:
-        raise InputError("the carry is no pair of alike arrays: give what observe returned")
+        raise InputError("the carry is not a pair of arrays of one shape and dtype: give what observe returned")
     shape, dtype = found[0]
     if len(shape) != 2 or shape[0] == 0 or shape[1] != size or dtype != expected:
         raise InputError(
@@ -126,7 +126,7 @@ def _as_carry_of_another_cell(model: SineLSTM, carry):
         for tree in (carry, expected)
     ]
     if jax.tree.structure(carry) != jax.tree.structure(expected) or forms[0] != forms[1]:
-        raise InputError("the carry is none of this model's cell: give what observe returned")
+        raise InputError("the carry does not fit this model's cell: give what observe returned")
     return carry
 
 
@@ -142,7 +142,7 @@ def _as_inputs(model: SineLSTM, history) -> Float[Array, "past batch 1"]:
                 history = given.astype(dtype)
         except (TypeError, ValueError, OverflowError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"history is no array of numbers ({reason}): give [past]") from None
+            raise InputError(f"history is not an array of numbers ({reason}): give [past]") from None
     shape = history.shape
     if history.ndim not in (1, 2, 3) or (history.ndim == 3 and shape[2] != 1):
         raise InputError(

@@ -50,7 +50,7 @@ class Failure(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """Everything that training changes, or needs to go on: one pytree of arrays."""
+    """Everything that training changes, or needs to continue: one pytree of arrays."""
 
     weights: dict  # trainable; float32 unless the model is float64
     frozen: dict  # the input bias
@@ -199,7 +199,7 @@ def train_on_waves(
             return window([jnp.take(x, iteration - start, axis, mode="clip") for x in waves])
 
         # A batch is sampled an iteration ahead of its use. Used where it is made it would be fused
-        # into its uses, and XLA on CPU would make it anew in each.
+        # into its uses, and XLA on CPU would compute it again in each.
         def iterate(iteration, carried):
             state, batch = carried
             return step(state, batch), sample(iteration + 1)

@@ -1,8 +1,10 @@
 """Strictness for every test, and a counter of compilations."""
 
 import os
+import resource
 import shutil
 import subprocess
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 
@@ -66,3 +68,14 @@ def small_disk(tmp_path):
         pytest.skip("needs the right to mount a small disk")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def bounded_memory():
+    """Have whatever a file announces, and is believed, end in an error at once."""
+    margin = 2**32  # bytes that a refusal may take on the way; what is announced is more
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + margin, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)

@@ -14,7 +14,7 @@ import pytest
 from sinlstm_jax import load_model, load_models, load_pretrained
 from sinlstm_jax.model import split_model
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
-from sinlstm_jax.runs.folder import versions
+from sinlstm_jax.runs.record import versions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,7 +57,7 @@ def test_a_run_killed_in_mid_stage_goes_on_to_the_same_bits(tmp_path):
         file.write("1,199,0.5\n1,2")  # as a kill between two flushes would leave it
 
     output = curriculum(*options, killed)
-    assert re.search(r"Going on with the run in .*, from stage 1, iteration (50|100|150)\n", output)
+    assert re.search(r"Resuming the run in .*, from stage 1, iteration (50|100|150)\n", output)
     jax.tree.map(np.testing.assert_array_equal, weights(killed), weights(whole))
     assert (killed / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
 

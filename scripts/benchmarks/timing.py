@@ -13,7 +13,7 @@ class Work(NamedTuple):
     run: Callable[[int], object]  # does so many units, and returns when they are done
     size: int = 1  # how much one unit is: steps, say, or replicates
     most: int = 10**9  # units in one timing
-    cold: bool = False  # every call starts anew: one unit is timed, and none is done before
+    cold: bool = False  # every call starts from nothing: one unit is timed, and none is done before
 
 
 @dataclass(frozen=True)

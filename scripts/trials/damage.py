@@ -70,7 +70,7 @@ def spoil(path: Path, how: str, rng: np.random.Generator) -> None:
 
 
 def damage(count: int, folder: Path, say: Callable[[str], None]) -> dict:
-    """Damage a file of the newest checkpoint, `count` times, and let the run go on."""
+    """Damage a file of the newest checkpoint, `count` times, and resume the run."""
     rng = np.random.default_rng(SEED)
     quick_run(RECIPE, folder / "whole")
     expected = outcome(RECIPE, SEED, folder / "whole")

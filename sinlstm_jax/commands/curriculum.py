@@ -21,7 +21,7 @@ from .shared import Device, computing_on, optional, printing_console
 class CurriculumOptions:
     """Train a recipe stage by stage, keep its checkpoints, and draw what it learnt.
 
-    The same command on the same --out goes on where it stopped; Ctrl-C and SIGTERM save it first.
+    The same command on the same --out resumes where it stopped; Ctrl-C and SIGTERM save it first.
     """
 
     recipe: str = "curriculum"

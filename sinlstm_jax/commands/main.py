@@ -99,7 +99,7 @@ def tidy_exit():
     except SaveFailed as error:
         _leave(4, f"error: {error}")
     except OSError as error:
-        _leave(4, f"error: a file cannot be read or written ({error}): mend that")
+        _leave(4, f"error: a file cannot be read or written ({error}): fix that")
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -107,7 +107,7 @@ def tidy_exit():
     except Interrupted as error:
         _leave(128 + error.signal, str(error))
     except KeyboardInterrupt:
-        _leave(130, "interrupted: the same command goes on, or begins anew")
+        _leave(130, "interrupted: the same command resumes, or starts again")
 
 
 def _leave(code: int, words: str) -> NoReturn:

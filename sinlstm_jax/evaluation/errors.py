@@ -133,7 +133,7 @@ def as_waves(frequency, offset) -> Waves:
             np.asarray(x).astype(np.float64, casting="same_kind") for x in (frequency, offset)
         )
     except (TypeError, ValueError, OverflowError):
-        raise InputError("frequency or offset is no array of numbers: give [wave]") from None
+        raise InputError("frequency or offset is not an array of numbers: give [wave]") from None
     if frequency.ndim != 1 or frequency.shape != offset.shape or frequency.size == 0:
         raise InputError(
             f"frequency has shape {frequency.shape} and offset {offset.shape}: give one of each "
@@ -154,7 +154,7 @@ def _last_step(intervals) -> int:
         pair = isinstance(interval, tuple | list) and len(interval) == 2
         first, last = interval if pair else (None, None)
         if not (isinstance(first, int | np.integer) and isinstance(last, int | np.integer)):
-            raise InputError(f"interval {shown(interval)} is no pair: give (first, last)")
+            raise InputError(f"interval {shown(interval)} is not a pair: give (first, last)")
         if not 0 <= first < last:
             raise InputError(
                 f"interval {shown(interval)} is empty: give (first, last), 0 <= first < last"

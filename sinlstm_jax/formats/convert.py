@@ -1,6 +1,9 @@
 """Weights from one file format to another: PyTorch's, safetensors, and our checkpoints."""
 
 import importlib
+import pickletools
+import re
+import zipfile
 from pathlib import Path
 
 import jax
@@ -8,14 +11,19 @@ import numpy as np
 import safetensors.numpy
 
 from ..errors import InputError, shown
-from ..files import replacing, usable_path
+from ..files import reading, replacing, usable_path
 from ..model import SineLSTM
 from ..runs.loading import load_model, save_model
-from ..strangers import check_torch_file, reading
 from .torch_weights import params_from_torch, params_to_torch
 
 TORCH_SUFFIXES = (".pt", ".pth")
 SAFETENSORS_SUFFIX = ".safetensors"
+TORCH_PICKLE = "data.pkl"  # in a .pt file, a zip archive, what tells which tensors there are
+LARGEST_PICKLE = 2**24  # bytes
+# All that a state dict asks to be built. Of what `weights_only` lets through, `bytearray` can be
+# asked for in any size.
+TENSORS = r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+Storage"
+BEFORE_1_6 = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"  # what `torch.save` began a file with then
 
 
 def convert(source: str | Path, target: str | Path, replicate: int | None = None) -> SineLSTM:
@@ -49,18 +57,44 @@ def _read(path: Path, replicate: int | None) -> SineLSTM:
     if replicate is not None:
         raise InputError(f"replicate is {shown(replicate)}: {path} holds one model, leave it out")
     if not path.is_file():
-        raise InputError(f"{path} is no file: give one that is there")
+        raise InputError(f"{path} is not a file: give one that is there")
     if _suffix(path) == SAFETENSORS_SUFFIX:
         with reading(path, "safetensors file"):
             arrays = safetensors.numpy.load_file(path)
         return params_from_torch(arrays)
     torch = _torch(path)
-    check_torch_file(path)
     with reading(path, "PyTorch file of weights alone"):
+        _check_torch_file(path)
         state_dict = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state_dict, dict):
         raise InputError(f"{path} holds a {type(state_dict).__name__}: save model.state_dict()")
     return params_from_torch(state_dict)
+
+
+def _check_torch_file(path: Path) -> None:
+    """Raise unless a .pt file is a whole archive that takes no more memory than it has bytes.
+
+    It must be as `torch.save` writes it since PyTorch 1.6, its entries stored as they are. PyTorch
+    looks at neither that nor the checksums. What a pickle runs is left to `weights_only`.
+    """
+    with path.open("rb") as file:
+        if file.read(len(BEFORE_1_6)) == BEFORE_1_6:
+            raise InputError(
+                f"{path} is as PyTorch before 1.6 saved it: load it there, and save it again"
+            )
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        unpacked = sum(entry.file_size for entry in entries)
+        if unpacked > path.stat().st_size or any(entry.compress_type for entry in entries):
+            raise ValueError("its entries are packed")
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"{damaged} in it is damaged")
+        (pickle,) = (e for e in entries if e.filename.rpartition("/")[2] == TORCH_PICKLE)
+        if pickle.file_size > LARGEST_PICKLE:
+            raise ValueError("its pickle is too long")
+        for operation, argument, _ in pickletools.genops(archive.read(pickle)):
+            if operation.name == "GLOBAL" and not re.fullmatch(TENSORS, argument):
+                raise ValueError(f"it asks for {argument}")
 
 
 def _write(model: SineLSTM, path: Path) -> None:

@@ -15,7 +15,7 @@ def choose_implementation(wanted: str, hidden_size: int) -> str:
     Where "auto" has to do without the kernel on a CPU, a log line says why, once.
 
     Raises:
-      InputError: `wanted` is none of IMPLEMENTATIONS, or is "fused" and cannot be had.
+      InputError: `wanted` is not one of IMPLEMENTATIONS, or is "fused" and cannot be had.
     """
     if not isinstance(wanted, str) or wanted not in IMPLEMENTATIONS:
         raise InputError(

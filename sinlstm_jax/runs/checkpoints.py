@@ -7,6 +7,7 @@ it still is. Of several processes all may read, and the first one writes.
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from ..errors import InputError, SaveFailed
-from ..strangers import check_checkpoint, read_json, reading
+from ..files import read_json, reading
 from .processes import is_first
 
 META = "meta"
@@ -27,13 +28,14 @@ MANIFEST = "manifest.json"
 FORMAT = 1  # of what a step holds; to be counted up when that changes
 LATEST = 2  # steps that stay: the latest, and one to go back to where it is damaged
 OVERHEAD = 2**18  # bytes that the files of a step take beside twice its arrays, at most
+LARGEST_ARRAY = 2**31  # bytes of an array that is read
 SAVING = "saving"  # where steps are written
 DELETED = "deleted"  # where steps are moved to first: a kill leaves none of them half deleted
-DAMAGED = "damaged"  # where steps are set aside
+DAMAGED = "damaged"  # where damaged steps are moved to
 
 
 class Checkpoints:
-    """The checkpoints in one folder; a context manager, since saving goes on in the background.
+    """The checkpoints in one folder; a context manager, since steps are saved in the background.
 
     Args:
       folder: where they are, or will be.
@@ -91,11 +93,11 @@ class Checkpoints:
         if form != FORMAT:
             raise InputError(
                 f"{folder} has format {form}, this version of the package reads {FORMAT}: "
-                "use the version that wrote it, or train anew"
+                "use the version that wrote it, or train again"
             )
         for name, expected in hashes.items():
             try:
-                # A stranger's manifest could name files of ours, or devices that have no end.
+                # A stranger's manifest could name files outside of it, or devices that never end.
                 if not (folder / name).resolve().is_relative_to(folder.resolve()):
                     return f"{name} is not in it"
                 if _sha256(folder / name) != expected:
@@ -141,9 +143,9 @@ class Checkpoints:
         """
         abstract = jax.tree.map(ocp.tree.to_shape_dtype_struct, like)
         folder = self._folder / str(step)
-        check_checkpoint(folder / name, abstract)
+        _check_announced(folder / name, abstract)
         args = ocp.args.Composite(**{name: ocp.args.StandardRestore(abstract)})
-        with reading(folder, "checkpoint of ours"):
+        with reading(folder, "checkpoint of this package"):
             return self._orbax.restore(folder, args=args)[name]
 
     def set_aside(self, steps: Iterable[int]) -> None:
@@ -169,6 +171,39 @@ class Checkpoints:
                 f"checkpoint {self._folder / str(step)} cannot be written ({_reason(problem)})"
             ) from problem
         shutil.rmtree(self._folder / DELETED, ignore_errors=True)
+
+
+def _check_announced(folder: Path, like) -> None:
+    """Raise InputError unless a pytree's checkpoint announces the shapes and dtypes of `like`.
+
+    Orbax would cut or fill up arrays of other shapes, and allocate whatever is announced.
+    """
+    with reading(folder, "checkpoint of this model"):
+        for path in folder.glob("_*METADATA"):
+            read_json(path)
+        metadata = ocp.PyTreeCheckpointHandler().metadata(folder)  # pyright: ignore  (any path does)
+        announced = _by_name(metadata.tree)
+        for name, array in _by_name(like).items():
+            _check_array(name, array, announced.get(name))
+
+
+def _by_name(tree) -> dict:
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {jax.tree_util.keystr(k, simple=True, separator="."): leaf for k, leaf in leaves}
+
+
+def _check_array(name: str, like, announced) -> None:
+    """Raise ValueError unless an array is announced as what it should be."""
+    if announced is None:
+        raise ValueError(f"{name} is missing")
+    shapes, dtypes = (announced.shape, like.shape), (announced.dtype, like.dtype)
+    if tuple(shapes[0]) != tuple(shapes[1]) or dtypes[0] != dtypes[1]:
+        raise ValueError(
+            f"{name} is {dtypes[0]} {tuple(shapes[0])}, not {dtypes[1]} {tuple(shapes[1])}"
+        )
+    chunk = announced.storage.chunk_shape or ()  # what is read at once, and may be larger
+    if max(math.prod(like.shape), math.prod(chunk)) * like.dtype.itemsize > LARGEST_ARRAY:
+        raise ValueError(f"{name} takes over {LARGEST_ARRAY} bytes")
 
 
 def _checkpointer() -> ocp.Checkpointer:

@@ -105,7 +105,7 @@ def _claimed(path: Path, new: RunRecord) -> Iterator[list[dict]]:
         write_record(path, found or now)
     except filelock.Timeout:
         raise InputError(
-            f"{path} is where another run is at work: wait for it, or give another --out"
+            f"{path} is in use by another run: wait for it, or give another --out"
         ) from None
     except (OSError, InputError) as error:
         _unlock(lock)
@@ -146,7 +146,7 @@ def _same_run(path: Path, new: RunRecord) -> RunRecord | None:
         return None
     raise InputError(
         f"{path} holds a run with {name} {getattr(found, name)}, not {getattr(new, name)}: give "
-        "another --out, or ask for the run that is there"
+        "another --out, or ask for the run in it"
     )
 
 

@@ -71,5 +71,5 @@ class Interruption:
 def _end_at_once(code: int) -> None:
     if os.isatty(1):
         os.write(1, b"\x1b[?25h")  # the cursor, which a progress bar hides
-    os.write(2, b"stopped at once: the same command goes on from the latest checkpoint\n")
+    os.write(2, b"stopped at once: the same command resumes from the latest checkpoint\n")
     os._exit(code)

@@ -74,7 +74,7 @@ def _open_checkpoint(path: str | Path) -> Iterator[tuple[Checkpoints, int]]:
     path = usable_path(path).absolute()
     folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
     if not path.is_dir():
-        what = "is no folder" if path.exists() else "does not exist"
+        what = "is not a folder" if path.exists() else "does not exist"
         raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
     with Checkpoints(folder, create=False) as checkpoints:
         steps = checkpoints.steps()

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import read_json, replacing
 from ..recipes import Recipe
-from ..strangers import read_json
 
 RECORD = "run.json"
 IDENTITY = "recipe seed replicates seeds hidden_size batch_size past stages".split()
@@ -76,7 +75,7 @@ class RunRecord:
     def new(
         cls, recipe: Recipe, seeds: list[int], *, device: str, implementation: str
     ) -> "RunRecord":
-        """Return the record of a run that begins here and now."""
+        """Return the record of a run that starts now."""
         return cls(
             recipe=recipe.name,
             seed=seeds[0],
@@ -146,7 +145,7 @@ def read_record(folder: Path) -> RunRecord:
     except (TypeError, KeyError) as error:
         raise InputError(
             f"{folder} is of another version of this package ({RECORD}: {error}): use that one, or "
-            "train anew in another folder"
+            "train again in another folder"
         ) from None
 
 

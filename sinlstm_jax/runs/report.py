@@ -57,13 +57,13 @@ def _spread(values: np.ndarray) -> str:
 
 
 def where_it_starts(recipe: Recipe, reached: list[StageState], out: Path) -> str:
-    """Return the line that says what run this is, and from where it goes on."""
+    """Return the line that says what run this is, and where it resumes."""
     if not reached:
         return f"A new run of {recipe.name} in {out}"
     if is_complete(recipe, reached):
         return f"The run in {out} is complete: drawing its pictures again"
     number, iteration = len(reached), reached[-1].iteration
-    return f"Going on with the run in {out}, from stage {number}, iteration {iteration}"
+    return f"Resuming the run in {out}, from stage {number}, iteration {iteration}"
 
 
 def how_it_diverged(number: int, stage: Stage, seeds: list[int], failure: Failure) -> str:

@@ -97,11 +97,11 @@ def steps_to_resume(recipe: Recipe, checkpoints: Checkpoints) -> tuple[list[int]
     if wrong and not whole:
         raise InputError(
             f"{', '.join(wrong)}, and there is none before to go on from: put a copy back, or "
-            "start anew with another --out"
+            "start again with another --out"
         )
     if wrong:
         checkpoints.set_aside([step for step in steps if step > whole[-1]])
-        wrong.append(f"what came after checkpoint {whole[-1]} is set aside in {DAMAGED}")
+        wrong.append(f"later checkpoints than {whole[-1]} were moved to {DAMAGED}")
     return whole, wrong
 
 

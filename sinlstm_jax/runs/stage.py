@@ -118,7 +118,7 @@ class StageTrainer:
         for seed, wrong in zip(self.replicates.seeds, stage.went_wrong(losses), strict=True):
             if wrong:
                 self.console.print(
-                    f"  undone for seed {seed}: its loss ends too high, or is no number"
+                    f"  undone for seed {seed}: its loss ends too high, or is not a number"
                 )
         weights = stack([split_model(model)[1] for model in models])
         return reached._replace(state=undo_where_wrong(stage, weights, reached.state))
@@ -128,7 +128,7 @@ class StageTrainer:
         if signal:
             self.run.checkpoints.wait()
             raise Interrupted(
-                f"stopped at stage {number}, iteration {done}: the same command goes on from there",
+                f"stopped at stage {number}, iteration {done}: the same command resumes there",
                 signal,
             )
 

@@ -114,7 +114,7 @@ class Forecaster:
           sample where there is one, and its forecast where there is none.
 
         Raises:
-          InputError: values are no numbers, infinite, or of another shape; none was read then.
+          InputError: values are not numbers, infinite, or of another shape; none was read then.
         """
         inputs, shape = self._as_inputs(values)
         predictions, self._carry = self._read(self._carry, inputs)
@@ -166,7 +166,7 @@ class Forecaster:
             given = given.astype(np.float64)  # which makes NaN of None
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
-                f"samples are no numbers ({error}): give numbers, and None or NaN where one is "
+                f"samples are not numbers ({error}): give numbers, and None or NaN where one is "
                 "missing"
             ) from None
         expected = "a number or [time]"
@@ -212,7 +212,7 @@ def _checked_state(state: Mapping, hidden_size: int, dtype) -> dict[str, np.ndar
         try:
             arrays[name] = np.asarray(value, None if name == "window" else dtype)
         except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{name} of the state is no array of numbers ({error})") from None
+            raise InputError(f"{name} of the state is not an array of numbers ({error})") from None
         if name != "window" and not np.isfinite(arrays[name]).all():
             raise InputError(f"{name} of the state holds values that are not finite")
     shape = arrays["hidden"].shape

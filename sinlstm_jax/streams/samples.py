@@ -42,7 +42,7 @@ class Samples(NamedTuple):
 def read_samples(lines: Iterable[str], source: str) -> Samples:
     """Read CSV text: a column per stream, a line per step at 100 Hz.
 
-    A first line with a field that is no number is a header. A column that it calls `time` (in
+    A first line with a field that is not a number is a header. A column that it calls `time` (in
     seconds) is checked to be at 100 Hz; without one, the first sample is at 0 s. A field without a
     number (empty, nan, ...) is a missing sample; so is an empty line where there is one column,
     and among several it is skipped. The first value beyond LARGEST is logged as a warning.
@@ -85,9 +85,9 @@ def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
         for fields in reader:
             yield reader.line_num, fields or [""]
     except UnicodeDecodeError:
-        raise InputError(f"{source} is no text in UTF-8: give CSV text") from None
+        raise InputError(f"{source} is not text in UTF-8: give CSV text") from None
     except csv.Error as error:
-        raise InputError(f"{source}, line {reader.line_num} is no CSV text ({error})") from None
+        raise InputError(f"{source}, line {reader.line_num} is not CSV text ({error})") from None
 
 
 def _steps(rows, source: str, header: list[str], time: int | None) -> Iterator[Sample]:

@@ -117,7 +117,7 @@ def test_what_the_model_was_not_trained_on_is_said(command):
         (["--window", "0"], "0\n", "--window is 0: give"),
         (["--model", "nowhere"], "0\n", "nowhere does not exist: give a run's folder"),
         (["nowhere.csv"], "", "nowhere.csv cannot be read (No such file or directory)"),
-        (["latin1.csv"], "", "latin1.csv is no text in UTF-8: give CSV text"),
+        (["latin1.csv"], "", "latin1.csv is not text in UTF-8: give CSV text"),
         (["--out", "new/x", "--picture", "new/x"], "0\n", "--out and --picture are both new/x"),
         (["--picture", "file/x.png"], "0\n", "file cannot be made (File exists)"),
         ([], "", "standard input is empty: give samples"),

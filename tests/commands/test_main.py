@@ -64,7 +64,7 @@ def test_list_recipes_shows_all(command, tmp_path):
         ([*DISTRIBUTED, "--process-index", "2"], "--process-index is 2: give a number from 0 to 1"),
         (["--device", "gpu"], "--device is 'gpu', but JAX finds only 'cpu' here"),
         (["--out", "file/run"], "file/run cannot be written (Not a directory)"),
-        (["--out", "x" * 5000], "is no path that can be used (File name too long)"),
+        (["--out", "x" * 5000], "is not a path that can be used (File name too long)"),
         (["--seed", "x"], "error: Error parsing --seed: invalid literal for int()"),
         (["--sed", "1"], "error: Unrecognized options: --sed, 1: --help shows what can be given"),
         (["--device", "abacus"], "error: invalid choice 'abacus' for argument '--device'"),
@@ -97,7 +97,7 @@ def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
 
 
 def test_conversions_say_what_they_wrote_or_why_not(command, tmp_path):
-    failed = "error: nothing.safetensors is no file: give one that is there\n"
+    failed = "error: nothing.safetensors is not a file: give one that is there\n"
     assert command("convert", "nothing.safetensors", "model") == (2, "", failed)
     assert list(tmp_path.iterdir()) == []
     save_model(load_pretrained(), tmp_path / "run")
@@ -242,5 +242,5 @@ def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
 
 def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
     monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=KeyboardInterrupt))
-    said = "interrupted: the same command goes on, or begins anew\n"
+    said = "interrupted: the same command resumes, or starts again\n"
     assert command("curriculum", "--recipe", "smoke") == (130, "", said)

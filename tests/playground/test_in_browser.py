@@ -12,9 +12,9 @@ from flax import nnx
 from PIL import Image
 from playground_reference import float64_rollout
 
-from sinlstm_jax import NO_INPUT, SineLSTM
+from sinlstm_jax import NO_INPUT, SineLSTM, save_model
 from sinlstm_jax.evaluation.phase import frequency_error, track
-from sinlstm_jax.playground import model_data, write_page
+from sinlstm_jax.playground import run_data, write_page
 
 pytest.importorskip("playwright", reason="no Playwright: pip install -e '.[browser]'")
 if shutil.which("chromium") is None:
@@ -117,7 +117,8 @@ def test_every_step_of_a_long_forecast_is_jaxs_in_float64(page):
 def test_another_model_with_a_name_that_bites(open_page, tmp_path):
     model = SineLSTM(6, rngs=nnx.Rngs(4))
     model.cell.input_bias[...] += 0.25
-    data = model_data("</script><b>x</b>", model)
+    save_model(model, tmp_path / "run")
+    data = run_data(tmp_path / "run") | {"name": "</script><b>x</b>"}
     write_page(data, tmp_path / "page.html")
     page = open_page(tmp_path / "page.html")
     assert_continued(read(page), data["stages"][0]["weights"])

@@ -66,7 +66,7 @@ def test_a_second_signal_ends_the_process_at_once(process):
     each.send_signal(signal.SIGINT)
     _, errors = each.communicate(timeout=20)
     assert each.returncode == 128 + signal.SIGTERM
-    assert errors == "stopped at once: the same command goes on from the latest checkpoint\n"
+    assert errors == "stopped at once: the same command resumes from the latest checkpoint\n"
 
 
 @pytest.mark.parametrize(("does", "grace", "leaving"), [("busy", 1, 60), ("hangs", 1, 1)])

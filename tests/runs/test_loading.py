@@ -51,7 +51,7 @@ def test_what_holds_no_model_is_named(tmp_path, model):
         with pytest.raises(InputError, match=f"{path} .*: give a run's folder or"):
             load_model(tmp_path / path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file is no folder: give"):
+    with pytest.raises(InputError, match="file is not a folder: give"):
         load_model(tmp_path / "file")
     assert not (tmp_path / "nothing").exists()
 

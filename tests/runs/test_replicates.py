@@ -169,7 +169,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
     arguments += ["--seed", 7, "--replicates", replicates]
     monkeypatch.setattr(sys, "argv", ["sinlstm", "curriculum", *map(str, arguments)])
     kept = None
-    for _ in range(2):  # the same command goes on from there, and ends there again
+    for _ in range(2):  # the same command resumes there, and ends there again
         with pytest.raises(SystemExit) as exit:
             cli.main()
         assert exit.value.code == 3

@@ -165,7 +165,7 @@ def test_a_signal_to_the_command_saves_in_mid_chunk(tmp_path, number):
     assert process.returncode == 128 + number
     (reached,) = steps(tmp_path / "run")
     assert errors == (
-        f"stopped at stage 1, iteration {reached}: the same command goes on from there\n"
+        f"stopped at stage 1, iteration {reached}: the same command resumes there\n"
     )
     assert metrics.read_text().count("\n") == 1 + reached
 
@@ -330,5 +330,5 @@ def test_a_second_run_is_refused_by_the_command(tmp_path, monkeypatch, capsys):
         assert contents(tmp_path) == before
     assert exit.value.code == 2
     assert capsys.readouterr().err == (
-        f"error: {tmp_path} is where another run is at work: wait for it, or give another --out\n"
+        f"error: {tmp_path} is in use by another run: wait for it, or give another --out\n"
     )

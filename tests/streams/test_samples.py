@@ -54,7 +54,7 @@ def test_texts_that_are_read(caplog, text, names, times, values):
         ("time,a\n0,1\n0,1\n", "line 3 is 0 s after the one before"),
         ("time,a\n0,1\n10,1\n", "line 3 is 10 s after the one before"),
         ("a\n0\x00\n", r"line 2: a is '0\\x00'"),
-        ("a\n" + "9" * 200000, r"line 2 is no CSV text \(field larger than"),
+        ("a\n" + "9" * 200000, r"line 2 is not CSV text \(field larger than"),
     ],
 )
 def test_texts_that_are_refused(text, complaint):

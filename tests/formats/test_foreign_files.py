@@ -1,9 +1,8 @@
-"""Files as a stranger might send them: they run nothing, allocate nothing, and are named."""
+"""Weights in files as a stranger might send them: they run nothing, allocate nothing."""
 
 import io
 import json
 import pickle
-import resource
 import struct
 import zipfile
 from pathlib import Path
@@ -11,133 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-import tensorstore
 
-from sinlstm_jax import (
-    InputError,
-    SineLSTM,
-    load_model,
-    params_from_torch,
-    params_to_torch,
-    run,
-    save_model,
-)
-from sinlstm_jax.formats.convert import convert
-from sinlstm_jax.recipes import Recipe, Stage
-from sinlstm_jax.strangers import LARGEST_JSON, check_torch_file, read_json
+from sinlstm_jax import InputError, SineLSTM, params_from_torch, params_to_torch
+from sinlstm_jax.formats.convert import _check_torch_file, convert
 
-# Orbax, when one file fails it, does not wait for the others.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
+pytestmark = pytest.mark.usefixtures("bounded_memory")
 SIZE = 3
-MARGIN = 2**32  # bytes that a refusal may take on the way; what is announced is more
 TERABYTES = 10**13
 DEEP = "[" * 100_000
-
-
-@pytest.fixture(autouse=True)
-def bounded():
-    """Have whatever is announced, and believed, end in an error at once."""
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MARGIN, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, limits)
-
-
-@pytest.fixture
-def saved(tmp_path):
-    save_model(SineLSTM(SIZE, implementation="scan"), tmp_path / "run")
-    (step,) = (tmp_path / "run" / "checkpoints").iterdir()
-    load_model(tmp_path / "run")
-    return step
-
-
-def sign(step):
-    """Write the manifest anew, as whoever tampers with a checkpoint would."""
-    from sinlstm_jax.runs import checkpoints
-
-    manifest = json.loads((step / checkpoints.MANIFEST).read_text())
-    manifest["files"] = {name: checkpoints._sha256(step / name) for name in manifest["files"]}
-    (step / checkpoints.MANIFEST).write_text(json.dumps(manifest))
-
-
-META = {"hidden_size": SIZE, "replicates": 1}
-
-
-@pytest.mark.parametrize(
-    "meta",
-    [
-        *("", "null", "[]", DEEP, "{}", '{"replicates": 1}', '{"replicates": ' + "9" * 10**5 + "}"),
-        *({**META, "hidden_size": size} for size in (0, 2, 4, 4096, 10**6, 10**30, "3", None, [3])),
-        *({**META, "replicates": count} for count in (0, -1, 2, 10**9, 10**30, "1", None)),
-        " " * (LARGEST_JSON + 1),
-    ],
-    ids=lambda meta: str(meta)[:40],
-)
-def test_meta_of_a_checkpoint(saved, meta):
-    (saved / "meta" / "metadata").write_text(meta if isinstance(meta, str) else json.dumps(meta))
-    sign(saved)
-    with pytest.raises(InputError):
-        load_model(saved)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"shape": [10**6, 10**6], "chunks": [10**6, 10**6]},
-        {"shape": [1, 10**12, 12]},
-        {"chunks": [1, 50_000, 50_000]},
-        {"shape": [1, SIZE, 4 * SIZE + 1]},
-        {"dtype": "<f8"},
-        {"dtype": "|O"},
-        {"compressor": {"id": "none such"}},
-        {"filters": [{"id": "none such"}]},
-        {"zarr_format": 7},
-    ],
-    ids=str,
-)
-def test_arrays_that_a_checkpoint_announces(saved, change):
-    store = {"driver": "ocdbt", "base": f"file://{saved}/model/"}
-    store = tensorstore.KvStore.open(store).result()
-    key = "weights.cell.hidden_kernel/.zarray"
-    announced = json.loads(store.read(key).result().value)
-    store.write(key, json.dumps(announced | change)).result()
-    sign(saved)
-    with pytest.raises(InputError):
-        load_model(saved)
-
-
-@pytest.mark.parametrize("name", ["_METADATA", "manifest.ocdbt"])
-@pytest.mark.parametrize("text", ["", "null", DEEP, '{"tree_metadata": {}}'], ids=lambda x: x[:20])
-def test_what_describes_a_checkpoint(saved, name, text):
-    (saved / "model" / name).write_text(text)
-    sign(saved)
-    with pytest.raises(InputError):
-        load_model(saved)
-
-
-@pytest.mark.parametrize("name", ["/dev/zero", "../../../../../../../../dev/zero", "a\0b", "."])
-def test_a_manifest_names_only_files_of_its_own(saved, name):
-    manifest = json.loads((saved / "manifest.json").read_text())
-    manifest["files"] |= {name: "0" * 64}
-    (saved / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="damaged"):
-        load_model(saved)
-
-
-@pytest.mark.parametrize("text", [DEEP, "[]", "nul", '{"figures": 1}', " " * (LARGEST_JSON + 1)])
-def test_a_description_of_a_run(tmp_path, text):
-    recipe = Recipe("tiny", "tiny", (Stage(1, 1),), display_every=1)
-    (tmp_path / "run.json").write_text(text)
-    with pytest.raises(InputError, match=r"run\.json that is damaged"):
-        run(recipe, 0, tmp_path)
-    assert (tmp_path / "run.json").read_text() == text
-
-
-def test_json_of_ours_is_read(tmp_path):
-    (tmp_path / "a.json").write_text('{"a": 1}')
-    assert read_json(tmp_path / "a.json") == {"a": 1}
 
 
 def safetensors_file(path, header, body=b""):
@@ -173,7 +53,7 @@ def test_safetensors(tmp_path, header):
 
 def test_safetensors_whose_header_is_said_to_be_endless(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", 2**63) + b"{}")
-    with pytest.raises(InputError, match="is no safetensors file"):
+    with pytest.raises(InputError, match="is not a safetensors file"):
         convert(tmp_path / "a.safetensors", tmp_path / "b")
 
 
@@ -207,54 +87,53 @@ def packed(value, protocol=2):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize("protocol", [0, 2])
 def test_pickles_that_do_more_than_hold_tensors(tmp_path, protocol):
     for value in (Bomb(tmp_path / "made"), {"a": Hungry()}, {"a": np.zeros(3)}):
         torch_file(tmp_path / "a.pt", packed(value, protocol))
-        with pytest.raises(InputError, match="no PyTorch file of weights alone"):
-            check_torch_file(tmp_path / "a.pt")
+        with pytest.raises(ValueError, match="it asks for"):
+            _check_torch_file(tmp_path / "a.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
 
 
 def test_archives_that_unpack_to_more_than_they_are(tmp_path):
     torch_file(tmp_path / "a.pt", packed({}), zipfile.ZIP_DEFLATED, data=b"\0" * 2**26)
     assert (tmp_path / "a.pt").stat().st_size < 2**18
-    with pytest.raises(InputError, match="its entries are packed"):
-        check_torch_file(tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="its entries are packed"):
+        _check_torch_file(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", packed({}), b"\x80" * 1000])
-def test_what_is_no_archive(tmp_path, content):
+def test_what_is_not_an_archive(tmp_path, content):
     (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(InputError, match="no PyTorch file of weights alone"):
-        check_torch_file(tmp_path / "a.pt")
+    with pytest.raises(zipfile.BadZipFile):
+        _check_torch_file(tmp_path / "a.pt")
 
 
 def test_a_file_from_before_pytorch_1_6_says_so(tmp_path):
     magic = 0x1950A86A20F9469CFC6C  # the first thing in it, pickled
     (tmp_path / "a.pt").write_bytes(packed(magic) + packed(1001))
     with pytest.raises(InputError, match=r"as PyTorch before 1.6 saved it: load it there, and"):
-        check_torch_file(tmp_path / "a.pt")
+        _check_torch_file(tmp_path / "a.pt")
 
 
 def test_a_file_with_one_flipped_bit_is_damaged(tmp_path):
     torch_file(tmp_path / "a.pt", packed({}), data=b"weights")
-    check_torch_file(tmp_path / "a.pt")
+    _check_torch_file(tmp_path / "a.pt")
     content = (tmp_path / "a.pt").read_bytes()
     assert content.count(b"weights") == 1
     (tmp_path / "a.pt").write_bytes(content.replace(b"weights", b"veights"))
-    with pytest.raises(InputError, match="archive/data in it is damaged"):
-        check_torch_file(tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="archive/data in it is damaged"):
+        _check_torch_file(tmp_path / "a.pt")
 
 
 def test_pytorch_itself_loads_none_of_them(tmp_path):
     torch = pytest.importorskip("torch", reason="needs pip install '.[torch]'")
     entries = {n: torch.from_numpy(a) for n, a in params_to_torch(SineLSTM(SIZE)).items()}
     torch.save(entries, tmp_path / "good.pt")
-    check_torch_file(tmp_path / "good.pt")
     convert(tmp_path / "good.pt", tmp_path / "good")
     torch.save({n: torch.nn.Parameter(a) for n, a in entries.items()}, tmp_path / "parameters.pt")
-    check_torch_file(tmp_path / "parameters.pt")
+    convert(tmp_path / "parameters.pt", tmp_path / "parameters")
     torch.save(entries, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     with pytest.raises(InputError, match=r"as PyTorch before 1.6 saved it"):
         convert(tmp_path / "old.pt", tmp_path / "old")
@@ -273,7 +152,8 @@ def test_pytorch_itself_loads_none_of_them(tmp_path):
     torch.save(huge, tmp_path / "huge.pt")
     torch.save({**entries, "a": Bomb(tmp_path / "made")}, tmp_path / "bomb.pt")
     torch.save({**entries, "a": Hungry()}, tmp_path / "hungry.pt")
-    for name in ("huge", "bomb", "hungry"):
+    torch_file(tmp_path / "late.pt", packed({"a": Bomb(tmp_path / "made")}, protocol=4))
+    for name in ("huge", "bomb", "hungry", "late"):
         with pytest.raises(InputError):
             convert(tmp_path / f"{name}.pt", tmp_path / name)
     assert not (tmp_path / "made").exists()
