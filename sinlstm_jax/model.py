@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from .errors import InputError, positive_integer, shown
 from .kernel import fused_lstm, fused_predict
@@ -108,9 +108,9 @@ class SineLSTM(nnx.Module):
         return self.cell.initialize_carry((batch_size, 1))
 
     def step(
-        self, carry: LSTMCarry, inputs: Float[Array, "batch 1"]
-    ) -> tuple[LSTMCarry, Float[Array, "batch 1"]]:
-        """Advance by one step: the next carry, and predictions."""
+        self, carry: PyTree, inputs: Float[Array, "batch 1"]
+    ) -> tuple[PyTree, Float[Array, "batch 1"]]:
+        """Advance by one step: the cell's next carry, and predictions."""
         carry, hidden = self.cell(carry, inputs)
         return carry, self.output(hidden)
 
@@ -124,8 +124,8 @@ class SineLSTM(nnx.Module):
         return self.output(hidden)
 
     def predict(
-        self, carry: LSTMCarry, inputs: Float[Array, "time batch 1"], steps: int
-    ) -> tuple[LSTMCarry, Float[Array, "{steps} batch 1"]]:
+        self, carry: PyTree, inputs: Float[Array, "time batch 1"], steps: int
+    ) -> tuple[PyTree, Float[Array, "{steps} batch 1"]]:
         """Predict step by step from a carry, with no memory of the steps but the predictions.
 
         Inputs are `[steps, batch, 1]`, or `[1, batch, 1]` to be repeated. One call for n and one

@@ -109,7 +109,9 @@ def _as_carry(model: SineLSTM, carry):
     arrays = carry if isinstance(carry, tuple | list) else ()
     found = [(np.shape(x), x.dtype) for x in arrays if isinstance(x, jax.Array | np.ndarray)]
     if not len(arrays) == len(found) == 2 or found[0] != found[1]:
-        raise InputError("the carry is not a pair of arrays of one shape and dtype: give what observe returned")
+        raise InputError(
+            "the carry is not a pair of arrays of one shape and dtype: give what observe returned"
+        )
     shape, dtype = found[0]
     if len(shape) != 2 or shape[0] == 0 or shape[1] != size or dtype != expected:
         raise InputError(
@@ -142,7 +144,9 @@ def _as_inputs(model: SineLSTM, history) -> Float[Array, "past batch 1"]:
                 history = given.astype(dtype)
         except (TypeError, ValueError, OverflowError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"history is not an array of numbers ({reason}): give [past]") from None
+            raise InputError(
+                f"history is not an array of numbers ({reason}): give [past]"
+            ) from None
     shape = history.shape
     if history.ndim not in (1, 2, 3) or (history.ndim == 3 and shape[2] != 1):
         raise InputError(

@@ -13,7 +13,7 @@ from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from .errors import InputError
+from .errors import InputError, positive_integer
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
 
@@ -232,7 +232,7 @@ def _train_on_batch(state: TrainState, batch: Batch, program: Program) -> TrainS
 
 def train_stage(
     state: TrainState,
-    source: Key[Array, "*replicates"] | Iterable[Batch],
+    source: Key[Array, "*replicates"] | Iterable,
     *,
     pause_every: tuple[int, ...],
     pause_after: Callable[[], int] | None = None,
@@ -256,11 +256,14 @@ def train_stage(
       kept.
 
     Raises:
-      InputError: the batches end before the stage does, or one is not two arrays of one shape.
+      InputError: a period is not a whole number above 0, the batches end before the stage does,
+        or one is not two arrays of one shape.
     """
     program = Program(**settings)
     if not isinstance(source, jax.Array):
         source = iter(source)
+    for period in pause_every:
+        positive_integer("pause_every", period)
     iteration, iterations = iterations_done(state), state.losses.shape[-1]
     while iteration < iterations:
         start = iteration

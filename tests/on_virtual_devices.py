@@ -4,15 +4,17 @@ import sys
 
 import jax
 from rich.console import Console
+from tiny import tiny_recipe
 
-from sinlstm_jax import run
+from sinlstm_jax import Stage, run
 from sinlstm_jax.runs.replicates import replicate_mesh
-from tests.runs.test_replicates import ONE_STAGE
 
 folder, counts = sys.argv[1], [int(count) for count in sys.argv[2:]]
 assert jax.device_count() == 8
 assert replicate_mesh(1) is None  # the others would only compute the same once more
 for count in counts:
     out = f"{folder}/{count}"
-    description = run(ONE_STAGE, 7, out, replicates=count, console=Console(quiet=True))
+    description = run(
+        tiny_recipe(Stage(3, 20)), 7, out, replicates=count, console=Console(quiet=True)
+    )
     print(count, description["device"])

@@ -11,11 +11,11 @@ import pytest
 import reference_lstm
 from flax import nnx
 from rich.console import Console
+from tiny import tiny_recipe
 
 from sinlstm_jax import (
     NO_INPUT,
     InputError,
-    Recipe,
     SineLSTM,
     Stage,
     held_out_waves,
@@ -29,9 +29,7 @@ from sinlstm_jax.runs.checkpoints import Checkpoints
 from sinlstm_jax.runs.pictures import picture_waves
 from sinlstm_jax.runs.replicates import run_keys, run_seeds
 
-TINY = Recipe(
-    "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
-)
+TINY = tiny_recipe()
 PICTURES = {
     "long-term.png",
     *(
@@ -156,7 +154,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, stop_at):
 def test_each_stage_goes_on_from_the_weights_before_with_a_fresh_adam(tmp_path):
     """The first two losses of every stage, by a float64 LSTM and one step of Adam by hand."""
     stages = (Stage(3, 2, 0.01, 0.02), Stage(5, 2, 0.03, 0.1))
-    recipe = Recipe("two", "for tests", stages, 10, past=5, batch_size=2, hidden_size=2)
+    recipe = tiny_recipe(*stages, hidden_size=2)
     out = tmp_path / "run"
     run(recipe, 7, out, console=quiet())
     losses = np.loadtxt(out / "metrics.csv", delimiter=",", skiprows=1)

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import tiny_recipe
 
 import sinlstm_jax as sl
 from sinlstm_jax import commands
@@ -29,9 +30,7 @@ from sinlstm_jax.runs import replicates
 SIZE = 3  # hidden units, so that few programs are compiled
 MODEL = sl.SineLSTM(SIZE, implementation="scan")
 STREAM = sl.Forecaster(MODEL)
-TINY = sl.Recipe(
-    "tiny", "tiny", (sl.Stage(2, 2),), display_every=1, past=2, batch_size=1, hidden_size=2
-)
+TINY = tiny_recipe(sl.Stage(2, 2), display_every=1, past=2, batch_size=1, hidden_size=2)
 LONGEST = sl.Stage(1, 2**31 - 1)
 EXTREMES = [0.0, -0.0, math.nan, math.inf, 1e-45, 3e38, -3e38]
 ODD_ARRAYS = [
@@ -193,7 +192,7 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
     "Recipe": (
         lambda *a: sl.Recipe(*a).ends,
         {"name|called": Argument(st.just("a")), "summary|called": Argument(st.just("b"))}
-        | {"stages": Argument(st.just((sl.Stage(1, 1),)), junk | st.just((LONGEST, LONGEST)))}
+        | {"stages|iterations": Argument(st.just((sl.Stage(1, 1),)), junk | st.just((LONGEST, LONGEST)))}
         | {"display_every": size, "past": size, "batch_size": size, "hidden_size": size},
     ),
     "run": (

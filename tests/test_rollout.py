@@ -130,8 +130,8 @@ def test_a_rollouts_gradient_is_the_scans(history):
         ([[0.0, 1.0], [0.0, float("inf")]], r"holds inf at \[1, 1\]"),
         ([0.0, 1e300], r"holds 1e\+300 at \[1\]: give values that are finite in float32"),
         ([0.0, None], r"holds None at \[1\]"),
-        (["a"], "no array of numbers"),
-        ([1j], "no array of numbers"),
+        (["a"], "not an array of numbers"),
+        ([1j], "not an array of numbers"),
     ],
 )
 @pytest.mark.parametrize("function", [observe, lambda *arguments: rollout(*arguments, 5)])

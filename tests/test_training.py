@@ -359,9 +359,10 @@ def test_another_filter_trains_the_input_bias_too(model):
 
 @pytest.mark.parametrize("period", [0, -1, 1.5, True])
 def test_a_period_that_is_none_is_named(period):
-    stages = train_stage(
-        None, jax.random.key(0), pause_every=(10, period), structure=None, optimizer=None
-    )
+    model, optimizer = SineLSTM(3), adam(0.01, 1e-3)
+    fixed = {"structure": nnx.graphdef(model), "optimizer": optimizer}
+    start = init_state(model, optimizer, 25)
+    stages = train_stage(start, jax.random.key(0), pause_every=(10, period), **fixed)
     with pytest.raises(InputError, match=f"pause_every is {period!r}: give a whole number"):
         next(stages)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from sinlstm_jax.runs.folder import versions
+from sinlstm_jax.runs.record import versions
 
 from ..pages import cpu_name, fill_in, write_json
 from .bars import judge

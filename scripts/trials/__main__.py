@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import tyro
 
 from sinlstm_jax.commands.main import tidy_exit
-from sinlstm_jax.runs.folder import versions
+from sinlstm_jax.runs.record import versions
 
 from ..pages import DOCS, cores, cpu_name, write_json
 from .damage import damage

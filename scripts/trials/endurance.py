@@ -68,7 +68,7 @@ def wide_rollout(series: int, _: Path, say: Callable[[str], None]) -> dict:
 
 
 def cycles(count: int, folder: Path, say: Callable[[str], None]) -> dict:
-    """Stop a run after every iteration and resume it, `count` times; what may not grow is watched."""
+    """Stop a run after each iteration and resume it, `count` times; watch what may not grow."""
     stages = (Stage(2, count + 1),)
     recipe = replace(RECIPE, summary="one stage", stages=stages, display_every=10**6)
     out, samples, started = folder / "stopped", [], time.monotonic()

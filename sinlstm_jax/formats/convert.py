@@ -93,7 +93,7 @@ def _check_torch_file(path: Path) -> None:
         if pickle.file_size > LARGEST_PICKLE:
             raise ValueError("its pickle is too long")
         for operation, argument, _ in pickletools.genops(archive.read(pickle)):
-            if operation.name == "GLOBAL" and not re.fullmatch(TENSORS, argument):
+            if operation.name == "GLOBAL" and not re.fullmatch(TENSORS, str(argument)):
                 raise ValueError(f"it asks for {argument}")
 
 

@@ -3,6 +3,7 @@ import logging
 import re
 import subprocess
 import sys
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -133,8 +134,8 @@ def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
 
 
 def test_a_user_without_a_home_has_no_cache_and_no_traceback(command, monkeypatch):
-    monkeypatch.setattr("pathlib.Path.home", Mock(side_effect=RuntimeError("no home")))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    nowhere = Path("~/.cache/sinlstm_jax")  # as platformdirs answers there
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: nowhere)
     code, output, errors = command("curriculum", "--list-recipes")
     assert (code, errors) == (0, "") and "tuned" in output
 
@@ -186,7 +187,7 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
                 4,
                 "",
                 "error: a file cannot be read or written ([Errno 28] No space left on device): "
-                "mend that\n",
+                "fix that\n",
             ),
         ),
         (MemoryError(), (2, "", NO_MEMORY)),

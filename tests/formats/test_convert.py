@@ -87,8 +87,8 @@ def test_sources_that_are_no_models_are_named(tmp_path, weights):
     del weights["ip1.bias"]
     safetensors.numpy.save_file(weights, tmp_path / "partial.safetensors")
     for source, complaint in (
-        ("missing.safetensors", "is no file"),
-        ("broken.safetensors", "is no safetensors file"),
+        ("missing.safetensors", "is not a file"),
+        ("broken.safetensors", "is not a safetensors file"),
         ("partial.safetensors", "ip1.bias is missing"),
         ("nowhere", "does not exist"),
     ):
@@ -103,8 +103,8 @@ def test_broken_pytorch_files_are_named(tmp_path):
     (tmp_path / "empty.pt").write_text("")
     torch.save([1, 2], tmp_path / "list.pt")
     for source, complaint in (
-        ("broken.pt", "no PyTorch file of weights alone"),
-        ("empty.pt", "no PyTorch file of weights alone"),
+        ("broken.pt", "not a PyTorch file of weights alone"),
+        ("empty.pt", "not a PyTorch file of weights alone"),
         ("list.pt", "holds a list"),
     ):
         with pytest.raises(InputError, match=complaint):

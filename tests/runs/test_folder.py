@@ -5,14 +5,15 @@ import sys
 
 import numpy as np
 import pytest
+from tiny import tiny_recipe
 
-from sinlstm_jax import InputError, Recipe, Stage
+from sinlstm_jax import InputError, Stage
 from sinlstm_jax.kernel import choice
 from sinlstm_jax.runs import folder
 from sinlstm_jax.runs.folder import MetricsLog
 from sinlstm_jax.runs.record import RunRecord
 
-RECIPE = Recipe("smoke", "for tests", (Stage(2, 4),), 2, past=4, batch_size=2, hidden_size=4)
+RECIPE = tiny_recipe(Stage(2, 4), display_every=2, past=4)
 
 
 def locked(path, implementation="scan", recipe=RECIPE, seed=1):
@@ -100,7 +101,7 @@ def test_a_damaged_record_is_named(tmp_path, content):
 def test_a_second_run_is_refused_while_the_first_lives(tmp_path):
     with locked(tmp_path / "run"):
         before = (tmp_path / "run" / "run.json").read_bytes()
-        with pytest.raises(InputError, match="run is where another run is at work: wait for it"):
+        with pytest.raises(InputError, match="run is in use by another run: wait for it"):
             open_run(tmp_path / "run")
         assert (tmp_path / "run" / "run.json").read_bytes() == before
         open_run(tmp_path / "other")
@@ -125,7 +126,7 @@ def test_a_lock_ends_with_its_process(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout.readline() == "held\n"
-            with pytest.raises(InputError, match="another run is at work"):
+            with pytest.raises(InputError, match="in use by another run"):
                 open_run(tmp_path)
         finally:
             process.kill()

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import pytest
 from rich.console import Console
+from tiny import tiny_recipe
 
 from sinlstm_jax import (
     Forecaster,
@@ -40,20 +41,10 @@ from sinlstm_jax.runs.record import RunRecord
 from sinlstm_jax.runs.replicates import fetch, place, replicate_mesh
 
 ROOT = Path(__file__).parents[2]
-TINY = Recipe(
-    "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
-)
-ONE_STAGE = replace(TINY, stages=TINY.stages[:1])
+TINY = tiny_recipe()
+ONE_STAGE = tiny_recipe(Stage(3, 20))
 # So high a rate that of seeds 6, 7 and 8 the last one's loss overflows, and the others' do not.
-RECKLESS = Recipe(
-    "reckless",
-    "for tests",
-    (Stage(3, 6, learning_rate=2e18), Stage(5, 6)),
-    2,
-    past=5,
-    batch_size=2,
-    hidden_size=4,
-)
+RECKLESS = tiny_recipe(Stage(3, 6, learning_rate=2e18), Stage(5, 6), display_every=2)
 
 
 def quiet():
@@ -163,7 +154,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
     tmp_path, monkeypatch, capsys, replicates
 ):
     stages = (Stage(3, 20), Stage(5, 30, learning_rate=1e30))
-    recipe = Recipe("lost", "for tests", stages, 10, past=5, batch_size=2, hidden_size=4)
+    recipe = tiny_recipe(*stages)
     monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: recipe)
     arguments = ["--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
     arguments += ["--seed", 7, "--replicates", replicates]

@@ -12,8 +12,9 @@ import jax
 import numpy as np
 import pytest
 from rich.console import Console
+from tiny import tiny_recipe
 
-from sinlstm_jax import InputError, Recipe, Stage, commands, curriculum, load_model, run
+from sinlstm_jax import InputError, commands, curriculum, load_model, run
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import Interrupted, SaveFailed
 from sinlstm_jax.model import split_model
@@ -21,9 +22,7 @@ from sinlstm_jax.runs import stage
 from sinlstm_jax.runs.folder import open_run
 from sinlstm_jax.runs.loading import replicate_seeds
 
-TINY = Recipe(
-    "tiny", "for tests", (Stage(3, 20), Stage(5, 30)), 10, past=5, batch_size=2, hidden_size=4
-)
+TINY = tiny_recipe()
 CURRICULUM = Path(__file__).parents[2] / "scripts" / "curriculum.py"
 
 
@@ -105,7 +104,9 @@ class Looks:
 @pytest.mark.parametrize("look", [1, 2, 6, 7, 8, 12])
 def test_a_run_stops_where_it_is_asked_to_and_goes_on_to_the_same_bits(tmp_path, whole, look):
     out = tmp_path / "run"
-    with pytest.raises(Interrupted, match=r"^stopped at stage .* goes on from there$") as stopped:
+    with pytest.raises(
+        Interrupted, match=r"^stopped at stage .* the same command resumes there$"
+    ) as stopped:
         train(out, checkpoint_every=1000, stop_signal=Looks(look, lambda: signal.SIGTERM))
     assert stopped.value.signal == signal.SIGTERM
     words = str(stopped.value).split()
@@ -164,9 +165,7 @@ def test_a_signal_to_the_command_saves_in_mid_chunk(tmp_path, number):
     assert time.monotonic() - began < 20
     assert process.returncode == 128 + number
     (reached,) = steps(tmp_path / "run")
-    assert errors == (
-        f"stopped at stage 1, iteration {reached}: the same command resumes there\n"
-    )
+    assert errors == (f"stopped at stage 1, iteration {reached}: the same command resumes there\n")
     assert metrics.read_text().count("\n") == 1 + reached
 
 
@@ -187,7 +186,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(stopped, whole, 
     train(stopped, console=None)
     output = capsys.readouterr().out
     assert f"checkpoint {last} is damaged (" in output and "has changed)" in output
-    assert f"what came after checkpoint {before} is set aside in damaged\n" in output
+    assert f"later checkpoints than {before} were moved to damaged\n" in output
     assert f"from stage 2, iteration {before - 20}\n" in output
     assert [path.name for path in (stopped / "checkpoints" / "damaged").iterdir()] == [str(last)]
     assert_same_run(stopped, whole)
@@ -271,9 +270,9 @@ def test_a_full_disk_ends_the_command_with_one_line(
     errors = capsys.readouterr().err
     assert errors.startswith("error: ") and f"{out}" in errors
     assert errors.endswith(
-        "what was there before is whole; mend that, and the same command goes on\n"
+        "earlier files are intact; fix that, and the same command resumes the run\n"
     )
-    assert "cannot be written (No space left on device): what was there before" in errors
+    assert "cannot be written (No space left on device): earlier files" in errors
     assert errors.count("\n") == 1
     assert steps(out) != []
     load_model(out)
@@ -285,7 +284,7 @@ def test_a_full_disk_ends_the_command_with_one_line(
 @pytest.mark.parametrize(("look", "after"), [(3, None), (6, 10), (12, 25), (16, 45)])
 def test_a_run_goes_on_when_there_is_room_again(small_disk, whole, look, after):
     out = small_disk / "run"
-    with pytest.raises(SaveFailed, match=r"No space left on device.*: what was there before is"):
+    with pytest.raises(SaveFailed, match=r"No space left on device.*: earlier files are intact"):
         train(out, stop_signal=Looks(look, lambda: fill(small_disk, after)))
     (small_disk / "filler").unlink()
     train(out)
