@@ -31,7 +31,7 @@ SIZE = 3  # hidden units, so that few programs are compiled
 MODEL = sl.SineLSTM(SIZE, implementation="scan")
 STREAM = sl.Forecaster(MODEL)
 TINY = tiny_recipe(sl.Stage(2, 2), display_every=1, past=2, batch_size=1, hidden_size=2)
-LONGEST = sl.Stage(1, 2**31 - 1)
+TOO_LONG = (sl.Stage(1, 2**31 - 1),) * 2
 EXTREMES = [0.0, -0.0, math.nan, math.inf, 1e-45, 3e38, -3e38]
 ODD_ARRAYS = [
     *(np.zeros(shape) for shape in ((0,), (2, 0), (), (1, 1, 1, 1))),
@@ -192,7 +192,7 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
     "Recipe": (
         lambda *a: sl.Recipe(*a).ends,
         {"name|called": Argument(st.just("a")), "summary|called": Argument(st.just("b"))}
-        | {"stages|iterations": Argument(st.just((sl.Stage(1, 1),)), junk | st.just((LONGEST, LONGEST)))}
+        | {"stages|iterations": Argument(st.just((sl.Stage(1, 1),)), junk | st.just(TOO_LONG))}
         | {"display_every": size, "past": size, "batch_size": size, "hidden_size": size},
     ),
     "run": (
