@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
@@ -37,7 +37,7 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
     return _rollout(*nnx.split(checked_model(model)), _as_inputs(model, history), horizon)
 
 
-def observe(model: SineLSTM, history) -> tuple[LSTMCarry, Float[Array, "past batch 1"]]:
+def observe(model: SineLSTM, history) -> tuple[PyTree, Float[Array, "past batch 1"]]:
     """Read a history: (carry after its last step, predictions `[past, batch, 1]`).
 
     Takes and raises what `rollout` does.
@@ -46,8 +46,8 @@ def observe(model: SineLSTM, history) -> tuple[LSTMCarry, Float[Array, "past bat
 
 
 def forecast(
-    model: SineLSTM, carry: LSTMCarry, steps: int
-) -> tuple[LSTMCarry, Float[Array, "{steps} batch 1"]]:
+    model: SineLSTM, carry: PyTree, steps: int
+) -> tuple[PyTree, Float[Array, "{steps} batch 1"]]:
     """Go on from a carry without input: (carry after `steps`, predictions `[steps, batch, 1]`).
 
     Threading the carry loses nothing: `forecast(n)` and then `forecast(m)` from its carry gives
@@ -60,7 +60,7 @@ def forecast(
     return _forecast(*state, _as_carry(model, carry), steps)
 
 
-def stepper(model: SineLSTM) -> Callable[[LSTMCarry, jax.Array], tuple[LSTMCarry, jax.Array]]:
+def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.Array]]:
     """Return a function that advances a stream by one step, for use in a loop in Python.
 
     It takes a carry (at first `model.initial_carry(batch_size)`) and inputs `[batch, 1]`, NO_INPUT

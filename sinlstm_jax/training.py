@@ -284,7 +284,7 @@ def train_stage(
         yield state
 
 
-def _checked(batch: Batch) -> Batch:
+def _checked(batch) -> Batch:
     """Return a batch, or raise InputError where its shapes would broadcast into a loss."""
     shapes = [np.shape(array) for array in batch]
     if len(shapes) != 2 or shapes[0] != shapes[1] or shapes[0][2:] != (1,):

@@ -25,6 +25,7 @@ from tiny import tiny_recipe
 import sinlstm_jax as sl
 from sinlstm_jax import commands
 from sinlstm_jax.commands import main as cli
+from sinlstm_jax.errors import shown
 from sinlstm_jax.runs import replicates
 
 SIZE = 3  # hidden units, so that few programs are compiled
@@ -71,6 +72,11 @@ def arrays(values, *shapes):
 
 def one_of(*values):
     return st.sampled_from(values)
+
+
+def named(value) -> str:
+    """Return a value as a message may name it."""
+    return str(value) if isinstance(value, str | Path) else shown(value)
 
 
 class Argument(NamedTuple):
@@ -259,7 +265,7 @@ def test_a_border_computes_or_names_what_does_not_fit(folder, name, data):
         except sl.InputError as error:
             line = str(error)
             assert "\n" not in line and 0 < len(line) < 2000
-            assert any(re.search(word, line) or str(values[word]) in line for word in wrong), line
+            assert any(re.search(word, line) or named(values[word]) in line for word in wrong), line
             assert not list(empty.iterdir())
             return
     for array in jax.tree.leaves(result):
