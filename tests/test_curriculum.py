@@ -243,6 +243,7 @@ def test_a_lost_stage_is_named(tmp_path):
         run(TINY, 7, tmp_path / "run", console=quiet())
 
 
+@pytest.mark.slow
 def test_a_stage_that_went_wrong_is_undone(tmp_path):
     wrong = replace(TINY, stages=(TINY.stages[0], replace(TINY.stages[1], undo_above=1e-9)))
     description = run(wrong, 3, tmp_path / "wrong", replicates=2, checkpoint_every=10)

@@ -43,6 +43,7 @@ def readme_commands():
     return [line for block in blocks for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_mid_stage_goes_on_to_the_same_bits(tmp_path):
     options = ("--recipe", "smoke", "--checkpoint-every", "50", "--out")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -92,6 +93,7 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     assert np.isfinite(namespace["continued"]).all()
 
 
+@pytest.mark.slow
 def test_the_readmes_commands_work(tmp_path):
     commands = [c for c in readme_commands() if c.startswith(".venv/bin/sinlstm ")]
     assert len(commands) == 7

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 PAGE = (Path(__file__).parents[1] / "docs" / "using.md").read_text()
 
@@ -15,6 +16,7 @@ def numbers(text):
     return np.array(re.findall(r"-?\d+(?:\.\d+)?", text), float)
 
 
+@pytest.mark.slow
 def test_everything_on_the_page_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace, outputs, shown = {}, [], []

@@ -197,6 +197,7 @@ publish(Path(sys.argv[1]), figures)
 """
 
 
+@pytest.mark.slow
 def test_a_tiny_run_publishes_its_figures(tmp_path):
     docs = tmp_path / "docs"
     (docs / "images").mkdir(parents=True)

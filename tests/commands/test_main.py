@@ -25,7 +25,7 @@ def test_help_explains_every_option(command):
     ).split():
         assert f"--{option} " in output
     assert "--device {cpu,gpu,tpu}" in output
-    assert "goes on where it stopped" in output
+    assert "resumes where it stopped" in output
     assert "(default: runs/RECIPE-SEED)" in output and "None" not in output
 
 

@@ -225,6 +225,7 @@ def test_no_replicates_are_nothing():
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_the_number_of_threads_and_cores_changes_no_bit(capsys):
     layer_checks.digest()
     digests = {capsys.readouterr().out}
@@ -246,6 +247,7 @@ def test_threads_may_call_at_once():
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_replicates_are_shared_out_over_many_devices():
     run_check("devices", XLA_FLAGS="--xla_force_host_platform_device_count=8")
 
@@ -262,6 +264,7 @@ def _features():
 
 @pytest.mark.processes
 @pytest.mark.parametrize(("cpu", "feature"), [("haswell", "avx2"), ("x86-64", "sse2")])
+@pytest.mark.slow
 def test_kernels_for_other_cpus_are_the_scan(cpu, feature, tmp_path, request):
     if feature not in _features():
         pytest.skip(f"this CPU knows no {feature}")

@@ -124,6 +124,7 @@ def _other_version(run):
     return lambda command: "2.0" if "--version" in command else run(command)
 
 
+@pytest.mark.slow
 def test_processes_that_compile_at_once_leave_one_library(tmp_path, compiler):
     program = "from sinlstm_jax.kernel import load; load(); print('loaded')"
     processes = [

@@ -112,6 +112,7 @@ class StoppingConsole(Console):
         super().print(*objects, **options)
 
 
+@pytest.mark.slow
 def test_stopped_replicates_go_on_to_the_same_bits(tmp_path):
     description = run(TINY, 7, tmp_path / "whole", replicates=3, console=quiet())
     for stop_at in ("step     10", "step     20"):
@@ -187,6 +188,7 @@ def test_one_device_needs_no_mesh_and_fetching_is_placing_backwards():
     jax.tree.map(np.testing.assert_array_equal, fetch(placed, 2), {"a": tree["a"][:2], "b": [0, 1]})
 
 
+@pytest.mark.slow
 def test_eight_devices_share_replicates_of_any_number(tmp_path):
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     result = subprocess.run(
@@ -283,6 +285,7 @@ def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path, index):
     assert f"from stage 1, iteration {reached}\n" in first[1]
 
 
+@pytest.mark.slow
 def test_two_processes_refuse_alike(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("precious")
