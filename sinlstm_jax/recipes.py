@@ -173,6 +173,7 @@ def _tuned_stage(
     iterations: int,
     learning_rate: float,
     decay: float,
+    *,
     warmup: int = 200,
     undo_above: float | None = None,
 ) -> Stage:

@@ -123,8 +123,10 @@ def test_the_readme_points_at_what_is_there():
 def test_the_readmes_options_are_those_there_are():
     output = subprocess.run(
         [*STRICT_PYTHON, ROOT / "scripts" / "curriculum.py", "--help"],
-        text=True, capture_output=True, check=True,
-    ).stdout  # fmt: skip
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
     described = set(re.findall(r"`(--[a-z-]+)`", README))
     assert described == set(re.findall(r"--[a-z]+(?:-[a-z]+)*", output)) - {"--help"}
 

@@ -12,8 +12,9 @@ from sinlstm_jax.lstm import lstm_scan, lstm_step, readout
 
 def reference_of(weights):
     names = zip(("w_ih", "w_hh", "b_hh"), weights, strict=True)
-    return {name: np.asarray(x, np.float64) for name, x in names} | {"b_ih": np.zeros(1).repeat(
-        weights.bias.size)}  # fmt: skip
+    return {name: np.asarray(x, np.float64) for name, x in names} | {
+        "b_ih": np.zeros(1).repeat(weights.bias.size)
+    }
 
 
 @pytest.mark.parametrize(

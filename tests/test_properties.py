@@ -206,9 +206,10 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         {"recipe": Argument(one_of(TINY, replace(TINY, past=3)))}
         | {"seed": Argument(one_of(0, 2**31))}
         | {"out|folder|path": Argument(st.just("run"), names), "replicates|seed": size}
-        | {"checkpoint_every": size} | settings(implementation=("auto", "scan")),
+        | {"checkpoint_every": size}
+        | settings(implementation=("auto", "scan")),
     ),
-}  # fmt: skip
+}
 # What the story is built of says shapes in annotations; values and errors take what they are given.
 BUILDING_BLOCKS = set(
     """
@@ -279,15 +280,29 @@ words = st.one_of(
     one_of("", " ", "-", "--", "--seed", "auto", "x" * 5000, "/dev/null/x", "a/../b"),
 )
 CURRICULUM = {
-    "--recipe": "smoke tuned", "--seed": f"1 {2**32 - 1}", "--replicates": "1 2", "--out": "run",
-    "--checkpoint-every": "7", "--display-every": "3", "--hidden-size": "2 64 100 4096",
-    "--batch-size": "1 1000", "--device": "cpu gpu tpu None", "--implementation": "auto scan",
-    "--coordinator": "localhost:1", "--processes": "0", "--process-index": "-1 7",
-}  # fmt: skip
+    "--recipe": "smoke tuned",
+    "--seed": f"1 {2**32 - 1}",
+    "--replicates": "1 2",
+    "--out": "run",
+    "--checkpoint-every": "7",
+    "--display-every": "3",
+    "--hidden-size": "2 64 100 4096",
+    "--batch-size": "1 1000",
+    "--device": "cpu gpu tpu None",
+    "--implementation": "auto scan",
+    "--coordinator": "localhost:1",
+    "--processes": "0",
+    "--process-index": "-1 7",
+}
 FORECAST = {
-    "--model": "pretrained nowhere", "--steps": "1 400", "--every": "50", "--window": "100",
-    "--out": "a.csv", "--picture": "a.png", "--device": "cpu",
-}  # fmt: skip
+    "--model": "pretrained nowhere",
+    "--steps": "1 400",
+    "--every": "50",
+    "--window": "100",
+    "--out": "a.csv",
+    "--picture": "a.png",
+    "--device": "cpu",
+}
 EVALUATE = {"--out": "a", "--horizon": "400 399", "--device": "cpu"}
 # Each command: where what is accepted would begin, positional words, and options.
 COMMANDS = {
@@ -297,9 +312,11 @@ COMMANDS = {
     "forecast": ((commands.forecast, "opened"), "", FORECAST),
     "export": ((commands.export, "export"), "pretrained nowhere a", {}),
     "playground": (
-        (commands.playground, "write_page"), "pretrained nowhere", {"--out": "a.html a"},
+        (commands.playground, "write_page"),
+        "pretrained nowhere",
+        {"--out": "a.html a"},
     ),
-}  # fmt: skip
+}
 
 
 @st.composite

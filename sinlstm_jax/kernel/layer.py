@@ -146,15 +146,10 @@ def _forward_by_scan(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0):
     return hidden, carry.hidden, carry.cell, saved
 
 
-def _backward_by_scan(
-    inputs, input_kernel, hidden_kernel, bias, hidden0, cell0, _hidden, _saved,
-    d_hidden, d_hidden_last, d_cell_last,
-):  # fmt: skip
-    def forward(*operands):
-        return _forward_by_scan(*operands)[:3]
-
-    operands = (inputs, input_kernel, hidden_kernel, bias, hidden0, cell0)
-    return jax.vjp(forward, *operands)[1]((d_hidden, d_hidden_last, d_cell_last))
+def _backward_by_scan(*operands):
+    """Pull back from what the forward pass had, what it gave, and its cotangents."""
+    given, (_hidden, _saved, *cotangents) = operands[:6], operands[6:]
+    return jax.vjp(lambda *x: _forward_by_scan(*x)[:3], *given)[1](tuple(cotangents))
 
 
 def _predict_by_scan(

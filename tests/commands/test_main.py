@@ -84,9 +84,9 @@ def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, c
 
 def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     code, output, errors = command(
-        "curriculum", "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1, "--seed", 5,
-        "--device", "cpu", "--display-every", 40,
-    )  # fmt: skip
+        *"curriculum --recipe smoke --batch-size 1 --hidden-size 1 --seed 5".split(),
+        *"--device cpu --display-every 40".split(),
+    )
     assert (code, errors) == (0, "")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["smoke-5"]
     description = json.loads((tmp_path / "runs" / "smoke-5" / "run.json").read_text())
@@ -233,8 +233,11 @@ def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
     options = ["--coordinator", "127.0.0.1:1", "--processes", "2", "--process-index", "1"]
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, "curriculum", *options, "--out", "run"],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: --coordinator is '127.0.0.1:1', where 2 processes did")
     assert result.stderr.count("\n") == 1

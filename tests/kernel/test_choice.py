@@ -22,8 +22,10 @@ def kernel(monkeypatch):
 def test_auto_is_the_kernel_where_there_is_one(kernel, said):
     chosen = [choose_implementation(wanted, 64) for wanted in IMPLEMENTATIONS]
     assert dict(zip(IMPLEMENTATIONS, chosen, strict=True)) == {
-        "auto": "fused", "scan": "scan", "fused": "fused",
-    }  # fmt: skip
+        "auto": "fused",
+        "scan": "scan",
+        "fused": "fused",
+    }
     assert not said()
 
 

@@ -137,8 +137,11 @@ def test_extreme_numbers_are_treated_as_by_the_scan(name, index, value):
 def test_weights_of_any_size_are_treated_as_by_the_scan(scale):
     weights, carry, inputs = lstm_cases.draw(0, 9, 2, 4, 5)
     case = jax.tree.map(lambda x: x * np.float32(scale), weights), carry, inputs
-    assert_close(results_of(fused_lstm)(*case)["outputs"], results_of(lstm_scan)(*case)["outputs"],
-                 RELATIVE if scale < 100 else 1e-3)  # fmt: skip
+    assert_close(
+        results_of(fused_lstm)(*case)["outputs"],
+        results_of(lstm_scan)(*case)["outputs"],
+        RELATIVE if scale < 100 else 1e-3,
+    )
 
 
 def test_a_series_bits_do_not_depend_on_its_batch():
@@ -283,12 +286,15 @@ def test_kernels_for_other_cpus_are_the_scan(cpu, feature, tmp_path, request):
 def test_no_memory_is_touched_that_is_not_the_kernels(flags, tmp_path):
     program = tmp_path / "program"
     subprocess.run(
-        [*library._compiler(), "-std=c++17", "-O1", "-g", "-w", *flags,
-         "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-         f"-I{jax.ffi.include_dir()}", f"-I{library.SOURCE.parent}",
-         TESTS / "kernel" / "sanitized_lstm.cc", "-o", program],
+        [
+            *library._compiler(),
+            *"-std=c++17 -O1 -g -w -fsanitize=address,undefined".split(),
+            *("-fno-sanitize-recover=all", *flags),
+            *(f"-I{jax.ffi.include_dir()}", f"-I{library.SOURCE.parent}"),
+            *(TESTS / "kernel" / "sanitized_lstm.cc", "-o", program),
+        ],
         check=True,
-    )  # fmt: skip
+    )
     subprocess.run([program], check=True)
 
 

@@ -193,8 +193,12 @@ def test_eight_devices_share_replicates_of_any_number(tmp_path):
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     result = subprocess.run(
         [sys.executable, "-W", "error", "on_virtual_devices.py", tmp_path, "5", "11"],
-        env=environment, cwd=ROOT / 'tests', capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        cwd=ROOT / "tests",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == ["5 5 x cpu", "11 8 x cpu"]
     description = run(ONE_STAGE, 7, tmp_path / "here", replicates=11, console=quiet())
@@ -216,10 +220,11 @@ def start_processes(out, count=2):
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     command = [
-        sys.executable, "-W", "error", ROOT / "scripts" / "curriculum.py", "--recipe", "smoke",
-        "--hidden-size", 3, "--batch-size", 2, "--replicates", 3, "--checkpoint-every", 50,
-        "--out", out, "--coordinator", coordinator, "--processes", count, "--process-index",
-    ]  # fmt: skip
+        *(sys.executable, "-W", "error", ROOT / "scripts" / "curriculum.py"),
+        *"--recipe smoke --hidden-size 3 --batch-size 2 --replicates 3".split(),
+        *("--checkpoint-every", 50),
+        *("--out", out, "--coordinator", coordinator, "--processes", count, "--process-index"),
+    ]
     return [
         subprocess.Popen(
             [*map(str, command), str(index)],

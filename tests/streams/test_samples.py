@@ -30,7 +30,7 @@ NAN = float("nan")
         ("time,a\n0,0\n0.0115,1\n0.0195,1\n", ["a"], [0, 0.0115, 0.0195], [[0], [1], [1]]),
         ("time,a\n", ["a"], [], np.empty(0)),
     ],
-)  # fmt: skip
+)
 def test_texts_that_are_read(caplog, text, names, times, values):
     got = read(text)
     assert got[0] == names
