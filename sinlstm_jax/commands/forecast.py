@@ -15,7 +15,7 @@ from ..files import replacing, usable_path
 from ..plots import plot_streams
 from ..signals import SAMPLING_RATE
 from ..streams.csv_forecasts import write_forecasts
-from ..streams.samples import TRAINED_SAMPLES, read_samples
+from ..streams.csv_samples import TRAINED_SAMPLES, read_samples
 from .shared import SHIPPED, Device, Replicate, computing_on, make_folder, named_model, optional
 
 

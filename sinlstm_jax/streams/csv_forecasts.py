@@ -12,7 +12,7 @@ from ..model import SineLSTM
 from ..plots import StreamForecasts
 from ..signals import SAMPLING_RATE
 from .forecaster import CHUNKS, Forecaster
-from .samples import Sample, Samples, doubts
+from .csv_samples import Sample, Samples, doubts
 
 LATEST = 300  # samples that are kept to be looked at
 _LOG = logging.getLogger("sinlstm_jax")

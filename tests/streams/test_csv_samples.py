@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sinlstm_jax import InputError
-from sinlstm_jax.streams.samples import doubts, read_samples
+from sinlstm_jax.streams.csv_samples import doubts, read_samples
 
 
 def read(text):
