@@ -25,6 +25,9 @@ class Interrupted(Exception):
         super().__init__(message)
         self.signal = signal
 
+    def __reduce__(self):  # an exception is pickled by its message alone
+        return type(self), (str(self), self.signal)
+
 
 class SaveFailed(OSError):
     """What is to be kept cannot be written; the message says what, why, and what to do."""

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
 from .model import LSTMCell, SineLSTM, checked_model, split_model
-from .signals import NO_INPUT
+from .signals import NO_INPUT, observed
 
 
 def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 1"]:
@@ -22,7 +22,8 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
     Args:
       model: a trained model.
       history: observed signal, one value a step at 100 Hz: `[past]`, `[past, batch]` or
-        `[past, batch, 1]`.
+        `[past, batch, 1]`, an array of any library; where a value is missing (None, NaN or hidden
+        by a mask), the network is told NO_INPUT.
       horizon: steps to forecast.
 
     Returns:
@@ -31,7 +32,8 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
       each horizon.
 
     Raises:
-      InputError: the history is empty, not finite or of another rank, or horizon is not positive.
+      InputError: the history is empty, infinite, not of real numbers or of another rank, or horizon
+        is not positive.
     """
     horizon = positive_integer("horizon", horizon)
     return _rollout(*nnx.split(checked_model(model)), _as_inputs(model, history), horizon)
@@ -135,18 +137,8 @@ def _as_carry_of_another_cell(model: SineLSTM, carry):
 def _as_inputs(model: SineLSTM, history) -> Float[Array, "past batch 1"]:
     """Return a history as `[past, batch, 1]` in the model's dtype, or raise InputError."""
     dtype = model.output.kernel[...].dtype
-    given = history
     if not isinstance(history, Tracer):
-        try:
-            if np.iscomplexobj(given := np.asarray(history)):
-                raise TypeError("but of complex ones")
-            with np.errstate(over="ignore"):  # what is too large is named below
-                history = given.astype(dtype)
-        except (TypeError, ValueError, OverflowError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"history is not an array of numbers ({reason}): give [past]"
-            ) from None
+        history = observed("history", history, dtype)
     shape = history.shape
     if history.ndim not in (1, 2, 3) or (history.ndim == 3 and shape[2] != 1):
         raise InputError(
@@ -154,10 +146,4 @@ def _as_inputs(model: SineLSTM, history) -> Float[Array, "past batch 1"]:
         )
     if history.size == 0:
         raise InputError(f"history has shape {shape}, without a value: give at least one step")
-    if not isinstance(history, Tracer) and not np.isfinite(history).all():
-        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(history))[0])
-        raise InputError(
-            f"history holds {given[bad]} at {list(bad)}: give values that are finite in {dtype}, "
-            "or leave those steps out"
-        )
     return jnp.asarray(history, dtype).reshape(shape[0], -1, 1)

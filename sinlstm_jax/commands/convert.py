@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from ..formats.convert import convert
-from .shared import Replicate
+from .shared import Replicate, computing_on
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,6 @@ class ConvertOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
-        model = convert(self.source, self.target, self.replicate)
+        with computing_on(None):
+            model = convert(self.source, self.target, self.replicate)
         print(f"{self.target}: {model.hidden_size} hidden units, from {self.source}")

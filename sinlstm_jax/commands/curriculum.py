@@ -14,7 +14,7 @@ from ..runs.interruption import Interruption
 from ..runs.processes import join
 from ..runs.record import RunRecord
 from ..runs.report import closing_table
-from .shared import Device, computing_on, optional, printing_console
+from .shared import Device, computing_on, optional, plain_console, printing_console
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CurriculumOptions:
     def execute(self) -> None:
         """Do what was asked for."""
         if self.list_recipes:
-            print_recipes(printing_console())
+            print_recipes(plain_console())
             return
         with Interruption() as interruption:
             self._train(interruption)

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from ..formats.export import export
-from .shared import Replicate, Run, named_model
+from .shared import Replicate, Run, computing_on, named_model
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class ExportOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
-        model = named_model(self.model, self.replicate)
-        export(model, self.out)
+        with computing_on(None):
+            model = named_model(self.model, self.replicate)
+            export(model, self.out)
         print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")

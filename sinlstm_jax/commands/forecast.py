@@ -90,6 +90,8 @@ def make_way_for(path: Path) -> None:
 def opened(path: Path | None) -> Iterator[TextIO]:
     """Open a text file to be read, or give standard input."""
     if path is None:
+        if sys.stdin is None:
+            raise InputError("there is no standard input, it is closed: give a CSV file")
         if sys.stdin.isatty():
             print("Reading samples, one a line; Ctrl-D ends them.", file=sys.stderr)
         yield sys.stdin
@@ -109,8 +111,6 @@ def written(path: Path | None) -> Iterator[TextIO]:
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             yield file
         return
-    try:
-        yield sys.stdout
-    except BrokenPipeError:  # who read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
-        sys.exit(1)
+    if sys.stdout is None:
+        raise InputError("there is no standard output, it is closed: give --out")
+    yield sys.stdout

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -50,13 +51,16 @@ def _first_words(box: str) -> str:
 
 
 def keep_compiled_programs() -> None:
-    """Have JAX keep its compiled programs in the user's cache, for the next start."""
-    try:
-        folder = cache_folder() / "xla"
-    except RuntimeError:  # a user without a home
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    """Have JAX keep its compiled programs in the user's cache; what the user has set stays."""
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        _set_unless_set("jax_compilation_cache_dir", None, str(cache_folder() / "xla"))
+    _set_unless_set("jax_persistent_cache_min_compile_time_secs", 1.0, 0)
+
+
+def _set_unless_set(option: str, default, ours) -> None:
+    """Set an option of JAX that has JAX's default, and for which there is no variable."""
+    if getattr(jax.config, option) == default and option.upper() not in os.environ:
+        jax.config.update(option, ours)
 
 
 @contextlib.contextmanager
@@ -74,6 +78,13 @@ def _warnings_on_one_line():
         logger.propagate = True
 
 
+def _fill_closed_descriptors() -> None:
+    """Open closed standard descriptors on nothing, or the next file would be taken for one."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
 def _is_out_of_memory(error: Exception) -> bool:
     """Tell whether it is Python's or NumPy's error, or of JAX's the one, on CPU or on GPU."""
     words = str(error)
@@ -84,14 +95,20 @@ def _is_out_of_memory(error: Exception) -> bool:
 def tidy_exit():
     """Turn errors into one line without a traceback.
 
-    Exit codes: 2 for bad input, 3 for training that diverged, 4 for files that fail, 130 for
-    Ctrl-C, 143 for SIGTERM.
+    Exit codes: 1 where nobody reads what is printed, 2 for bad input, 3 for training that
+    diverged, 4 for files that fail, 130 for Ctrl-C, 143 for SIGTERM.
     """
+    _fill_closed_descriptors()
     keep_compiled_programs()
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs traces of what it raises
     try:
         with _warnings_on_one_line():
             yield
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where an error of it is still one of ours
+    except BrokenPipeError:  # who read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        sys.exit(1)
     except InputError as error:
         _leave(2, f"error: {error}")
     except Diverged as error:
@@ -112,5 +129,6 @@ def tidy_exit():
 
 def _leave(code: int, words: str) -> NoReturn:
     """Say why on standard error, and end the process."""
-    print(words, file=sys.stderr)
+    if sys.stderr is not None:  # where it is closed; print would take standard output
+        print(words, file=sys.stderr)
     sys.exit(code)

@@ -6,7 +6,15 @@ from typing import Annotated
 
 from ..files import usable_path
 from ..playground import pretrained_data, run_data, write_page
-from .shared import SHIPPED, Replicate, Run, only_model, optional, run_and_step
+from .shared import (
+    SHIPPED,
+    Replicate,
+    Run,
+    computing_on,
+    only_model,
+    optional,
+    run_and_step,
+)
 
 
 @dataclass(frozen=True)
@@ -25,11 +33,12 @@ class PlaygroundOptions:
             out = folder / f"playground{step}.html"
         else:
             out = usable_path(self.out)
-        if self.run == SHIPPED:
-            only_model(self.run, self.replicate)
-            data = pretrained_data()
-        else:
-            data = run_data(usable_path(self.run), self.replicate)
+        with computing_on(None):
+            if self.run == SHIPPED:
+                only_model(self.run, self.replicate)
+                data = pretrained_data()
+            else:
+                data = run_data(usable_path(self.run), self.replicate)
         write_page(data, out)
         stages = len(data["stages"])
         size = out.stat().st_size // 1024

@@ -81,9 +81,22 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder} cannot be made ({reason}): give another --out") from None
 
 
+def check_jax_starts() -> None:
+    """Raise InputError where JAX finds nothing of what it is told to compute on."""
+    try:
+        jax.default_backend()
+    except Exception as error:  # AssertionError and RuntimeError, by version and platform
+        reason = " ".join(str(error).split()).partition(" (set ")[0][:200] or "it is not there"
+        raise InputError(
+            f"JAX cannot start on JAX_PLATFORMS={jax.config.jax_platforms!r} "  # pyright: ignore
+            f"({reason}): unset JAX_PLATFORMS, or set it to cpu"
+        ) from None
+
+
 @contextlib.contextmanager
 def computing_on(platform: str | None):
     """Make a platform JAX's default, or raise InputError if it is not there."""
+    check_jax_starts()
     if platform is None:
         yield
         return
@@ -100,4 +113,10 @@ def computing_on(platform: str | None):
 
 def printing_console() -> Console:
     """Return the console of a process that prints, or a silent one for the others."""
-    return Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
+    check_jax_starts()
+    return plain_console(quiet=not is_first())
+
+
+def plain_console(*, quiet: bool = False) -> Console:
+    """Return a console that leaves words as they are."""
+    return Console(highlight=False, markup=False, soft_wrap=True, quiet=quiet)

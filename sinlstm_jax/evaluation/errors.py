@@ -1,6 +1,7 @@
 """Errors of a model's forecasts on known waves, by intervals of forecast steps."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from ..errors import InputError, positive_integer, shown
 from ..model import SineLSTM, checked_model
 from ..rollout import forecast, observe
-from ..signals import FREQUENCY_RANGE, OFFSET_RANGE, SAMPLING_RATE
+from ..signals import FREQUENCY_RANGE, OFFSET_RANGE, SAMPLING_RATE, real_numbers
 
 # Forecast steps, from the first up to but without the second. The first six are those of the
 # figures that were taken from the PyTorch original, docs/torch_runs.csv.
@@ -55,14 +56,13 @@ def held_out_waves(count: int) -> Waves:
 
 def forecast_function(model: SineLSTM) -> ForecastFunction:
     """Return a model as a function (history, horizon) -> forecast, `[horizon, wave]`."""
-
     checked_model(model)
+    return partial(_forecast_all, model)
 
-    def forecast_all(history, horizon):
-        horizon = positive_integer("horizon", horizon)
-        return np.concatenate([piece for _, piece in _stream(model, history, horizon)])
 
-    return forecast_all
+def _forecast_all(model: SineLSTM, history, horizon: int) -> np.ndarray:
+    horizon = positive_integer("horizon", horizon)
+    return np.concatenate([piece for _, piece in _stream(model, history, horizon)])
 
 
 def rollout_errors(
@@ -128,12 +128,7 @@ def interval_means(pieces: Iterable, intervals, waves: int) -> np.ndarray:
 
 def as_waves(frequency, offset) -> Waves:
     """Return frequencies in Hz and offsets in seconds as Waves, or raise InputError."""
-    try:
-        frequency, offset = (
-            np.asarray(x).astype(np.float64, casting="same_kind") for x in (frequency, offset)
-        )
-    except (TypeError, ValueError, OverflowError):
-        raise InputError("frequency or offset is not an array of numbers: give [wave]") from None
+    frequency, offset = real_numbers("frequency", frequency), real_numbers("offset", offset)
     if frequency.ndim != 1 or frequency.shape != offset.shape or frequency.size == 0:
         raise InputError(
             f"frequency has shape {frequency.shape} and offset {offset.shape}: give one of each "

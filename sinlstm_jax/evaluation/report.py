@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, positive_integer, shown
-from ..signals import FREQUENCY_RANGE, NO_INPUT
+from ..signals import FREQUENCY_RANGE, NO_INPUT, real_numbers
 from .errors import (
     HELD_OUT_SEED,
     HELD_OUT_WAVES,
@@ -105,10 +105,10 @@ def evaluate(
     waves = as_waves(*waves)
     horizon, past = positive_integer("horizon", horizon), positive_integer("past", past)
     intervals = tuple(i for i in INTERVALS if i[1] <= horizon)
-    predicted = forecaster(waves.values(0, past), horizon)
-    if np.shape(predicted) != (horizon, waves.frequency.size):
+    predicted = real_numbers("the forecast", forecaster(waves.values(0, past), horizon))
+    if predicted.shape != (horizon, waves.frequency.size):
         raise InputError(
-            f"the forecaster answered with shape {np.shape(predicted)}: it should be "
+            f"the forecaster answered with shape {predicted.shape}: it should be "
             f"{(horizon, waves.frequency.size)}, [horizon, wave]"
         )
     squared = np.square(predicted - waves.values(past, past + horizon))

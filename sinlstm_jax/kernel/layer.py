@@ -227,7 +227,11 @@ def _primitive(name: str, shapes, by_scan) -> Primitive:
     def compiled(*operands, **parameters):
         return primitive.bind(*operands, **parameters)
 
-    primitive.def_impl(compiled)
+    def compute(*operands, **parameters):
+        with jax.disable_jit(False):  # without a program there is no kernel to call
+            return compiled(*operands, **parameters)
+
+    primitive.def_impl(compute)
     scan = mlir.lower_fun(by_scan, multiple_results=True)
     kernel = jax.ffi.ffi_lowering(name)
 

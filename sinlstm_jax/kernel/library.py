@@ -112,7 +112,10 @@ def _hash(content: bytes) -> str:
 def _compiler() -> list[str]:
     """Return the command that compiles; $CXX may come with arguments, as in make."""
     for command in (os.environ.get("CXX", ""), *COMPILERS):
-        name, *arguments = shlex.split(command) or [""]
+        try:
+            name, *arguments = shlex.split(command) or [""]
+        except ValueError:  # a quote that is not closed: no command
+            continue
         if found := shutil.which(name):
             return [found, *arguments]
     raise NativeUnavailable(f"there is no C++ compiler ($CXX, {', '.join(COMPILERS)})")

@@ -1,5 +1,6 @@
-"""What is learnt: sine waves, as arrays in NumPy and as training batches on the device."""
+"""What is learnt: sine waves, in NumPy and on the device, and what counts as their samples."""
 
+from .observation import observed, real_numbers
 from .sines import (
     FREQUENCY_RANGE,
     NO_INPUT,
@@ -21,6 +22,8 @@ __all__ = [
     "batch_of_waves",
     "draw_waves",
     "generate_sample",
+    "observed",
+    "real_numbers",
     "sample_batch",
     "sample_batches",
     "sine",

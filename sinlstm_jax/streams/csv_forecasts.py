@@ -11,8 +11,8 @@ from ..errors import InputError
 from ..model import SineLSTM
 from ..plots import StreamForecasts
 from ..signals import SAMPLING_RATE
-from .forecaster import CHUNKS, Forecaster
 from .csv_samples import Sample, Samples, doubts
+from .forecaster import CHUNKS, Forecaster
 
 LATEST = 300  # samples that are kept to be looked at
 _LOG = logging.getLogger("sinlstm_jax")

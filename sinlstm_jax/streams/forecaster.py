@@ -13,7 +13,7 @@ from ..errors import InputError, positive_integer, shown
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model, split_model
 from ..runs.loading import load_model
-from ..signals import NO_INPUT
+from ..signals import NO_INPUT, observed, real_numbers
 
 # Steps that one call computes. Whatever comes is put together from these, so that there are only
 # as many programs, and a stream never waits for the compiler.
@@ -83,6 +83,9 @@ class Forecaster:
         stream._carry = LSTMCarry(*carry)  # pyright: ignore  (still on the host)
         return stream
 
+    def __reduce__(self):  # what is compiled is compiled anew where it arrives
+        return type(self).from_state, (self.model, self.state())
+
     def reset(self) -> None:
         """Forget all samples, as at the start of a new stream."""
         self._carry = self.model.initial_carry(self.batch_size or 1)
@@ -107,7 +110,7 @@ class Forecaster:
 
         Args:
           values: of one stream, a number or None, or `[time]`; of a batch, `[batch]`, or
-            `[time, batch]`.
+            `[time, batch]`; an array of any library, with None, NaN or a mask where one is missing.
 
         Returns:
           What the model takes each sample for, in its dtype and of the shape of `values`: near the
@@ -159,16 +162,7 @@ class Forecaster:
 
     def _as_inputs(self, values) -> tuple[np.ndarray, tuple[int, ...]]:
         """Return samples as `[time, batch, 1]` with NO_INPUT, and the shape they had."""
-        try:
-            given = np.asarray(values)
-            if given.dtype.kind not in "iufO":
-                raise TypeError(f"they are {given.dtype}")
-            given = given.astype(np.float64)  # which makes NaN of None
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f"samples are not numbers ({error}): give numbers, and None or NaN where one is "
-                "missing"
-            ) from None
+        given = observed("samples", values, self._dtype)
         expected = "a number or [time]"
         ranks = (0, 1)
         if self.batch_size is not None:
@@ -178,15 +172,7 @@ class Forecaster:
             self.batch_size is not None and given.shape[-1] != self.batch_size
         ):
             raise InputError(f"samples have shape {given.shape}: give {expected}")
-        with np.errstate(over="ignore"):  # what is too large is named below
-            inputs = np.where(np.isnan(given), NO_INPUT, given).astype(self._dtype)
-        if not np.isfinite(inputs).all():
-            bad = tuple(int(i) for i in np.argwhere(~np.isfinite(inputs))[0])
-            raise InputError(
-                f"samples hold {given[bad]} at {list(bad)}: give values that are finite in "
-                f"{self._dtype}, and None or NaN where one is missing"
-            )
-        return inputs.reshape(-1, self.batch_size or 1, 1), given.shape
+        return given.reshape(-1, self.batch_size or 1, 1), given.shape
 
 
 @cache
@@ -209,11 +195,11 @@ def _checked_state(state: Mapping, hidden_size: int, dtype) -> dict[str, np.ndar
         raise InputError(f"the state has the entries {found}: give what Forecaster.state returned")
     arrays = {}
     for name, value in state.items():
-        try:
-            arrays[name] = np.asarray(value, None if name == "window" else dtype)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{name} of the state is not an array of numbers ({error})") from None
-        if name != "window" and not np.isfinite(arrays[name]).all():
+        if name == "window":
+            arrays[name] = np.asarray(value)
+            continue
+        arrays[name] = real_numbers(f"{name} of the state", value).astype(dtype)
+        if not np.isfinite(arrays[name]).all():
             raise InputError(f"{name} of the state holds values that are not finite")
     shape = arrays["hidden"].shape
     if len(shape) not in (1, 2) or shape[-1] != hidden_size or 0 in shape:

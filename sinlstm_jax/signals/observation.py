@@ -1,0 +1,84 @@
+"""What counts as samples: real numbers in an array of any library, and what is missing."""
+
+import math
+from decimal import Decimal
+from numbers import Real
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Float64
+
+from ..errors import InputError, shown
+from .sines import NO_INPUT
+
+MISSING = ("NAType", "MaskedConstant")  # the types of pandas' NA and of NumPy's masked
+
+
+def real_numbers(name: str, values) -> Float64[np.ndarray, "..."]:
+    """Return numbers as an array in float64, NaN where one is missing.
+
+    Args:
+      name: what to call them in errors.
+      values: whatever NumPy makes an array of, or what knows DLPack: numbers, lists, arrays and
+        tensors of other libraries, of any real dtype. A tensor's gradient is left behind. Missing
+        are NaN, None, pandas' NA and what a mask hides.
+
+    Raises:
+      InputError: there are values of another kind: booleans, complex numbers, dates, text.
+    """
+    try:
+        return _as_float64(values)
+    except Exception as error:  # other libraries raise whatever they like
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{name} is not an array of real numbers ({reason}): give numbers, and None or NaN "
+            "where one is missing"
+        ) from None
+
+
+def observed(name: str, values, dtype) -> Float[np.ndarray, "..."]:
+    """Return samples in a model's dtype, NO_INPUT where one is missing.
+
+    Takes what `real_numbers` takes.
+
+    Raises:
+      InputError: as `real_numbers`, or a value is not finite in that dtype.
+    """
+    given = real_numbers(name, values)
+    with np.errstate(over="ignore"):  # what is too large is named below
+        samples = np.where(np.isnan(given), NO_INPUT, given).astype(dtype)
+    if not np.isfinite(samples).all():
+        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(samples))[0])
+        raise InputError(
+            f"{name} holds {given[bad]} at {list(bad)}: give values that are finite in "
+            f"{samples.dtype}, and None or NaN where one is missing"
+        )
+    return samples
+
+
+def _as_float64(values) -> np.ndarray:
+    if isinstance(values, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(values), np.nan, _as_float64(values.data))
+    if hasattr(values, "detach"):  # a tensor of PyTorch, perhaps with a gradient or on a GPU
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values  # NumPy has no bfloat16
+    elif hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        values = np.from_dlpack(values)
+    array = np.asarray(values)
+    if array.dtype == object:
+        return np.array([_as_float(value) for value in array.flat], float).reshape(array.shape)
+    # JAX's own, such as bfloat16, have kind V.
+    if array.dtype.kind in "iuf" or (
+        array.dtype.kind == "V" and jnp.issubdtype(array.dtype, jnp.number)
+    ):
+        with np.errstate(over="ignore"):  # of long doubles
+            return array.astype(np.float64)
+    raise TypeError(f"they are {array.dtype}")
+
+
+def _as_float(value) -> float:
+    if value is None or type(value).__name__ in MISSING:
+        return math.nan
+    if isinstance(value, Real | Decimal) and not isinstance(value, bool):
+        return float(value)
+    raise TypeError(f"{shown(value)} is not a real number")
