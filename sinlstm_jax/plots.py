@@ -1,17 +1,28 @@
-"""Pictures, drawn with matplotlib into PNG files and shown by nothing."""
+"""Pictures, drawn with matplotlib into PNG files and shown by nothing.
 
+matplotlib is imported by what draws, and takes a second. Whatever its settings and its backend are
+for the user, here they are matplotlib's own.
+"""
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from .files import replacing
 from .signals import SAMPLING_RATE
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MOST_DRAWN = 8  # streams in one picture
 DASHED = (0, (6, 1.5))
+_SETTINGS = threading.RLock()  # matplotlib has one set of them for all threads
 
 
 class Forecast(NamedTuple):
@@ -31,13 +42,46 @@ class StreamForecasts(NamedTuple):
     forecast: np.ndarray  # [steps, stream]
 
 
+def drawing(draw):
+    """Have a function draw with matplotlib's own settings; they are the user's again after."""
+
+    @functools.wraps(draw)
+    def drawn(*arguments, **options):
+        with _SETTINGS:
+            with _without_variable("MPLBACKEND"):  # it may name what is not installed here
+                from matplotlib import style
+            with style.context("default"):
+                return draw(*arguments, **options)
+
+    return drawn
+
+
+@contextlib.contextmanager
+def _without_variable(name: str) -> Iterator[None]:
+    """Take a variable out of the environment for a while."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
+
+
+def new_figure(width: float, height: float, layout: str | None = None) -> "Figure":
+    """Return a figure of a size in inches, for a function that is `drawing`."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout=layout)  # pyright: ignore  (a str is all right)
+
+
+@drawing
 def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> None:
     """Draw a stage's losses, `[replicate, iterations]`, on a log axis, averaged per interval.
 
     A single replicate's losses are drawn one by one, too; of several, the averages' median and
     range over those that have not failed.
     """
-    figure = Figure(figsize=(8, 4))
+    figure = new_figure(8, 4)
     axes = figure.subplots()
     figure.subplots_adjust(left=0.12, right=0.98, bottom=0.13, top=0.92)
     iterations = np.arange(losses.shape[1])
@@ -57,12 +101,13 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
     axes.yaxis.set_major_formatter("{x:g}")
     low, high = axes.get_ylim()
     # Between two powers of ten there is nothing else to tell the scale.
-    axes.yaxis.set_minor_formatter("{x:.4g}" if high / low < 10 else NullFormatter())
+    axes.yaxis.set_minor_formatter("{x:.4g}" if high / low < 10 else "")
     axes.set_title(title, y=1, parse_math=False)  # a height spares matplotlib the search for one
     axes.legend()
     save_figure(figure, path)
 
 
+@drawing
 def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str) -> None:
     """Draw waves one below the other: observed for `past` steps, then truth and prediction."""
     figure, rows = _stacked(len(forecasts), forecasts[0].truth.size / SAMPLING_RATE, title)
@@ -80,6 +125,7 @@ def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str)
     _save_stacked(figure, rows, path)
 
 
+@drawing
 def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
     """Draw streams one below the other: what was observed, what is missing, and the forecast.
 
@@ -104,11 +150,11 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
     _save_stacked(figure, rows, path)
 
 
-def _stacked(count: int, seconds: float, title: str) -> tuple[Figure, np.ndarray]:
+def _stacked(count: int, seconds: float, title: str) -> "tuple[Figure, np.ndarray]":
     """Return a figure and its axes for waves one below the other, that last so many seconds."""
     # Margins in inches, by hand: a layout engine draws everything twice.
     width, height = min(16, 7 + 0.6 * seconds), 2.1 * count + 1.1
-    figure = Figure(figsize=(width, height))
+    figure = new_figure(width, height)
     figure.suptitle(title, y=1 - 0.12 / height, parse_math=False)
     rows = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(
@@ -121,13 +167,13 @@ def _stacked(count: int, seconds: float, title: str) -> tuple[Figure, np.ndarray
     return figure, rows
 
 
-def _save_stacked(figure: Figure, rows: np.ndarray, path: Path) -> None:
+def _save_stacked(figure: "Figure", rows: np.ndarray, path: Path) -> None:
     rows[-1].set_xlabel("time (s)")
     figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     save_figure(figure, path)
 
 
-def save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
     """Write a figure to a PNG file, whole or not at all."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110, pil_kwargs={"compress_level": 3})

@@ -56,7 +56,7 @@ class TrainState(NamedTuple):
     frozen: dict  # the input bias
     optimizer: optax.OptState  # moments of the weights alone
     iteration: jax.Array  # iterations done, int32 scalar
-    losses: jax.Array  # [iterations of the stage]; NaN where not reached yet, and from a failure on
+    losses: jax.Array  # [iterations of the stage]; inf where not reached yet, NaN from a failure on
     failure: Failure
 
 
@@ -84,7 +84,7 @@ def _init_state(weights: dict, frozen: dict, *, optimizer, iterations: int) -> T
         frozen=frozen,
         optimizer=optimizer.init(weights),
         iteration=jnp.zeros((), jnp.int32),
-        losses=jnp.full((iterations,), jnp.nan, dtype),
+        losses=jnp.full((iterations,), jnp.inf, dtype),  # NaN would stop `jax.debug_nans`
         failure=Failure(jnp.int32(-1), jnp.zeros((), dtype), jnp.zeros((), dtype)),
     )
 

@@ -107,7 +107,8 @@ def tidy_exit():
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where an error of it is still one of ours
     except BrokenPipeError:  # who read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
         sys.exit(1)
     except InputError as error:
         _leave(2, f"error: {error}")

@@ -1,15 +1,18 @@
 """Pictures of an evaluation: errors, frequency, phase and amplitude, and a spoilt history."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from ..plots import save_figure
+from ..plots import drawing, new_figure, save_figure
 from ..signals import FREQUENCY_RANGE
 from .phase import DEAD
 from .report import FIRST_400, LOST, SLIGHTLY_LOST, SPOILINGS, Evaluation, Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ZERO_ERROR = 0.5  # mean squared error of answering 0
 FOOT = 1e-6  # where errors below it are drawn on a log axis
@@ -25,9 +28,10 @@ def plot_evaluation(folder: Path, name: str, report: Report, baselines: dict[str
     plot_robustness(folder / "robustness.png", name, report, baselines)
 
 
+@drawing
 def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
     """Draw the error over the forecast step, averaged over the held-out waves, on log axes."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = new_figure(8, 4.5, "constrained")
     axes = figure.subplots()
     styles = {"zero": ":", "last value": "--", "sine fit": "-."}
     for label, each in {name: report, **baselines}.items():
@@ -50,6 +54,7 @@ def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Repo
     save_figure(figure, path)
 
 
+@drawing
 def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
     """Draw the frequency error, and the error itself, over the frequencies of the grid."""
     figure, upper, lower = _two_panels(f"Inside and outside the trained band: {name}")
@@ -73,6 +78,7 @@ def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
     _save_with_legends(figure, path)
 
 
+@drawing
 def plot_phase(path: Path, name: str, held_out: Evaluation) -> None:
     """Draw how the phase drifts off, and how many waves still hold it."""
     figure, upper, lower = _two_panels(f"Phase, {held_out.waves.frequency.size} waves: {name}")
@@ -91,9 +97,10 @@ def plot_phase(path: Path, name: str, held_out: Evaluation) -> None:
     _save_with_legends(figure, path)
 
 
+@drawing
 def plot_amplitude(path: Path, name: str, held_out: Evaluation) -> None:
     """Draw the amplitude over the forecast; the true one is 1."""
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = new_figure(8, 4, "constrained")
     axes = figure.subplots()
     steps, amplitude, _ = _where_all_are_measured(held_out)
     _spread(axes, steps, amplitude)
@@ -104,9 +111,10 @@ def plot_amplitude(path: Path, name: str, held_out: Evaluation) -> None:
     _save_with_legends(figure, path)
 
 
+@drawing
 def plot_robustness(path: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
     """Draw the error after histories with noise, and after ones with missing values."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = new_figure(9, 4, "constrained")
     first, last = FIRST_400
     figure.suptitle(
         f"Noise and gaps in the history, error over steps {first} to {last}: {name}",
@@ -134,27 +142,27 @@ def plot_robustness(path: Path, name: str, report: Report, baselines: dict[str, 
     save_figure(figure, path)
 
 
-def _two_panels(title: str) -> tuple[Figure, Axes, Axes]:
-    figure = Figure(figsize=(8, 6), layout="constrained")
+def _two_panels(title: str) -> "tuple[Figure, Axes, Axes]":
+    figure = new_figure(8, 6, "constrained")
     figure.suptitle(title, parse_math=False)
     return figure, *figure.subplots(2, sharex=True)
 
 
-def _save_with_legends(figure: Figure, path: Path) -> None:
+def _save_with_legends(figure: "Figure", path: Path) -> None:
     for axes in figure.axes:
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     save_figure(figure, path)
 
 
-def _per_frequency(axes: Axes, frequency: np.ndarray, values: np.ndarray) -> None:
+def _per_frequency(axes: "Axes", frequency: np.ndarray, values: np.ndarray) -> None:
     axes.plot(frequency, values, ".", color="tab:red", alpha=0.5, label="one phase")
     each = np.unique(frequency)
     means = [values[frequency == f].mean() for f in each]
     axes.plot(each, means, color="tab:red", linewidth=1, label="average of phases")
 
 
-def _spread(axes: Axes, steps: np.ndarray, values: np.ndarray) -> None:
+def _spread(axes: "Axes", steps: np.ndarray, values: np.ndarray) -> None:
     """Draw the median and the range of 80 % of `[step, wave]`."""
     low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=1, method="nearest")
     label = "10 to 90 % of waves"
