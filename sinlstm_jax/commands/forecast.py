@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Literal, TextIO
 
 import tyro
 
@@ -40,6 +40,8 @@ class ForecastOptions:
     """Steps to forecast, 100 a second."""
     every: Annotated[int | None, optional("INT")] = None
     """Forecast after every so many samples, too, and not at the end alone."""
+    header: Literal["auto", "yes", "no"] = "auto"
+    """Whether the first line is a header; by itself, if it holds names or counts the columns."""
     window: int = TRAINED_SAMPLES
     """How many of the latest samples to forecast from; networks do best with what they were trained
     to observe."""
@@ -63,7 +65,7 @@ class ForecastOptions:
         try:
             with computing_on(self.device), opened(self.samples) as lines:
                 model = named_model(self.model, self.replicate)
-                samples = read_samples(lines, source)
+                samples = read_samples(lines, source, self.header)
                 with written(self.out) as file:
                     last = write_forecasts(
                         file, model, samples, steps=steps, every=every, window=window

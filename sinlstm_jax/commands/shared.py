@@ -11,10 +11,8 @@ from rich.console import Console
 from ..errors import InputError
 from ..files import usable_path
 from ..model import SineLSTM
-from ..runs.loading import CHECKPOINTS, load_model, load_pretrained
+from ..runs.loading import CHECKPOINTS, SHIPPED, load_model, load_pretrained
 from ..runs.processes import is_first
-
-SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 
 
 def optional(metavar: str, otherwise: str = "", help: str | None = None):

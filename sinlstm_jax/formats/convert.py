@@ -8,16 +8,18 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import safetensors
 import safetensors.numpy
 
 from ..errors import InputError, shown
 from ..files import reading, replacing, usable_path
 from ..model import SineLSTM
-from ..runs.loading import load_model, save_model
+from ..runs.loading import SHIPPED, load_model, load_pretrained, save_model
 from .torch_weights import params_from_torch, params_to_torch
 
 TORCH_SUFFIXES = (".pt", ".pth")
 SAFETENSORS_SUFFIX = ".safetensors"
+FILE_SUFFIXES = tuple(".bin .ckpt .h5 .json .keras .msgpack .npy .npz .onnx .pb .pkl .zip".split())
 TORCH_PICKLE = "data.pkl"  # in a .pt file, a zip archive, what tells which tensors there are
 LARGEST_PICKLE = 2**24  # bytes
 # All that a state dict asks to be built. Of what `weights_only` lets through, `bytearray` can be
@@ -31,7 +33,7 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
 
     `.pt` and `.pth` are PyTorch state dicts (which need torch), `.safetensors` the same entries
     in that format, and anything else is a folder with our checkpoints: of several replicates,
-    `replicate` says which one.
+    `replicate` says which one. As a source, "pretrained" is the model that ships.
 
     Returns:
       The model that was converted.
@@ -43,6 +45,7 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
     source, target = usable_path(source), usable_path(target)
     if target.exists():
         raise InputError(f"{target} exists: give a name that does not")
+    _check_folder_name(target)
     if _suffix(target) in TORCH_SUFFIXES:
         _torch(target)  # complain before anything is read
     with jax.enable_x64(True):  # a float64 state dict keeps its dtype
@@ -51,16 +54,32 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
     return model
 
 
+def _check_folder_name(path: Path) -> None:
+    """Raise InputError where a folder that is to be made would look like another format's file."""
+    if _suffix(path) in FILE_SUFFIXES:
+        raise InputError(
+            f"{path} would be a folder, and looks like a file: give a name that ends with .pt for "
+            "PyTorch, with .safetensors, or, for a folder, with neither"
+        )
+
+
 def _read(path: Path, replicate: int | None) -> SineLSTM:
-    if _suffix(path) not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
+    suffix, is_file = _suffix(path), path.is_file()
+    if suffix not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX) and str(path) != SHIPPED:
+        if is_file:
+            raise InputError(f"{path} is a file {_looks_like(path)}")
         return load_model(path, replicate)
     if replicate is not None:
         raise InputError(f"replicate is {shown(replicate)}: {path} holds one model, leave it out")
-    if not path.is_file():
+    if str(path) == SHIPPED:
+        return load_pretrained()
+    if not is_file:
         raise InputError(f"{path} is not a file: give one that is there")
-    if _suffix(path) == SAFETENSORS_SUFFIX:
-        with reading(path, "safetensors file"):
-            arrays = safetensors.numpy.load_file(path)
+    if suffix == SAFETENSORS_SUFFIX:
+        # As for Flax, since NumPy has no bfloat16.
+        with reading(path, "safetensors file"), safetensors.safe_open(path, "flax") as file:
+            names = file.keys()
+            arrays = {name: np.asarray(file.get_tensor(name)) for name in names}
         return params_from_torch(arrays)
     torch = _torch(path)
     with reading(path, "PyTorch file of weights alone"):
@@ -69,6 +88,16 @@ def _read(path: Path, replicate: int | None) -> SineLSTM:
     if not isinstance(state_dict, dict):
         raise InputError(f"{path} holds a {type(state_dict).__name__}: save model.state_dict()")
     return params_from_torch(state_dict)
+
+
+def _looks_like(path: Path) -> str:
+    """Return what a file of another suffix could be, and what to do."""
+    if zipfile.is_zipfile(path):
+        return "as PyTorch saves them: give it a name that ends with .pt"
+    with path.open("rb") as file:
+        if file.read(9)[8:] == b"{":
+            return "as safetensors are: give it a name that ends with .safetensors"
+    return "of no format that is known here: give .pt, .safetensors or a run's folder"
 
 
 def _check_torch_file(path: Path) -> None:
@@ -84,6 +113,11 @@ def _check_torch_file(path: Path) -> None:
             )
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
+        if any("/code/" in entry.filename for entry in entries):
+            raise InputError(
+                f"{path} is a TorchScript archive: load it with torch.jit.load, and save its "
+                "state_dict()"
+            )
         unpacked = sum(entry.file_size for entry in entries)
         if unpacked > path.stat().st_size or any(entry.compress_type for entry in entries):
             raise ValueError("its entries are packed")

@@ -13,6 +13,7 @@ from ..files import new_folder, usable_path
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model
 from ..signals import NO_INPUT, SAMPLING_RATE
+from .convert import FILE_SUFFIXES, SAFETENSORS_SUFFIX, TORCH_SUFFIXES
 from .torch_weights import params_to_torch
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -73,6 +74,11 @@ def export(model: SineLSTM, folder: str | Path) -> None:
     folder, model = usable_path(folder), lstm_model(model)
     if folder.exists():
         raise InputError(f"{folder} exists: give a name that does not")
+    if folder.suffix in (*FILE_SUFFIXES, SAFETENSORS_SUFFIX, *TORCH_SUFFIXES):
+        raise InputError(
+            f"{folder} would be a folder, and looks like a file: give a folder's name, or let "
+            "`sinlstm convert` write .pt or .safetensors"
+        )
     with _no_source_locations():
         functions = {
             "rollout": _exported(model, _rollout, "time, batch"),

@@ -5,7 +5,8 @@ called `ip1`. PyTorch stores a matrix as [out, in] and multiplies by its transpo
 [in, out]. Gate order is i, f, g, o on both sides.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +25,12 @@ SHAPES = {
     "ip1.weight": lambda hidden: (1, hidden),
     "ip1.bias": lambda hidden: (1,),
 }
-
-
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+HALVES = (np.dtype(np.float16), np.dtype(jnp.bfloat16))  # float32 holds them without loss
+WRAPPER = "module."  # what PyTorch's DataParallel puts before all names
+COMPILED = "_orig_mod."  # what `torch.compile` puts into them, before what it compiled
+DEEPEST = 4  # mappings in one another in which weights are looked for
+_LOG = logging.getLogger("sinlstm_jax")
 
 
 def params_from_torch(state_dict: Mapping) -> SineLSTM:
@@ -34,19 +38,21 @@ def params_from_torch(state_dict: Mapping) -> SineLSTM:
 
     Args:
       state_dict: the six entries of SHAPES, of any hidden size, as tensors or arrays, all float32
-        or all float64 (which needs `jax_enable_x64`). The input bias may be anything: it becomes
-        the frozen bias.
+        or all float64 (which needs `jax_enable_x64`); float16 and bfloat16 become float32. The
+        input bias may be anything: it becomes the frozen bias. They may be inside of another
+        mapping, such as a checkpoint with an optimizer's state, and their names may begin with
+        `module.` or `_orig_mod.`: a log line says so.
 
     Returns:
       A model with the dtype of the state dict.
 
     Raises:
       InputError: entries are missing, unknown, of a wrong shape or dtype, or not finite; the one
-        message lists every problem.
+        message lists every problem. Or weights are in several places.
     """
     if not isinstance(state_dict, Mapping):
         raise InputError(f"the state dict is {shown(state_dict)}: give names and arrays")
-    _check_unwrapped(state_dict)
+    state_dict = _unwrapped(state_dict)
     arrays = {name: _as_array(value) for name, value in state_dict.items()}
     problems = _problems(arrays)
     if problems:
@@ -89,17 +95,43 @@ def arrays_to_torch(weights: dict, frozen: dict) -> dict[str, np.ndarray]:
     return {name: np.array(value, order="C") for name, value in arrays.items()}
 
 
-def _check_unwrapped(state_dict: Mapping) -> None:
-    """Raise InputError where a state dict is inside of another, or all its names have a prefix."""
-    if any(name in state_dict for name in SHAPES):
-        return
-    for name, value in state_dict.items():
-        if isinstance(value, Mapping):
-            raise InputError(f"the state dict seems to be inside of another: give its {name!r}")
+def _unwrapped(state_dict: Mapping) -> Mapping:
+    """Return the mapping with the weights' names, as the tutorial has them, and say what it took.
+
+    Raises:
+      InputError: there are several, or the names have a prefix that is not a wrapper's.
+    """
+    found = dict(_holders(state_dict, "", DEEPEST))
+    if len(found) > 1:
+        raise InputError(f"there are weights in {' and in '.join(found)}: give one of them")
+    if not found:
+        return state_dict  # whose problems are listed
+    ((where, weights),) = found.items()
+    plain = {_plain(name): value for name, value in weights.items()}
+    for name in plain:
         for ours in SHAPES:
-            if str(name).endswith(f".{ours}"):
-                prefix = str(name).removesuffix(ours)
+            if name.endswith(f".{ours}"):
+                prefix = name.removesuffix(ours)
                 raise InputError(f"{name} is {ours} with a prefix: take {prefix!r} off all names")
+    if where:
+        _LOG.warning("the weights are taken from %s", where)
+    if list(plain) != list(weights):
+        _LOG.warning("%r and %r are taken off the weights' names", WRAPPER, COMPILED)
+    return plain
+
+
+def _holders(mapping: Mapping, where: str, depth: int) -> Iterator[tuple[str, Mapping]]:
+    """Yield what holds names of weights, with the way there, such as `['model']`."""
+    if any(_plain(name).endswith(tuple(SHAPES)) for name in mapping):
+        yield where, mapping
+    elif depth:
+        for name, value in mapping.items():
+            if isinstance(value, Mapping):
+                yield from _holders(value, f"{where}[{name!r}]", depth - 1)
+
+
+def _plain(name) -> str:
+    return str(name).replace(COMPILED, "").removeprefix(WRAPPER)
 
 
 def _as_array(value) -> np.ndarray:
@@ -107,7 +139,9 @@ def _as_array(value) -> np.ndarray:
     try:
         if hasattr(value, "detach"):  # a tensor, perhaps one with a gradient or on a GPU
             value = value.detach().cpu()
-        return np.asarray(value)
+            value = value.float() if value.element_size() == 2 else value  # NumPy has no bfloat16
+        array = np.asarray(value)
+        return array.astype(np.float32) if array.dtype in HALVES else array
     except (
         TypeError,
         ValueError,

@@ -18,6 +18,7 @@ from .checkpoints import Checkpoints
 from .replicates import stack, take
 
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
+SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 PRETRAINED = "pretrained/curriculum.npz"  # shipped inside the package
 _LOG = logging.getLogger("sinlstm_jax")
 

@@ -16,9 +16,11 @@ from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
 MISSING = ("", "nan", "na", "none", "null")  # fields, in any case, that hold no sample
 TIME = "time"  # the column that holds no samples but their time in seconds
 LARGEST = 1.5  # amplitude 1 and noise stay below
+LARGEST_LEVEL = 0.2  # of the amplitude
+LEVEL_ROUNDS = 10
 TRAINED_SAMPLES = 100  # what the recipes observe before they forecast
 ENOUGH_FOR_A_FIT = 20  # samples
-STEP_TOLERANCE = 0.2  # steps that a sample may come early or late
+STEP_TOLERANCE = 0.5  # steps that a sample may come early or late, or one is missing, or twice
 RATE_TOLERANCE = 0.01  # share by which the rate may be off on the whole
 FREQUENCY_TOLERANCE = 0.05  # share by which an estimate may leave the band
 AMPLITUDES = (0.8, 1.25)
@@ -39,10 +41,11 @@ class Samples(NamedTuple):
     steps: Iterator[Sample]
 
 
-def read_samples(lines: Iterable[str], source: str) -> Samples:
+def read_samples(lines: Iterable[str], source: str, header: str = "auto") -> Samples:
     """Read CSV text: a column per stream, a line per step at 100 Hz.
 
-    A first line with a field that is not a number is a header. A column that it calls `time` (in
+    A first line with a field that is not a number is a header; so is one that counts the columns
+    from 0, as pandas writes it where columns have no names, which is logged as a warning. A column that it calls `time` (in
     seconds) is checked to be at 100 Hz; without one, the first sample is at 0 s. A field without a
     number (empty, nan, ...) is a missing sample; so is an empty line where there is one column,
     and among several it is skipped. The first value beyond LARGEST is logged as a warning.
@@ -51,6 +54,7 @@ def read_samples(lines: Iterable[str], source: str) -> Samples:
       lines: the text, perhaps not all there yet: no line is asked for before the one before it was
         used, but for the first.
       source: what to call it in errors.
+      header: whether the first line is one: "yes", "no", or "auto" for what is said above.
 
     Raises:
       InputError: there is nothing to read, or, while `steps` is iterated, a line is of another
@@ -61,21 +65,40 @@ def read_samples(lines: Iterable[str], source: str) -> Samples:
     if first is None:
         raise InputError(f"{source} is empty: give samples, one a line, at {SAMPLING_RATE} Hz")
     number, fields = first
-    if all(_as_number(field) is not None for field in fields):
-        header = [f"value_{i}" for i in range(1, len(fields) + 1)]
-        header = header if len(fields) > 1 else ["value"]
-        rows = itertools.chain([first], rows)
+    if _is_header(fields, header, f"{source}, line {number}"):
+        names = [field.strip() for field in fields]
     else:
-        header = [field.strip() for field in fields]
-    columns = [i for i, name in enumerate(header) if name.lower() == TIME]
-    if len(columns) > 1 or len(columns) == len(header):
+        names = [f"value_{i}" for i in range(1, len(fields) + 1)] if len(fields) > 1 else ["value"]
+        rows = itertools.chain([first], rows)
+    if len(names) > 1 and "" in names:
         raise InputError(
-            f"{source}, line {number}: the columns are {', '.join(header)}: give one of samples at "
+            f"{source}, line {number}: column {names.index('') + 1} has no name: give it one, or "
+            "leave it out if it only counts the lines (pandas: index=False)"
+        )
+    columns = [i for i, name in enumerate(names) if name.lower() == TIME]
+    if len(columns) > 1 or len(columns) == len(names):
+        raise InputError(
+            f"{source}, line {number}: the columns are {', '.join(names)}: give one of samples at "
             f"least, and at most one called {TIME}"
         )
     time = columns[0] if columns else None
-    names = [name for i, name in enumerate(header) if i != time]
-    return Samples(names, _steps(rows, source, header, time))
+    streams = [name for i, name in enumerate(names) if i != time]
+    return Samples(streams, _steps(rows, source, names, time))
+
+
+def _is_header(fields: list[str], wanted: str, where: str) -> bool:
+    """Tell whether a first line holds names, as far as "auto" can tell."""
+    if wanted != "auto":
+        return wanted == "yes"
+    plain = [field.strip() for field in fields]
+    counted = plain[1:] if len(plain) > 1 and plain[0] == "" else plain  # pandas' index comes first
+    if counted == [str(i) for i in range(len(counted))]:
+        _LOG.warning(
+            f"{where} is {','.join(plain)}: taken for a header, as pandas writes it; give --header "
+            "no if these are samples"
+        )
+        return True
+    return any(_as_number(field) is None for field in fields)
 
 
 def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
@@ -110,7 +133,7 @@ def _steps(rows, source: str, header: list[str], time: int | None) -> Iterator[S
             warned = True
             _LOG.warning(
                 f"{where} holds {values[np.argmax(beyond)]:g}: models are trained on waves of "
-                "amplitude 1 around 0, so scale the samples"
+                "amplitude 1 around 0, so shift and scale the samples"
             )
         yield Sample(now, values)
         step += 1
@@ -160,9 +183,28 @@ def _as_number(field: str) -> float | None:
     if field.lower() in MISSING:
         return math.nan
     try:
-        return float(field)
+        return None if "_" in field else float(field)  # Python reads 1_000, no one else does
     except ValueError:
         return None
+
+
+def _wave_on_a_level(samples: np.ndarray) -> tuple[float, float, float]:
+    """Fit a sine wave on a level to samples, `[time]`: (level, frequency in Hz, amplitude).
+
+    By turns: a level by least squares beside a wave of the frequency so far, and a frequency for
+    what is left of the samples without it.
+    """
+    observed = np.isfinite(samples)
+    time = np.arange(samples.size)[observed] / SAMPLING_RATE
+    level, frequency, amplitude = float(np.mean(samples[observed])), 0.0, 0.0
+    for _ in range(LEVEL_ROUNDS):
+        waves = np.where(observed, samples - level, NO_INPUT)[:, None]
+        frequency = float(fit_sine(waves)[0][0])
+        angle = 2 * np.pi * frequency * time
+        terms = np.stack([np.ones_like(time), np.cos(angle), np.sin(angle)], axis=1)
+        level, cosine, sine = map(float, np.linalg.lstsq(terms, samples[observed])[0])
+        amplitude = math.hypot(cosine, sine)
+    return level, frequency, amplitude
 
 
 def doubts(names: list[str], counts: np.ndarray, values: np.ndarray) -> Iterator[str]:
@@ -183,8 +225,12 @@ def doubts(names: list[str], counts: np.ndarray, values: np.ndarray) -> Iterator
         observed = np.isfinite(column)
         if observed.sum() < ENOUGH_FOR_A_FIT:
             continue
-        fit = fit_sine(np.where(observed, column, NO_INPUT)[:, None])
-        frequency, amplitude = float(fit[0][0]), math.hypot(fit[1][0], fit[2][0])
+        level, frequency, amplitude = _wave_on_a_level(column)
+        if abs(level) > LARGEST_LEVEL * max(amplitude, 1):
+            yield (
+                f"{name} has a level of about {level:.2g}: models are trained on waves around 0, "
+                "so subtract it"
+            )
         if not AMPLITUDES[0] <= amplitude <= AMPLITUDES[1]:
             yield (
                 f"{name} has an amplitude of about {amplitude:.2g}: models are trained on 1, so "
