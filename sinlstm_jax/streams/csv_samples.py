@@ -18,6 +18,7 @@ TIME = "time"  # the column that holds no samples but their time in seconds
 LARGEST = 1.5  # amplitude 1 and noise stay below
 LARGEST_LEVEL = 0.2  # of the amplitude
 LEVEL_ROUNDS = 10
+WELL_FITTED = 0.3  # of the amplitude
 TRAINED_SAMPLES = 100  # what the recipes observe before they forecast
 ENOUGH_FOR_A_FIT = 20  # samples
 STEP_TOLERANCE = 0.5  # steps that a sample may come early or late, or one is missing, or twice
@@ -45,10 +46,11 @@ def read_samples(lines: Iterable[str], source: str, header: str = "auto") -> Sam
     """Read CSV text: a column per stream, a line per step at 100 Hz.
 
     A first line with a field that is not a number is a header; so is one that counts the columns
-    from 0, as pandas writes it where columns have no names, which is logged as a warning. A column that it calls `time` (in
-    seconds) is checked to be at 100 Hz; without one, the first sample is at 0 s. A field without a
-    number (empty, nan, ...) is a missing sample; so is an empty line where there is one column,
-    and among several it is skipped. The first value beyond LARGEST is logged as a warning.
+    from 0, as pandas writes it where columns have no names, which is logged as a warning. A column
+    that it calls `time` (in seconds) is checked to be at 100 Hz, a jitter aside; without one, the
+    first sample is at 0 s. A field without a number (empty, nan, ...) is a missing sample; so is an
+    empty line where there is one column, and among several it is skipped. The first value beyond
+    LARGEST is logged as a warning.
 
     Args:
       lines: the text, perhaps not all there yet: no line is asked for before the one before it was
@@ -188,23 +190,42 @@ def _as_number(field: str) -> float | None:
         return None
 
 
-def _wave_on_a_level(samples: np.ndarray) -> tuple[float, float, float]:
-    """Fit a sine wave on a level to samples, `[time]`: (level, frequency in Hz, amplitude).
+class _Wave(NamedTuple):
+    """A sine wave on a level, as it fits samples best."""
 
-    By turns: a level by least squares beside a wave of the frequency so far, and a frequency for
-    what is left of the samples without it.
+    frequency: float  # Hz
+    amplitude: float
+    level: float
+    left_over: float  # root of the mean squared error
+
+
+def _fitted(samples: np.ndarray) -> _Wave:
+    """Fit a wave to samples, `[time]`, NaN where missing: around 0 if that fits a trained one.
+
+    Else on a level, for which a slow wave around 0 stands in as well where less than one of its
+    cycles is there.
     """
+    around_zero = _fitted_around(0.0, samples)
+    well = around_zero.left_over < WELL_FITTED * around_zero.amplitude
+    if well and around_zero.frequency > FREQUENCY_RANGE[0] * (1 - FREQUENCY_TOLERANCE):
+        return around_zero
+    wave = _fitted_around(float(np.nanmean(samples)), samples)
+    for _ in range(LEVEL_ROUNDS):  # its frequency and its level by turns
+        wave = _fitted_around(wave.level, samples)
+    return wave if wave.left_over < around_zero.left_over else around_zero
+
+
+def _fitted_around(level: float, samples: np.ndarray) -> _Wave:
+    """Fit a frequency around a level, and then amplitude and level to that; 0 stays 0."""
     observed = np.isfinite(samples)
-    time = np.arange(samples.size)[observed] / SAMPLING_RATE
-    level, frequency, amplitude = float(np.mean(samples[observed])), 0.0, 0.0
-    for _ in range(LEVEL_ROUNDS):
-        waves = np.where(observed, samples - level, NO_INPUT)[:, None]
-        frequency = float(fit_sine(waves)[0][0])
-        angle = 2 * np.pi * frequency * time
-        terms = np.stack([np.ones_like(time), np.cos(angle), np.sin(angle)], axis=1)
-        level, cosine, sine = map(float, np.linalg.lstsq(terms, samples[observed])[0])
-        amplitude = math.hypot(cosine, sine)
-    return level, frequency, amplitude
+    waves = np.where(observed, samples - level, NO_INPUT)[:, None]
+    frequency = float(fit_sine(waves)[0][0])
+    angle = 2 * np.pi * frequency * np.arange(samples.size)[observed] / SAMPLING_RATE
+    constant = np.full_like(angle, level != 0)
+    terms = np.stack([np.cos(angle), np.sin(angle), constant], axis=1)
+    fit = np.linalg.lstsq(terms, samples[observed])[0]
+    left_over = np.sqrt(np.mean(np.square(terms @ fit - samples[observed])))
+    return _Wave(frequency, math.hypot(*fit[:2]), float(fit[2]), float(left_over))
 
 
 def doubts(names: list[str], counts: np.ndarray, values: np.ndarray) -> Iterator[str]:
@@ -225,7 +246,7 @@ def doubts(names: list[str], counts: np.ndarray, values: np.ndarray) -> Iterator
         observed = np.isfinite(column)
         if observed.sum() < ENOUGH_FOR_A_FIT:
             continue
-        level, frequency, amplitude = _wave_on_a_level(column)
+        frequency, amplitude, level, _ = _fitted(column)
         if abs(level) > LARGEST_LEVEL * max(amplitude, 1):
             yield (
                 f"{name} has a level of about {level:.2g}: models are trained on waves around 0, "
