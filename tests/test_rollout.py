@@ -126,12 +126,10 @@ def test_a_rollouts_gradient_is_the_scans(history):
         (0.5, r"shape \(\)"),
         (np.zeros((5, 2, 2)), r"shape \(5, 2, 2\)"),
         (np.zeros((5, 2, 1, 1)), r"shape \(5, 2, 1, 1\)"),
-        ([0.0, float("nan"), 0.0], r"holds nan at \[1\]"),
-        ([[0.0, 1.0], [0.0, float("inf")]], r"holds inf at \[1, 1\]"),
-        ([0.0, 1e300], r"holds 1e\+300 at \[1\]: give values that are finite in float32"),
-        ([0.0, None], r"holds None at \[1\]"),
-        (["a"], "not an array of numbers"),
-        ([1j], "not an array of numbers"),
+        ([[0.0, 1.0], [0.0, float("inf")]], r"there is inf at \[1, 1\]"),
+        ([0.0, 1e300], r"there is 1e\+300 at \[1\]: give values that are finite in float32"),
+        (["a"], "not an array of real numbers"),
+        ([1j], "not an array of real numbers"),
     ],
 )
 @pytest.mark.parametrize("function", [observe, lambda *arguments: rollout(*arguments, 5)])

@@ -31,8 +31,8 @@ def real_numbers(name: str, values) -> Float64[np.ndarray, "..."]:
     except Exception as error:  # other libraries raise whatever they like
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{name} is not an array of real numbers ({reason}): give numbers, and None or NaN "
-            "where one is missing"
+            f"{name}: not an array of real numbers ({reason}): give numbers, and None or NaN where "
+            "one is missing"
         ) from None
 
 
@@ -50,7 +50,7 @@ def observed(name: str, values, dtype) -> Float[np.ndarray, "..."]:
     if not np.isfinite(samples).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(samples))[0])
         raise InputError(
-            f"{name} holds {given[bad]} at {list(bad)}: give values that are finite in "
+            f"{name}: there is {given[bad]} at {list(bad)}: give values that are finite in "
             f"{samples.dtype}, and None or NaN where one is missing"
         )
     return samples

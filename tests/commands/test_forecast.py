@@ -122,7 +122,7 @@ def test_what_the_model_was_not_trained_on_is_said(command):
         (["--picture", "file/x.png"], "0\n", "file cannot be made (File exists)"),
         ([], "", "standard input is empty: give samples"),
         ([], "time,a\n", "there is a header, but no samples"),
-        (["--out", "x.csv"], "0\n1\nx\n", "standard input, line 3: value is 'x'"),
+        (["--out", "x.csv"], "0.5\n1\nx\n", "standard input, line 3: value is 'x'"),
         ([], "time,a\n0,0\n0.02,1\n", "models are trained at 100 Hz, so resample to 0.01 s"),
     ],
 )

@@ -1,4 +1,5 @@
 import itertools
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import safetensors.numpy
 
 from sinlstm_jax import InputError, load_model, load_pretrained, params_to_torch, save_model
 from sinlstm_jax.formats.convert import convert
+from sinlstm_jax.formats.export import export
 
 TRAINED = Path(__file__).parents[1] / "data" / "trained_by_torch.pt"
 
@@ -95,6 +97,60 @@ def test_sources_that_are_no_models_are_named(tmp_path, weights):
         with pytest.raises(InputError, match=complaint):
             convert(tmp_path / source, tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_what_ships_is_a_source(tmp_path, weights):
+    convert("pretrained", tmp_path / "a.safetensors")
+    assert_same(
+        dict(sorted(safetensors.numpy.load_file(tmp_path / "a.safetensors").items())),
+        dict(sorted(weights.items())),
+    )
+    with pytest.raises(InputError, match="replicate is 1: pretrained holds one model"):
+        convert("pretrained", tmp_path / "b.safetensors", 1)
+
+
+def test_other_suffixes_are_told_what_they_could_be(tmp_path, weights):
+    safetensors.numpy.save_file(weights, tmp_path / "a.bin")
+    (tmp_path / "b.ckpt").write_bytes(TRAINED.read_bytes())
+    (tmp_path / "c.h5").write_text("who knows")
+    for source, target, complaint in (
+        ("a.bin", "run", r"as safetensors are: give it a name that ends with .safetensors"),
+        ("b.ckpt", "run", r"as PyTorch saves them: give it a name that ends with .pt"),
+        ("c.h5", "run", r"of no format that is known here"),
+        ("pretrained", "new.bin", r"new.bin would be a folder, and looks like a file"),
+    ):
+        source = source if source == "pretrained" else tmp_path / source
+        with pytest.raises(InputError, match=complaint):
+            convert(source, tmp_path / target)
+    for name in ("a.onnx", "a.pt"):
+        with pytest.raises(InputError, match=rf"{name} would be a folder, and looks like a file"):
+            export(load_pretrained(), tmp_path / name)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_pytorch_files_of_other_kinds_are_read_or_named(tmp_path, weights):
+    torch = pytest.importorskip("torch", reason="needs pip install '.[torch]'")
+    safetensors_torch = pytest.importorskip("safetensors.torch")
+    half = {n: torch.from_numpy(a).bfloat16() for n, a in weights.items()}
+    torch.save(half, tmp_path / "half.pt")
+    safetensors_torch.save_file(half, tmp_path / "half.safetensors")
+    for name in ("half.pt", "half.safetensors"):
+        got = params_to_torch(convert(tmp_path / name, tmp_path / f"from_{name}.safetensors"))
+        for n, value in half.items():
+            assert torch.equal(torch.from_numpy(got[n]), value.float())
+    linear = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.Adam(linear.parameters())
+    linear(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    full = {n: torch.from_numpy(a) for n, a in weights.items()}
+    step = {"epoch": 3, "optimizer": optimizer.state_dict(), "model": full}
+    torch.save(step, tmp_path / "step.pt")
+    assert_same(params_to_torch(convert(tmp_path / "step.pt", tmp_path / "step")), weights)
+    with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:  # as torch.jit.save writes it
+        archive.writestr("script/data.pkl", b"\x80\x02}.")
+        archive.writestr("script/code/__torch__.py", "")
+    with pytest.raises(InputError, match=r"is a TorchScript archive: load it with torch.jit.load"):
+        convert(tmp_path / "script.pt", tmp_path / "script")
 
 
 def test_broken_pytorch_files_are_named(tmp_path):

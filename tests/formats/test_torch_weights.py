@@ -1,7 +1,9 @@
+import re
 import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference_lstm
@@ -119,19 +121,61 @@ def test_odd_entries_are_named(changes, complaint):
         params_from_torch(state_dict(3) | changes)
 
 
+ADAM = {"state": {0: {"step": 3, "exp_avg": np.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
+
+
+def prefixed(prefix, weights):
+    return {f"{prefix}{name}": array for name, array in weights.items()}
+
+
 @pytest.mark.parametrize(
-    ("wrap", "complaint"),
+    ("wrap", "said"),
     [
-        (lambda weights: {"epoch": 3, "model": weights}, "inside of another: give its 'model'$"),
+        (lambda weights: {"epoch": 3, "optimizer": ADAM, "model": weights}, r"from \['model'\]$"),
+        (lambda weights: {"a": {0: {"b": weights}}}, r"from \['a'\]\[0\]\['b'\]$"),
+        (lambda weights: prefixed("module.", weights), "'module.' and '_orig_mod.' are taken off"),
         (
-            lambda weights: {f"module.{name}": array for name, array in weights.items()},
-            "is lstm.weight_ih_l0 with a prefix: take 'module.' off all names$",
+            lambda weights: prefixed("module._orig_mod.", weights),
+            "are taken off the weights' names",
+        ),
+        (
+            lambda weights: {n.replace("lstm.", "lstm._orig_mod."): a for n, a in weights.items()},
+            "are taken off the weights' names",
         ),
     ],
 )
-def test_what_a_state_dict_is_wrapped_in_is_named(wrap, complaint):
+def test_weights_are_found_by_their_names(wrap, said, caplog):
+    weights = state_dict(3)
+    got = params_to_torch(params_from_torch(wrap(weights)))
+    for name, array in weights.items():
+        np.testing.assert_array_equal(got[name], array)
+    (message,) = caplog.messages
+    assert re.search(said, message)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "complaint"),
+    [
+        (lambda weights: {"model": weights, "ema": weights}, r"in \['model'\] and in \['ema'\]"),
+        (lambda weights: {"optimizer": ADAM}, "ip1.bias is missing; optimizer is unknown"),
+        (
+            lambda weights: {"state_dict": prefixed("net.", weights)},
+            "is lstm.weight_ih_l0 with a prefix: take 'net.' off all names$",
+        ),
+    ],
+)
+def test_weights_that_could_be_several_or_none_are_named(wrap, complaint):
     with pytest.raises(InputError, match=complaint):
         params_from_torch(wrap(state_dict(3)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
+def test_half_precision_is_widened_without_loss(dtype):
+    weights = {name: array.astype(dtype) for name, array in state_dict(3).items()}
+    got = params_to_torch(params_from_torch(weights))
+    for name, array in weights.items():
+        assert got[name].dtype == np.float32
+        np.testing.assert_array_equal(got[name].astype(dtype), array)
 
 
 def test_an_empty_state_dict_and_float64_without_x64_are_named():

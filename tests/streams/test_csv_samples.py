@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 
@@ -74,15 +76,39 @@ def test_the_rate_is_checked_on_the_whole(rate, fits):
 
 def test_jitter_that_does_not_add_up_is_no_other_rate():
     rng = np.random.default_rng(0)
-    times = np.arange(5000) / 100 + rng.uniform(-8e-4, 8e-4, 5000)
-    assert len(read("time,a\n" + "".join(f"{t},0\n" for t in times))[1]) == 5000
+    for jitter in (rng.uniform(-8e-4, 8e-4, 5000), *rng.normal(0, 5e-4, (20, 5000))):
+        times = np.arange(5000) / 100 + jitter
+        assert len(read("time,a\n" + "".join(f"{t},0\n" for t in times))[1]) == 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "count"),
+    [
+        ("0\n0.5\n0.25\n", ["0"], 2),  # pandas: Series.to_csv(index=False)
+        ("0,1,2\n0.5,0.5,0.5\n", ["0", "1", "2"], 1),  # DataFrame.to_csv(index=False)
+        ("0.0\n0.5\n", ["value"], 2),
+        ("1,0\n0,1\n", ["value_1", "value_2"], 2),
+    ],
+)
+def test_a_first_line_that_counts_the_columns_is_a_header(text, names, count, caplog):
+    found = read_samples(io.StringIO(text), "text")
+    assert (found.names, len(list(found.steps))) == (names, count)
+    warned = [message for message in caplog.messages if "taken for a header" in message]
+    assert len(warned) == (names[0] == "0")
+    assert len(list(read_samples(io.StringIO(text), "text", "no").steps)) == text.count("\n")
+
+
+@pytest.mark.parametrize("text", [",0\n0,0.5\n", ",value\n0,0.5\n"])
+def test_an_index_of_pandas_is_no_stream(text):
+    with pytest.raises(InputError, match=r"column 1 has no name: .* \(pandas: index=False\)$"):
+        read(text)
 
 
 def test_large_values_are_named_once(caplog):
     read("a,b\n1.4,-1.5\n0,-1.6\n3,nan\n")
     assert caplog.messages == [
-        "text, line 3 holds -1.6: models are trained on waves of amplitude 1 around 0, so scale "
-        "the samples"
+        "text, line 3 holds -1.6: models are trained on waves of amplitude 1 around 0, so shift "
+        "and scale the samples"
     ]
 
 
@@ -111,6 +137,23 @@ def doubts_about(frequency, amplitude=1.0, count=100, missing=0):
 def test_what_was_trained_on_is_not_doubted(frequency):
     assert doubts_about(frequency) == []
     assert doubts_about(frequency, amplitude=0.9, missing=10) == []
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "level", "complaints"),
+    [
+        (1.8, 2.5, ["level of about 2.5", "amplitude of about 1.8"]),  # volts, as a sensor has them
+        (1.0, -3.0, ["level of about -3"]),
+        (0.1, 20.0, ["level of about 20", "amplitude of about 0.1"]),
+        (1.0, 0.0, []),
+    ],
+)
+def test_a_level_is_called_a_level(amplitude, level, complaints):
+    wave = level + amplitude * np.sin(2 * np.pi * 1.7 * np.arange(120) / 100 + 0.3)
+    said = list(doubts(["x"], np.array([120]), wave[:, None]))
+    assert len(said) == len(complaints)
+    for doubt, complaint in zip(said, complaints, strict=True):
+        assert complaint in doubt
 
 
 def test_what_was_not_trained_on_is_doubted():

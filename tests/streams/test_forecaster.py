@@ -185,16 +185,16 @@ def test_another_process_goes_on_from_a_run_and_a_state(tmp_path):
 @pytest.mark.parametrize(
     ("batch_size", "values", "complaint"),
     [
-        (None, "0.5", "samples are not numbers"),
-        (None, [1j], "samples are not numbers"),
-        (None, [0.1, "x"], "samples are not numbers"),
+        (None, "0.5", "samples: not an array of real numbers"),
+        (None, [1j], "samples: not an array of real numbers"),
+        (None, [0.1, "x"], "samples: not an array of real numbers"),
         (None, [[0.1]], r"shape \(1, 1\): give a number or \[time\]"),
-        (None, [0.0, float("inf")], r"samples hold inf at \[1\]"),
-        (None, 1e300, r"samples hold 1e\+300 at \[\]: give values that are finite in float32"),
+        (None, [0.0, float("inf")], r"samples: there is inf at \[1\]"),
+        (None, 1e300, r"samples: there is 1e\+300 at \[\]: give values that are finite in float32"),
         (2, 0.1, r"shape \(\): give \[2\] or \[time, 2\]"),
         (2, [0.1, 0.2, 0.3], r"shape \(3,\): give \[2\]"),
         (2, [[0.1], [0.2]], r"shape \(2, 1\): give \[2\]"),
-        (2, [[0.0, 1.0], [-float("inf"), 0.0]], r"samples hold -inf at \[1, 0\]"),
+        (2, [[0.0, 1.0], [-float("inf"), 0.0]], r"samples: there is -inf at \[1, 0\]"),
     ],
 )
 def test_bad_samples_are_named_and_change_nothing(model, batch_size, values, complaint):
@@ -223,7 +223,7 @@ def test_bad_steps_and_batch_sizes_are_named(model, steps):
         ({"other": [0.0]}, r"entries \['cell', 'hidden', 'other'\]"),
         ({"hidden": [0.0] * 14}, r"hidden of the state has shape \(14,\): this model takes \[15\]"),
         ({"hidden": [[0.0] * 15]}, r"cell of the state has shape \(15,\): give \(1, 15\)"),
-        ({"cell": ["x"] * 15}, "cell of the state is not an array of numbers"),
+        ({"cell": ["x"] * 15}, "cell of the state: not an array of real numbers"),
         ({"cell": [float("nan")] * 15}, "cell of the state holds values that are not finite"),
         ({"hidden": np.zeros((0, 15))}, r"shape \(0, 15\)"),
         ({"window": 5}, r"entries \['cell', 'hidden', 'window'\]"),
