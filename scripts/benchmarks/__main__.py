@@ -1,7 +1,7 @@
-"""Measure speed beside PyTorch and Flax's own LSTM: training, rollout, start-up, memory.
+"""`python -m scripts.benchmarks`: measure speed beside PyTorch and Flax's own LSTM.
 
-Writes docs/benchmarks.md, docs/benchmarks.json and docs/images/benchmark-cost.png. PyTorch takes
-part where it is installed (`pip install '.[torch]'`); a side that cannot be had is left out.
+Training, rollout, start-up, memory. PyTorch takes part where it is installed (`pip install
+'.[torch]'`); a side that cannot be had is left out.
 """
 
 import os
@@ -37,11 +37,13 @@ def main(options: Options) -> None:
     pinned = pin(options.cores)
     # Only now: JAX, PyTorch and NumPy count the cores as they are imported.
     from ..pages import ROOT, write_json
-    from .figures import collect, publish
-    from .plan import QUICK, WHOLE
+    from .measures import QUICK, Plan, collect
+    from .report import publish, tables
 
-    plan = QUICK if options.quick else WHOLE
+    plan = QUICK if options.quick else Plan()
     figures = collect(plan, full=options.full, cores=options.cores, pinned=pinned)
+    for name, table in tables(figures).items():
+        print(f"\n{name}:\n{table}")
     if options.json is not None:
         write_json(options.json, figures)
     elif not options.quick:

@@ -7,8 +7,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from .loops import NO_INPUT, PREDICTIONS, draw_values, in_calls, step_by_step
-from .sides import Setting
+from .sides import NO_INPUT, PREDICTIONS, Setting, draw_values, in_calls, step_by_step
 from .timing import Work
 
 

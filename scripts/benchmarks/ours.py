@@ -16,8 +16,7 @@ from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
 from sinlstm_jax.training import AHEAD, Program, draw_ahead, train_on_waves
 
-from .loops import in_calls, step_by_step
-from .sides import Setting
+from .sides import Setting, in_calls, step_by_step
 from .timing import Work
 
 LOOK_EVERY = 100  # iterations; a run looks at least at its display_every, or every second

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 
 from ..porting.torch_reference import TorchSineLSTM
-from .loops import NO_INPUT, draw_values
-from .sides import Setting
+from .sides import NO_INPUT, Setting, draw_values
 from .timing import Work
 
 STEPS = 100  # of a rollout, in a unit of work
