@@ -81,17 +81,21 @@ def draw_values(rng: np.random.RandomState, batch_size: int, steps: int) -> np.n
     return values
 
 
-def in_calls(forecast: Callable, carry, batch_size: int, steps: int) -> Work:
-    """Forecast steps in calls of PREDICTIONS at most, through the carry.
+def call_length(batch_size: int, steps: int) -> int:
+    """Return how many steps of a rollout are forecast in one call."""
+    return min(steps, max(PREDICTIONS // batch_size, 1))
 
-    `forecast` takes a carry and how many steps, the same each time, and returns (carry, array).
+
+def in_calls(forecast: Callable, carry, unit: int, steps: int) -> Work:
+    """Forecast steps, `unit` in a call, through the carry.
+
+    `forecast` takes a carry and returns (carry, predictions).
     """
-    unit = min(steps, max(PREDICTIONS // batch_size, 1))
 
     def run(units):
         nonlocal carry
         for _ in range(units):
-            carry, predictions = forecast(carry, unit)
+            carry, predictions = forecast(carry)
             np.asarray(predictions)
 
     return Work(run, unit, -(-steps // unit))
@@ -100,7 +104,7 @@ def in_calls(forecast: Callable, carry, batch_size: int, steps: int) -> Work:
 def step_by_step(step: Callable, carry) -> Work:
     """Take a number and give one, step after step.
 
-    `step` takes a carry and an input, `[1, 1]`, and returns (carry, prediction).
+    `step` takes a carry and an input, `[1, 1]`, and returns (carry, a prediction of any shape).
     """
 
     def run(steps):
@@ -108,6 +112,6 @@ def step_by_step(step: Callable, carry) -> Work:
         for _ in range(steps):
             inputs = np.full((1, 1), NO_INPUT, np.float32)
             carry, prediction = step(carry, inputs)
-            np.asarray(prediction)[0, 0]
+            np.asarray(prediction).item()
 
     return Work(run)
