@@ -61,42 +61,32 @@ def variants() -> list[Variant]:
 
     And how far `tuned` goes with five times the budget and its input bias trained.
     """
-    many, some, few = range(1, 33), range(1, 17), range(1, 9)
+    many, some = range(1, 33), range(1, 17)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
-    fast, curriculum, tuned = (RECIPES[name] for name in ("fast", "curriculum", "tuned"))
-    found += _ablations(
-        Variant("fast", fast, few),
-        {
-            "no curriculum": _without_curriculum(fast),
-            "epsilon 0.02": _changed(fast, epsilon=0.02),
-            "not clipped": _changed(fast, clip_norm=None),
-        },
-    )
-    found += _ablations(
-        Variant("curriculum", curriculum, few),
-        {
-            "no curriculum": _without_curriculum(curriculum),
-            "epsilon 1e-8": _changed(curriculum, epsilon=1e-8),
-            "clipped": _changed(curriculum, clip_norm=0.1),
-        },
-    )
-    found += _ablations(Variant("tuned", tuned, range(201, 209)), {})
+    changes = {
+        "fast": {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}},
+        "curriculum": {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}},
+        "tuned": {},
+    }
+    for name, of_stages in changes.items():
+        base = Variant(name, RECIPES[name], counts[name][:8])
+        one = {
+            "forget bias 0": {"forget_bias": 0.0},
+            "input bias trained": {"trainable": EVERY_BIAS},
+        }
+        if of_stages:
+            one["no curriculum"] = {"recipe": _without_curriculum(base.recipe)}
+        for what, change in of_stages.items():
+            one[what] = {"recipe": _changed(base.recipe, **change)}
+        found += [base._replace(name=f"{name}, {what}", **change) for what, change in one.items()]
+    tuned, fast = RECIPES["tuned"], RECIPES["fast"]
     longer = _scaled(tuned, 4).stages
     last = {"horizon": 5000, "iterations": 2500, "learning_rate": 0.001, "warmup": 200}
     longer = replace(tuned, stages=(*longer, replace(longer[-1], **last)))
     found.append(Variant(LONGER, longer, range(401, 409), None, EVERY_BIAS, LONG_INTERVALS))
     return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
-
-
-def _ablations(base: Variant, recipes: dict[str, Recipe]) -> list[Variant]:
-    """Return a variant without each of the tricks with its biases, and with other recipes."""
-    return [
-        base._replace(name=f"{base.name}, forget bias 0", forget_bias=0.0),
-        base._replace(name=f"{base.name}, input bias trained", trainable=EVERY_BIAS),
-        *(base._replace(name=f"{base.name}, {name}", recipe=r) for name, r in recipes.items()),
-    ]
 
 
 def _changed(recipe: Recipe, **change) -> Recipe:

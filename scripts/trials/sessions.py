@@ -114,14 +114,13 @@ def session(
             process.kill()
             raise TimeoutError(f"{command.out}: no end after {PATIENCE} s: {look.lines[-5:]}")
         time.sleep(POLL)
-    seconds, signalled = 0.0, False
     if process.poll() is None:
         time.sleep(wait)
-        if process.poll() is None:
-            process.send_signal(number)
-            signalled, started = True, time.monotonic()
-            process.wait(timeout=PATIENCE)
-            seconds = time.monotonic() - started
+    signalled, started = process.poll() is None, time.monotonic()
+    if signalled:
+        process.send_signal(number)
+        process.wait(timeout=PATIENCE)
+    seconds = time.monotonic() - started if signalled else 0.0
     reader.join()
     if process.returncode != 0 and not signalled:
         raise RuntimeError(f"exit code {process.returncode}: {''.join(look.lines)}")
