@@ -1,7 +1,6 @@
-"""Try to break a run in every way that docs/reliability.md speaks of, and publish what came of it.
+"""Try to break a run in every way that docs/reliability.md speaks of, section by section.
 
-Writes docs/reliability.json, section by section, and the table in docs/reliability.md. A section
-can be repeated alone: its figures replace the ones that are there.
+A section can be repeated alone: its figures replace the ones that are there.
 """
 
 import json
