@@ -1,8 +1,4 @@
-"""`python -m scripts.benchmarks`: measure speed beside PyTorch and Flax's own LSTM.
-
-Training, rollout, start-up, memory. PyTorch takes part where it is installed (`pip install
-'.[torch]'`); a side that cannot be had is left out.
-"""
+"""`python -m scripts.benchmarks`: PyTorch takes part where it is installed, as any side does."""
 
 import os
 import sys
