@@ -1,8 +1,4 @@
-"""Measure speed beside PyTorch and Flax's own LSTM: training, rollout, start-up, memory.
-
-Writes docs/benchmarks.md, docs/benchmarks.json and docs/images/benchmark-cost.png. PyTorch takes
-part where it is installed (`pip install '.[torch]'`); a side that cannot be had is left out.
-"""
+"""`python -m scripts.benchmarks`: PyTorch takes part where it is installed, as any side does."""
 
 import os
 import sys
@@ -37,11 +33,13 @@ def main(options: Options) -> None:
     pinned = pin(options.cores)
     # Only now: JAX, PyTorch and NumPy count the cores as they are imported.
     from ..pages import ROOT, write_json
-    from .figures import collect, publish
-    from .plan import QUICK, WHOLE
+    from .measures import QUICK, Plan, collect
+    from .report import publish, tables
 
-    plan = QUICK if options.quick else WHOLE
+    plan = QUICK if options.quick else Plan()
     figures = collect(plan, full=options.full, cores=options.cores, pinned=pinned)
+    for name, table in tables(figures).items():
+        print(f"\n{name}:\n{table}")
     if options.json is not None:
         write_json(options.json, figures)
     elif not options.quick:

@@ -7,8 +7,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from .loops import NO_INPUT, PREDICTIONS, draw_values, in_calls, step_by_step
-from .sides import Setting
+from .sides import NO_INPUT, Setting, call_length, draw_values, in_calls, step_by_step
 from .timing import Work
 
 
@@ -72,13 +71,10 @@ class Side:
     def rollout(self, batch_size: int, steps: int) -> Work:
         """Forecast steps without input."""
         model = Network()
-        unit = min(steps, max(PREDICTIONS // batch_size, 1))
+        unit = call_length(batch_size, steps)
         inputs = jnp.full((unit, batch_size, 1), NO_INPUT, jnp.float32)
-
-        def next_steps(carry, _):
-            return forecast(model, carry, inputs)
-
-        return in_calls(next_steps, model.carry(batch_size), batch_size, steps)
+        next_steps = partial(forecast, model, inputs=inputs)
+        return in_calls(next_steps, model.carry(batch_size), unit, steps)
 
     def streaming(self) -> Work:
         """Steps that take a number and give one."""

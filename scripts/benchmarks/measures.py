@@ -1,35 +1,114 @@
-"""What is measured in one process, with all sides in it."""
+"""What is measured, how much of it, and what follows from it: the figures of docs/benchmarks.json.
+
+Everything here but what `processes` does is measured in one process, with all sides in it.
+"""
+
+import os
+import time
+from importlib import metadata
+from typing import NamedTuple
 
 import jax
 
-from .plan import Plan
-from .sides import Setting, ours_of
+from sinlstm_jax.recipes import RECIPES, Recipe
+from sinlstm_jax.runs.record import versions
+
+from ..pages import cpu_name
+from .processes import first_line, start_up, whole_curriculum
+from .report import judge, progress_line
+from .sides import Setting, load_sides, ours_of, stage_settings
 from .timing import alternate, ratio, spread, spreads
 
+ROLLOUTS = ((1, 1000), (1, 1500), (1, 1_000_000), (1024, 1500), (1024, 1_000_000))
 
-def measure(plan: Plan, sides: dict, say) -> dict:
-    """Return every figure that needs no process of its own; `say` prints a line of progress."""
+
+class Plan(NamedTuple):
+    """How much is measured; as it stands, the whole."""
+
+    recipe: Recipe = RECIPES["curriculum"]  # its windows are those of the training iteration
+    seconds: float = 0.15  # that each side works in one turn
+    repeats: int = 5
+    rollouts: tuple[tuple[int, int], ...] = ROLLOUTS  # (batch, steps), all but the last are judged
+    rollout_seconds: float = 0.6  # that a side works in one turn on the longest rollouts
+    replicates: tuple[int, ...] = (1, 4, 16)
+    compilations: tuple[int, ...] = (150, 500, 2000)  # windows, shortest first
+    starts: int = 2  # repeats of what is slow: compilations, and what takes a process of its own
+    costs: tuple[tuple[str, tuple[int, ...]], ...] = (  # sizes of a setting, one changed at a time
+        ("window", (150, 200, 300, 500, 1000)),
+        ("hidden_size", (5, 15, 40)),
+        ("batch_size", (1, 20, 200)),
+    )
+
+
+QUICK = Plan(
+    seconds=0.05,
+    rollouts=ROLLOUTS[:-1],
+    rollout_seconds=0.2,
+    replicates=(8,),
+    compilations=(150, 500),
+    starts=1,
+    costs=(),
+)
+
+
+def collect(plan: Plan, *, full: bool, cores: int, pinned: bool) -> dict:
+    """Measure what a plan says, and print the figures as they come.
+
+    Returns all figures; in JSON they are docs/benchmarks.json. With `full`, the whole curriculum
+    is run, too.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch wants of a GPU, too
+    started = time.monotonic()
+
+    def say(what: str, result: dict) -> None:
+        print(f"[{time.monotonic() - started:4.0f} s] {progress_line(what, result)}", flush=True)
+
+    sides, missing = load_sides()
+    for name, reason in missing.items():
+        print(f"{name} is left out: {reason}", flush=True)
+    figures = {
+        "machine": {
+            "cpu": cpu_name(),
+            "cores_there": os.cpu_count(),
+            "cores": cores,
+            "pinned": pinned,
+            "device": jax.devices()[0].device_kind,
+        },
+        "versions": versions()
+        | ({"torch": metadata.version("torch")} if "PyTorch" in sides else {}),
+        "ours": ours_of(sides),
+        "missing": missing,
+        "start_up": start_up(plan.recipe, sides, plan.starts, say),
+        "first_line": first_line(plan.recipe, sides, plan.starts, say),
+    }
     jax.config.update("jax_enable_compilation_cache", False)  # compilations are to be real ones
-    return {
+    settings = stage_settings(plan.recipe)
+    figures |= {
         "training_iteration": {
             str(setting.window): training_iteration(plan, sides, setting, say)
-            for setting in stage_settings(plan.recipe)
+            for setting in settings
         },
         "rollout": [rollout(plan, sides, *sizes, say) for sizes in plan.rollouts],
         "streaming_step": streaming_step(plan, sides, say),
-        "replicates": replicates(plan, sides, say),
-        "cost": cost(plan, sides, say),
-        "compilation": compilation(plan, sides, say),
+        "replicates": replicates(plan, sides, settings[0], say),
+        "cost": cost(plan, sides, settings[0], say),
+        "compilation": compilation(plan, sides[figures["ours"]], settings[0], say),
     }
-
-
-def stage_settings(recipe) -> list[Setting]:
-    """Return the sizes of a recipe's stages."""
-    sizes = (recipe.hidden_size, recipe.batch_size, recipe.past)
-    return [
-        Setting(recipe.past + stage.horizon, *sizes, stage.learning_rate, stage.epsilon)
-        for stage in recipe.stages
-    ]
+    runs = {}
+    if full:
+        figures["whole_curriculum"] = whole_curriculum(plan.recipe, sides, say)
+        runs = figures["whole_curriculum"]["seconds"]
+    by_stage = zip(figures["training_iteration"].values(), plan.recipe.stages, strict=True)
+    stages = [(result["seconds"], stage.iterations) for result, stage in by_stage]
+    iterations = {
+        side: sum(count * seconds[side]["median"] for seconds, count in stages) for side in sides
+    }
+    figures["extrapolated_curriculum"] = iterations
+    figures["beside_training"] = {
+        run: seconds - iterations["PyTorch" if run == "PyTorch" else figures["ours"]]
+        for run, seconds in runs.items()
+    }
+    return figures | {"bars": judge(figures)}
 
 
 def training_iteration(plan: Plan, sides: dict, setting: Setting, say) -> dict:
@@ -37,15 +116,13 @@ def training_iteration(plan: Plan, sides: dict, setting: Setting, say) -> dict:
     ours = ours_of(sides)
     parts = sides[ours].parts(setting)
     works = {name: side.training(setting) for name, side in sides.items()}
-    timings = alternate(works | parts, plan.seconds, plan.repeats)
-    whole, parts = ({name: timings[name] for name in names} for names in (sides, parts))
-    together = [sum(times) for times in zip(*(p.seconds for p in parts.values()), strict=True)]
-    result = {
-        "seconds": spreads(whole),
-        **_beside_pytorch(whole),
+    times, _ = alternate(works | parts, plan.seconds, plan.repeats)
+    whole, parts = ({name: times[name] for name in names} for names in (works, parts))
+    together = [sum(repeat) for repeat in zip(*parts.values(), strict=True)]
+    result = _beside_pytorch(whole) | {
         "parts": spreads(parts),
         "parts_together": spread(together),
-        "ratio_to_parts": ratio(whole[ours].seconds, together),
+        "ratio_to_parts": ratio(whole[ours], together),
     }
     say(f"training iteration, window {setting.window}", result)
     return result
@@ -55,16 +132,11 @@ def rollout(plan: Plan, sides: dict, batch_size: int, steps: int, say) -> dict:
     """Return times of a forecast step; a rollout that would take too long is begun, not ended."""
     seconds = plan.rollout_seconds if batch_size * steps > 100_000 else plan.seconds
     works = {name: side.rollout(batch_size, steps) for name, side in sides.items()}
-    timings = alternate(works, seconds, plan.repeats)
-    result = {
-        "batch_size": batch_size,
-        "steps": steps,
-        "seconds": spreads(timings),
-        "steps_measured": {name: min(timing.amount, steps) for name, timing in timings.items()},
-        **_beside_pytorch(timings),
-    }
-    if "fused" in timings:
-        result["ratio_to_scan"] = ratio(timings["scan"].seconds, timings["fused"].seconds)
+    times, amounts = alternate(works, seconds, plan.repeats)
+    result = {"batch_size": batch_size, "steps": steps, **_beside_pytorch(times)}
+    result["steps_measured"] = {name: min(amount, steps) for name, amount in amounts.items()}
+    if "fused" in sides:
+        result["ratio_to_scan"] = ratio(times["scan"], times["fused"])
     say(f"rollout step, batch {batch_size}, {steps} steps", result)
     return result
 
@@ -72,71 +144,58 @@ def rollout(plan: Plan, sides: dict, batch_size: int, steps: int, say) -> dict:
 def streaming_step(plan: Plan, sides: dict, say) -> dict:
     """Return times of one step called from Python, from a number to a number."""
     works = {name: side.streaming() for name, side in sides.items()}
-    timings = alternate(works, plan.seconds, plan.repeats)
-    result = {"seconds": spreads(timings), **_beside_pytorch(timings)}
+    result = _beside_pytorch(alternate(works, plan.seconds, plan.repeats)[0])
     say("streaming step", result)
     return result
 
 
-def replicates(plan: Plan, sides: dict, say) -> dict:
-    """Return times of an iteration by replicate, at the recipe's first window."""
-    setting = stage_settings(plan.recipe)[0]
-    ours = {name: side for name, side in sides.items() if hasattr(side, "replicates")}
-    result = {"window": setting.window, "seconds": {}}
+def replicates(plan: Plan, sides: dict, setting: Setting, say) -> dict:
+    """Return times of an iteration by replicate."""
+    ours = [side for side in sides if hasattr(sides[side], "replicates")]
+    seconds = {}
     for count in plan.replicates:
-        works = {name: side.replicates(setting, count) for name, side in ours.items()}
-        seconds = spreads(alternate(works, plan.seconds, plan.repeats))
-        result["seconds"][str(count)] = seconds
-        say(f"iteration by replicate, {count} at once", {"seconds": seconds})
-    return result
+        works = {name: sides[name].replicates(setting, count) for name in ours}
+        what = f"iteration by replicate, {count} at once"
+        seconds[str(count)] = _seconds(plan, works, what, say)
+    return {"window": setting.window, "seconds": seconds}
 
 
-def cost(plan: Plan, sides: dict, say) -> dict:
-    """Return times of an iteration against its sizes, around the recipe's first setting."""
-    settings = stage_settings(plan.recipe)
-    windows = {setting.window for setting in settings} | {*plan.windows}
+def cost(plan: Plan, sides: dict, around: Setting, say) -> dict:
+    """Return times of an iteration against its sizes, the others being those of a setting."""
 
     def measured(size: str, value: int) -> dict:
-        setting = settings[0]._replace(**{size: value})
+        setting = around._replace(**{size: value})
         works = {name: side.training(setting) for name, side in sides.items()}
-        seconds = spreads(alternate(works, plan.seconds, plan.repeats))
-        say(f"training iteration, {size} {value}", {"seconds": seconds})
-        return seconds
+        return _seconds(plan, works, f"training iteration, {size} {value}", say)
 
-    values = {
-        "window": sorted(windows) if plan.windows else (),
-        "hidden_size": plan.hidden_sizes,
-        "batch_size": plan.batch_sizes,
-    }
     return {
-        size: {str(value): measured(size, value) for value in points}
-        for size, points in values.items()
+        size: {str(value): measured(size, value) for value in values} for size, values in plan.costs
     }
 
 
-def compilation(plan: Plan, sides: dict, say) -> dict:
+def _seconds(plan: Plan, works: dict, what: str, say) -> dict:
+    """Time what takes no part in the comparison with PyTorch."""
+    seconds = spreads(alternate(works, plan.seconds, plan.repeats)[0])
+    say(what, {"seconds": seconds})
+    return seconds
+
+
+def compilation(plan: Plan, ours, setting: Setting, say) -> dict:
     """Return seconds that our training needs to be traced and compiled, by window."""
-    ours = sides[ours_of(sides)]
-    first = stage_settings(plan.recipe)[0]
-    works = {
-        str(window): ours.compilation(first._replace(window=window)) for window in plan.compilations
-    }
-    works[str(plan.compilations[0])].run(1)  # the first of a process takes longer
-    timings = alternate(works, plan.seconds, plan.starts)
-    shortest, longest = min(plan.compilations), max(plan.compilations)
-    result = {
-        "seconds": spreads(timings),
-        "longest_to_shortest": ratio(timings[str(longest)].seconds, timings[str(shortest)].seconds),
-    }
+    windows = [str(window) for window in plan.compilations]
+    works = {window: ours.compilation(setting._replace(window=int(window))) for window in windows}
+    works[windows[0]].run(1)  # the first of a process takes longer
+    times, _ = alternate(works, plan.seconds, plan.starts)
+    to_shortest = ratio(times[windows[-1]], times[windows[0]])
+    result = {"seconds": spreads(times), "longest_to_shortest": to_shortest}
     say("compilation, by window", result)
     return result
 
 
-def _beside_pytorch(timings: dict) -> dict:
-    """Return how many times faster than PyTorch the sides are; null without PyTorch."""
-    if "PyTorch" not in timings:
-        return {"ratio_to_pytorch": None, "ratios_to_pytorch": {}}
-    others = {name: timing.seconds for name, timing in timings.items()}
-    theirs = others.pop("PyTorch")
-    ratios = {name: ratio(theirs, seconds) for name, seconds in others.items()}
-    return {"ratio_to_pytorch": ratios[ours_of(timings)].median, "ratios_to_pytorch": ratios}
+def _beside_pytorch(times: dict[str, list[float]]) -> dict:
+    """Return seconds, and how many times faster than PyTorch the sides are; null without it."""
+    theirs, ratios = times.get("PyTorch"), {}
+    if theirs is not None:
+        ratios = {name: ratio(theirs, ours) for name, ours in times.items() if name != "PyTorch"}
+    median = ratios[ours_of(times)]["median"] if ratios else None
+    return {"seconds": spreads(times), "ratio_to_pytorch": median, "ratios_to_pytorch": ratios}

@@ -16,8 +16,7 @@ from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
 from sinlstm_jax.training import AHEAD, Program, draw_ahead, train_on_waves
 
-from .loops import in_calls, step_by_step
-from .sides import Setting
+from .sides import Setting, call_length, in_calls, step_by_step
 from .timing import Work
 
 LOOK_EVERY = 100  # iterations; a run looks at least at its display_every, or every second
@@ -57,8 +56,9 @@ class Side:
     def rollout(self, batch_size: int, steps: int) -> Work:
         """Forecast steps without input."""
         model = self._model()
-        carry = model.initial_carry(batch_size)
-        return in_calls(partial(forecast, model), carry, batch_size, steps)
+        unit = call_length(batch_size, steps)
+        next_steps = partial(forecast, model, steps=unit)
+        return in_calls(next_steps, model.initial_carry(batch_size), unit, steps)
 
     def streaming(self) -> Work:
         """Steps that take a number and give one."""

@@ -1,11 +1,12 @@
 """The tutorial's loops in PyTorch, eager, as a side of the benchmark."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
 from ..porting.torch_reference import TorchSineLSTM
-from .loops import NO_INPUT, draw_values
-from .sides import Setting
+from .sides import NO_INPUT, Setting, draw_values, in_calls, step_by_step
 from .timing import Work
 
 STEPS = 100  # of a rollout, in a unit of work
@@ -24,32 +25,21 @@ class Side:
 
     def rollout(self, batch_size: int, steps: int) -> Work:
         """Forecast steps without input, one after the other."""
-        model, carry = TorchSineLSTM().to(self._device), None
-        values = np.full((1, batch_size, 1), NO_INPUT, np.float32)
+        model = TorchSineLSTM().to(self._device)
+        values = np.full((batch_size, 1), NO_INPUT, np.float32)
 
-        def run(units):
-            nonlocal carry
+        def next_steps(carry):
             predictions = []
-            for _ in range(units * STEPS):
+            for _ in range(STEPS):
                 carry, prediction = self._step(model, carry, values)
                 predictions.append(prediction[0, :, 0])
-            return np.array(predictions)
+            return carry, np.array(predictions)
 
-        return Work(run, STEPS, -(-steps // STEPS))
+        return in_calls(next_steps, None, STEPS, steps)
 
     def streaming(self) -> Work:
         """Steps that take a number and give one."""
-        model, carry = TorchSineLSTM().to(self._device), None
-        values = np.empty((1, 1, 1), np.float32)
-
-        def run(steps):
-            nonlocal carry
-            for _ in range(steps):
-                values[0, 0, 0] = NO_INPUT
-                carry, prediction = self._step(model, carry, values)
-                prediction[0, 0, 0]
-
-        return Work(run)
+        return step_by_step(partial(self._step, TorchSineLSTM().to(self._device)), None)
 
     def curriculum(self, settings: list[tuple[Setting, int]], display_every: int, folder) -> None:
         """Train settings for so many iterations each, and print as the tutorial does.
@@ -94,7 +84,7 @@ class Side:
         return iterate
 
     def _step(self, model, carry, values: np.ndarray):
-        """Return (carry, predictions) after one step on `[1, batch, 1]`."""
-        hidden, carry = model.lstm(torch.tensor(values).to(self._device), carry)
+        """Return (carry, predictions `[1, batch, 1]`) after one step on `[batch, 1]`."""
+        hidden, carry = model.lstm(torch.tensor(values[None]).to(self._device), carry)
         prediction = model.ip1(hidden).detach().cpu().numpy()
         return tuple(part.detach() for part in carry), prediction

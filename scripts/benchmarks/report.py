@@ -1,7 +1,23 @@
-"""What is told of the measurements in words: lines of progress, and the tables."""
+"""What is told of the figures: lines of progress, the bars, and what is published."""
 
-from ..pages import listed, markdown
-from .timing import Spread
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from sinlstm_jax.plots import save_figure
+
+from ..pages import fill_in, listed, markdown, write_json
+
+FLAT = 1.1  # times: what does not grow
+SAME = 1.25  # times: compilations, of which there are few repeats
+STYLES = {  # colour, marker, line
+    "fused": ("tab:red", "o", "-"),
+    "scan": ("tab:blue", "s", "--"),
+    "PyTorch": ("0.35", "^", "-."),
+    "nnx.RNN": ("tab:green", "D", ":"),
+}
 
 
 def duration(seconds: float) -> str:
@@ -21,28 +37,59 @@ def _digits(value: float) -> str:
 def progress_line(what: str, result: dict) -> str:
     """Return a line on what was just measured."""
     line = f"{what}: " + ", ".join(
-        f"{name} {duration(times.median)}" for name, times in result["seconds"].items()
+        f"{name} {duration(times['median'])}" for name, times in result["seconds"].items()
     )
     if result.get("ratio_to_pytorch"):
         line += f" ({result['ratio_to_pytorch']:.2f} times faster than PyTorch)"
     return line
 
 
-def tables(figures: dict) -> dict[str, str]:
-    """Return the tables of docs/benchmarks.md by name, in Markdown."""
-    sides = list(figures["streaming_step"]["seconds"])
-    return {
-        "machine": _machine(figures),
-        "bars": _bars(figures["bars"]),
-        "training": _training(figures, sides),
-        "parts": _parts(figures),
-        "curriculum": _curriculum(figures, sides),
-        "rollout": _rollout(figures, sides),
-        "streaming": _streaming(figures, sides),
-        "replicates": _replicates(figures),
-        "start": _start(figures, sides),
-        "compilation": _compilation(figures),
-    }
+def judge(figures: dict) -> list[dict]:
+    """Return every bar: what, the wanted figure, whether more is better, the measured figure.
+
+    What was not measured is null, and so is whether its bar is reached.
+    """
+    faster = "times faster than PyTorch"
+    rows = []
+
+    def bar(what: str, wanted: float, measured: float | None, at_least: bool = False) -> None:
+        reached = None
+        if measured is not None:
+            reached = measured >= wanted if at_least else measured <= wanted
+        row = {"bar": what, "wanted": wanted, "at_least": at_least}
+        rows.append(row | {"measured": measured, "reached": reached})
+
+    for window, result in figures["training_iteration"].items():
+        what, wanted = f"training iteration, window {window}", 6 if int(window) <= 300 else 5.5
+        bar(f"{what}: {faster}", wanted, result["ratio_to_pytorch"], True)
+        bar(f"{what}: over layer, data and Adam alone", 1.3, result["ratio_to_parts"]["median"])
+    ratios = figures.get("whole_curriculum", {}).get("ratios_to_pytorch", {})
+    for caches, times, seconds in (("cold", 5, 10), ("warm", 6, 4)):
+        what = f"whole curriculum, {caches} caches"
+        bar(f"{what}: {faster}", times, ratios.get(caches), True)
+        beside = figures["beside_training"].get(caches)
+        bar(f"{what}: seconds beside iterations", seconds, beside)
+    rollouts = {(r["batch_size"], r["steps"]): r for r in figures["rollout"]}
+    one = rollouts[1, 1500]["ratio_to_pytorch"]
+    bar(f"rollout of one series, 1500 steps: {faster}", 250, one, True)
+    short, long = (rollouts[1, n]["seconds"][figures["ours"]] for n in (1000, 1_000_000))
+    what = "rollout of one series: a step of 1,000,000 over a step of 1000"
+    bar(what, FLAT, long["median"] / short["median"])
+    to_scan = rollouts[1024, 1500].get("ratio_to_scan", {}).get("median")
+    bar("rollout of 1024 series: times faster than the scan", 5, to_scan, True)
+    bar(f"streaming step: {faster}", 2.5, figures["streaming_step"]["ratio_to_pytorch"], True)
+    to_shortest = figures["compilation"]["longest_to_shortest"]["median"]
+    bar("compilation: the longest window's over the shortest's", SAME, to_shortest)
+    return rows
+
+
+def publish(root: Path, figures: dict) -> None:
+    """Write benchmarks.json, the tables in benchmarks.md and the README, and the picture."""
+    docs = root / "docs"
+    write_json(docs / "benchmarks.json", figures)
+    fill_in(docs / "benchmarks.md", tables(figures))
+    fill_in(root / "README.md", {"speed": summary(figures)})
+    plot_cost(docs / "images" / "benchmark-cost.png", figures)
 
 
 def summary(figures: dict) -> str:
@@ -54,11 +101,36 @@ def summary(figures: dict) -> str:
     rows += [
         [f"rollout of {r['batch_size']} series, {r['steps']} steps", r["ratio_to_pytorch"]]
         for r in figures["rollout"]
-        if r["steps"] == 1500 and r.get("ratio_to_pytorch")
+        if r["steps"] == 1500
     ]
     rows.append(["one streaming step, from Python", figures["streaming_step"]["ratio_to_pytorch"]])
     header = ["", "times faster than PyTorch"]
     return markdown(header, [[what, _digits(ratio)] for what, ratio in rows if ratio])
+
+
+def tables(figures: dict) -> dict[str, str]:
+    """Return the tables of docs/benchmarks.md by name, in Markdown."""
+    streaming = figures["streaming_step"]
+    sides = list(streaming["seconds"])
+    beside = sides + [f"PyTorch / {side}" for side in streaming["ratios_to_pytorch"]]
+    windows = figures["training_iteration"].items()
+    training = [[window, *_beside(result)] for window, result in windows]
+    rollout = [[r["batch_size"], r["steps"], *_beside(r)] for r in figures["rollout"]]
+    compilation = figures["compilation"]["seconds"]
+    return {
+        "machine": _machine(figures),
+        "bars": _bars(figures["bars"]),
+        "training": markdown(["window", *beside], training),
+        "parts": _parts(figures),
+        "curriculum": _curriculum(figures),
+        "rollout": markdown(["batch", "steps", *beside], rollout),
+        "streaming": markdown(beside, [_beside(streaming)]),
+        "replicates": _replicates(figures["replicates"]["seconds"]),
+        "start": _start(figures, sides),
+        "compilation": markdown(
+            ["window", *compilation], [["compilation", *map(_time, compilation.values())]]
+        ),
+    }
 
 
 def _machine(figures: dict) -> str:
@@ -86,27 +158,20 @@ def _bars(rows: list[dict]) -> str:
     return markdown(["bar", "wanted", "measured", ""], table)
 
 
-def _training(figures: dict, sides: list[str]) -> str:
-    windows = figures["training_iteration"].items()
-    rows = [[window, *_beside(result, sides)] for window, result in windows]
-    return markdown(["window", *_header(sides)], rows)
-
-
 def _parts(figures: dict) -> str:
-    names = ["layer", "data", "Adam"]
     rows = []
     for window, result in figures["training_iteration"].items():
-        times = [*(result["parts"][name] for name in names), result["parts_together"]]
-        times.append(result["seconds"][figures["ours"]])
+        iteration = result["seconds"][figures["ours"]]
+        times = [*result["parts"].values(), result["parts_together"], iteration]
         rows.append([window, *map(_time, times), _ratio(result["ratio_to_parts"])])
-    return markdown(["window", *names, "together", "iteration", "iteration / together"], rows)
+    header = ["window", *result["parts"], "together", "iteration", "iteration / together"]
+    return markdown(header, rows)
 
 
-def _curriculum(figures: dict, sides: list[str]) -> str:
-    extrapolated = figures["extrapolated_curriculum"]
+def _curriculum(figures: dict) -> str:
     rows = [
-        [f"{side}, iterations alone, extrapolated", f"{extrapolated[side]:.1f}", "", ""]
-        for side in sides
+        [f"{side}, iterations alone, extrapolated", f"{seconds:.1f}", "", ""]
+        for side, seconds in figures["extrapolated_curriculum"].items()
     ]
     names = {"PyTorch": "PyTorch, run", "cold": "ours, run, cold caches"}
     names["warm"] = "ours, run, warm caches"
@@ -120,66 +185,75 @@ def _curriculum(figures: dict, sides: list[str]) -> str:
     return markdown(header, rows)
 
 
-def _rollout(figures: dict, sides: list[str]) -> str:
-    rows = [[r["batch_size"], r["steps"], *_beside(r, sides)] for r in figures["rollout"]]
-    return markdown(["batch", "steps", *_header(sides)], rows)
-
-
-def _streaming(figures: dict, sides: list[str]) -> str:
-    return markdown(_header(sides), [_beside(figures["streaming_step"], sides)])
-
-
-def _replicates(figures: dict) -> str:
-    by_count = figures["replicates"]["seconds"]
-    sides = list(next(iter(by_count.values())))
+def _replicates(by_count: dict) -> str:
     rows = [
-        [count, *(f"{1 / seconds[side].median:.0f}" for side in sides)]
+        [count, *(f"{1 / times['median']:.0f}" for times in seconds.values())]
         for count, seconds in by_count.items()
     ]
-    header = (f"{side}: replicates x iterations / s" for side in sides)
+    header = (f"{side}: replicates x iterations / s" for side in next(iter(by_count.values())))
     return markdown(["replicates", *header], rows)
 
 
 def _start(figures: dict, sides: list[str]) -> str:
+    first = dict(figures["first_line"]["seconds"])
+    first[figures["ours"]] = first.pop("ours")
     rows = []
     for side in sides:
         start = figures["start_up"][side]
-        line = "PyTorch" if side == "PyTorch" else "ours" if side == figures["ours"] else None
-        first = figures["first_line"]["seconds"].get(line)
-        times = [_time(start[what]) for what in ("import", "first_iteration")]
-        times.append(_time(first) if first else "")
-        rows.append([side, *times, f"{start['peak_bytes'].median / 1e6:.0f} MB"])
+        times = [start["import"], start["first_iteration"], first.get(side)]
+        memory = f"{start['peak_bytes']['median'] / 1e6:.0f} MB"
+        rows.append([side, *(_time(each) if each else "" for each in times), memory])
     header = ["", "import", "first iteration", "to the first line of progress", "peak memory"]
     return markdown(header, rows)
 
 
-def _compilation(figures: dict) -> str:
-    seconds = figures["compilation"]["seconds"]
-    return markdown(["window", *seconds], [["compilation", *map(_time, seconds.values())]])
+def _time(times: dict, note: str = "") -> str:
+    if times["lowest"] == times["highest"] and not note:  # of one repeat
+        return duration(times["median"])
+    scale = _unit(times["median"])[1]
+    lowest, highest = (_digits(times[end] / scale) for end in ("lowest", "highest"))
+    return f"{duration(times['median'])} ({lowest} to {highest}{note})"
 
 
-def _time(times: Spread, note: str = "") -> str:
-    if times.lowest == times.highest and not note:  # of one repeat
-        return duration(times.median)
-    scale = _unit(times.median)[1]
-    lowest, highest = (_digits(value / scale) for value in (times.lowest, times.highest))
-    return f"{duration(times.median)} ({lowest} to {highest}{note})"
+def _ratio(ratio: dict) -> str:
+    return "{} ({} to {})".format(*(_digits(ratio[x]) for x in ("median", "lowest", "highest")))
 
 
-def _ratio(ratio: Spread) -> str:
-    return "{} ({} to {})".format(*map(_digits, (ratio.median, ratio.lowest, ratio.highest)))
+def _beside(result: dict) -> list[str]:
+    """Return all sides' times, then their ratios to PyTorch's."""
+    cells = []
+    for side, times in result["seconds"].items():
+        measured = result.get("steps_measured", {}).get(side)
+        begun = measured is not None and measured < result["steps"]
+        cells.append(_time(times, f", on {measured} steps" if begun else ""))
+    return cells + [_ratio(ratio) for ratio in result["ratios_to_pytorch"].values()]
 
 
-def _header(sides: list[str]) -> list[str]:
-    others = [side for side in sides if side != "PyTorch"]
-    return [*sides, *(f"PyTorch / {side}" for side in others if "PyTorch" in sides)]
-
-
-def _beside(result: dict, sides: list[str]) -> list[str]:
-    """Return all sides' times, then their ratios to PyTorch's: the cells below `_header`."""
-    notes = dict.fromkeys(sides, "")
-    for side, measured in result.get("steps_measured", {}).items():
-        notes[side] = f", on {measured} steps" if measured < result["steps"] else ""
-    times = [_time(result["seconds"][side], notes[side]) for side in sides]
-    ratios = result["ratios_to_pytorch"]
-    return times + [_ratio(ratios[side]) for side in sides if side in ratios]
+def plot_cost(path: Path, figures: dict) -> None:
+    """Draw the cost of a training iteration against its sizes."""
+    figure = Figure(figsize=(10, 7.5), layout="constrained")
+    replicates = figures["replicates"]["seconds"]
+    panels = {
+        "window (steps)": figures["cost"]["window"],
+        "hidden size (units)": figures["cost"]["hidden_size"],
+        "batch (series)": figures["cost"]["batch_size"],
+        "replicates at once": replicates,
+    }
+    for axes, (label, by_size) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+        sizes = [int(size) for size in by_size]
+        for side in next(iter(by_size.values())):
+            colour, marker, line = STYLES[side]
+            times = [seconds[side].values() for seconds in by_size.values()]
+            middle, low, high = np.transpose([[*each] for each in times]) * 1e3
+            axes.plot(sizes, middle, line, marker=marker, color=colour, label=side)
+            axes.fill_between(sizes, low, high, color=colour, alpha=0.15)
+        axes.set(xscale="log", yscale="log", xlabel=label)
+        axes.set_xticks(sizes, map(str, sizes))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        per = " and replicate" if by_size is replicates else ""
+        axes.set_ylabel(f"time per iteration{per} (ms)")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    save_figure(figure, path)

@@ -13,11 +13,8 @@ import pytest
 
 from scripts.benchmarks import __main__ as benchmark
 from scripts.benchmarks import measures
-from scripts.benchmarks.bars import judge
-from scripts.benchmarks.loops import draw_values
-from scripts.benchmarks.plan import Plan
-from scripts.benchmarks.report import duration
-from scripts.benchmarks.sides import Setting
+from scripts.benchmarks.report import duration, judge
+from scripts.benchmarks.sides import Setting, draw_values
 from scripts.benchmarks.timing import Work, alternate, ratio, spread
 from scripts.pages import ROOT
 from sinlstm_jax import generate_sample
@@ -33,9 +30,9 @@ class FakeMachine:
     def clock(self):
         return self.now
 
-    def work(self, name, seconds, **options):
-        """Return work of so many seconds a unit; of several, one after the other, from then on."""
-        turns = iter(seconds) if isinstance(seconds, list) else itertools.repeat(seconds)
+    def work(self, name, *seconds, **options):
+        """Return work of so many seconds a unit; of several, one after the other, then the last."""
+        turns = itertools.chain(seconds, itertools.repeat(seconds[-1]))
 
         def run(count):
             self.calls.append((name, count))
@@ -57,34 +54,29 @@ def test_sides_take_turns_and_every_second_round_goes_backwards(machine):
 
 def test_a_side_works_as_long_as_it_is_told_to(machine):
     works = {"fast": machine.work("fast", 0.01), "slow": machine.work("slow", 1.0)}
-    timings = alternate(works, 2.0, 2, machine.clock)
+    times, amounts = alternate(works, 2.0, 2, machine.clock)
     assert machine.calls[-2:] == [("slow", 2), ("fast", 200)]
-    assert timings["fast"].amount == 200
-    np.testing.assert_allclose(timings["fast"].seconds, [0.01, 0.01], rtol=1e-9)
+    assert amounts == {"fast": 200, "slow": 2}
+    np.testing.assert_allclose(times["fast"], [0.01, 0.01], rtol=1e-9)
 
 
-def test_the_first_call_is_not_timed(machine):
-    timings = alternate({"a": machine.work("a", [60.0] + [1.0] * 5)}, 1.0, 3, machine.clock)
-    assert timings["a"].seconds == [1.0, 1.0, 1.0]
-
-
-def test_time_is_told_per_unit_of_size_one_and_work_ends(machine):
-    works = {"a": machine.work("a", 5.0, size=10, most=3)}
-    timings = alternate(works, 1000.0, 1, machine.clock)
-    assert timings["a"].seconds == [0.5]
-    assert timings["a"].amount == 30
-
-
-def test_cold_work_has_no_warm_up(machine):
-    timings = alternate({"a": machine.work("a", [3.0, 4.0], cold=True)}, 9.0, 2, machine.clock)
-    assert machine.calls == [("a", 1), ("a", 1)]
-    assert timings["a"].seconds == [3.0, 4.0]
+@pytest.mark.parametrize(
+    ("seconds", "options", "expected"),
+    [
+        ([60.0, 1.0], {}, ([1.0, 1.0], 1)),  # the first call is not timed
+        ([5.0], {"size": 10, "most": 1}, ([0.5, 0.5], 10)),  # per unit of size one; work ends
+        ([3.0, 4.0], {"cold": True}, ([3.0, 4.0], 1)),  # and cold work has no warm-up
+    ],
+)
+def test_what_is_timed(machine, seconds, options, expected):
+    works = {"a": machine.work("a", *seconds, **options)}
+    times, amounts = alternate(works, 1.0, 2, machine.clock)
+    assert (times["a"], amounts["a"]) == expected
 
 
 def test_ratios_are_taken_within_a_repeat():
     slow, fast = [10.0, 40.0, 30.0], [5.0, 5.0, 10.0]  # the ratio of medians would be 6
-    found = ratio(slow, fast)
-    assert (found.median, found.lowest, found.highest) == (3.0, 2.0, 8.0)
+    assert ratio(slow, fast) == {"median": 3.0, "lowest": 2.0, "highest": 8.0}
 
 
 def test_training_iteration_has_the_shape_that_is_promised(machine, monkeypatch):
@@ -99,38 +91,46 @@ def test_training_iteration_has_the_shape_that_is_promised(machine, monkeypatch)
             return {"layer": machine.work("layer", 100.0), "data": machine.work("data", 25.0)}
 
     def measure():
-        return measures.training_iteration(tiny_plan(), sides, Setting(150), lambda *_: None)
+        return measures.training_iteration(measures.QUICK, sides, Setting(150), lambda *_: None)
 
     monkeypatch.setattr(measures, "alternate", partial(alternate, clock=machine.clock))
     sides = {"fused": Side(1.0), "scan": Side(2.0), "PyTorch": Side(7.0)}
     result = measure()
     assert result["ratio_to_pytorch"] == 7.0
-    assert result["ratios_to_pytorch"]["scan"].median == 3.5
-    assert result["seconds"]["PyTorch"].median == 1050.0
-    assert result["parts_together"].median == 125.0
-    assert result["ratio_to_parts"].median == 1.2
+    assert result["ratios_to_pytorch"]["scan"]["median"] == 3.5
+    assert result["seconds"]["PyTorch"]["median"] == 1050.0
+    assert result["parts_together"]["median"] == 125.0
+    assert result["ratio_to_parts"]["median"] == 1.2
 
     del sides["PyTorch"], sides["fused"]
     result = measure()
     assert result["ratio_to_pytorch"] is None
-    assert result["ratio_to_parts"].median == 2.4
+    assert result["ratio_to_parts"]["median"] == 2.4
 
 
 def test_bars_are_judged_on_their_side():
     def window(to_pytorch, to_parts):
         return {"ratio_to_pytorch": to_pytorch, "ratio_to_parts": spread([to_parts])}
 
+    def rollout(batch_size, steps, seconds, **ratios):
+        sizes = {"batch_size": batch_size, "steps": steps, "ratio_to_pytorch": None}
+        return {**sizes, "seconds": {"fused": spread([seconds])}, **ratios}
+
     figures = {
         "ours": "fused",
         "training_iteration": {"300": window(5.9, 1.2), "500": window(5.9, 1.4)},
         "beside_training": {"cold": 9.0},
         "whole_curriculum": {"ratios_to_pytorch": {"cold": 4.0}},
-        "rollout": [],
+        "rollout": [
+            rollout(1, 1000, 1.0),
+            rollout(1, 1500, 1.0),
+            rollout(1, 1_000_000, 1.2),
+            rollout(1024, 1500, 1.0, ratio_to_scan=spread([5.1])),
+        ],
         "streaming_step": {"ratio_to_pytorch": None},
         "compilation": {"longest_to_shortest": spread([1.0])},
     }
-    verdicts = {row["bar"]: row["reached"] for row in judge(figures)}
-    assert verdicts == {
+    assert {row["bar"]: row["reached"] for row in judge(figures)} == {
         "training iteration, window 300: times faster than PyTorch": False,
         "training iteration, window 300: over layer, data and Adam alone": True,
         "training iteration, window 500: times faster than PyTorch": True,
@@ -139,6 +139,9 @@ def test_bars_are_judged_on_their_side():
         "whole curriculum, cold caches: seconds beside iterations": True,
         "whole curriculum, warm caches: times faster than PyTorch": None,
         "whole curriculum, warm caches: seconds beside iterations": None,
+        "rollout of one series, 1500 steps: times faster than PyTorch": None,
+        "rollout of one series: a step of 1,000,000 over a step of 1000": False,
+        "rollout of 1024 series: times faster than the scan": True,
         "streaming step: times faster than PyTorch": None,
         "compilation: the longest window's over the shortest's": True,
     }
@@ -170,30 +173,26 @@ def test_bad_options_end_with_one_line(options, capsys):
     assert errors.count("\n") == 1
 
 
-def tiny_plan():
-    return Plan(
-        recipe=RECIPES["short-window"],
-        seconds=0.0,
-        repeats=2,
-        rollouts=((1, 30), (2, 20)),
-        rollout_seconds=0.0,
-        replicates=(2,),
-        compilations=(150,),
-        starts=1,
-    )
-
-
+TINY = measures.QUICK._replace(
+    recipe=RECIPES["short-window"],
+    seconds=0.0,
+    repeats=2,
+    rollout_seconds=0.0,
+    replicates=(2,),
+    compilations=(150,),
+    costs=(("window", (110,)), ("hidden_size", (5,)), ("batch_size", (2,))),
+)
 RUN = """
 import sys
 from pathlib import Path
-from scripts.benchmarks.test_benchmarks import tiny_plan
 from scripts.benchmarks import processes, sides
-from scripts.benchmarks.figures import collect, publish
+from scripts.benchmarks.measures import collect
+from scripts.benchmarks.report import publish
+from scripts.benchmarks.test_benchmarks import TINY
 sides.SIDES = {"scan": ("ours", "scan"), "PyTorch": ("not_installed", None)}
 starting = [sys.executable, "-c", "import time; print('step 0 loss 1', flush=True); time.sleep(60)"]
-processes._curricula = lambda sides: {"ours": lambda plan, out: starting}
-figures = collect(tiny_plan(), full=False, cores=1, pinned=False)
-publish(Path(sys.argv[1]), figures)
+processes.curriculum = lambda *_: starting
+publish(Path(sys.argv[1]), collect(TINY, full=False, cores=1, pinned=False))
 """
 
 
@@ -209,14 +208,13 @@ def test_a_tiny_run_publishes_its_figures(tmp_path):
     assert result.returncode == 0, result.stderr
     missing = "No module named 'scripts.benchmarks.not_installed'"
     assert f"PyTorch is left out: {missing}" in result.stdout
-    assert "rollout step, batch 2, 20 steps: scan" in result.stdout
+    assert "rollout step, batch 1024, 1500 steps: scan" in result.stdout
     figures = json.loads((docs / "benchmarks.json").read_text())
     assert figures["ours"] == "scan"
     assert list(figures["missing"]) == ["PyTorch"]
-    assert set(figures["training_iteration"]) == {"150"}
-    for result in figures["training_iteration"].values():
-        assert result["ratio_to_pytorch"] is None
-        assert result["seconds"]["scan"]["lowest"] > 0
+    (result,) = figures["training_iteration"].values()
+    assert result["ratio_to_pytorch"] is None
+    assert result["seconds"]["scan"]["lowest"] > 0
     assert figures["start_up"]["scan"]["peak_bytes"]["median"] > 5e7
     assert figures["versions"]["jax"]
     written = (docs / "benchmarks.md").read_text()

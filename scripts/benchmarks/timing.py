@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -16,66 +15,50 @@ class Work(NamedTuple):
     cold: bool = False  # every call starts from nothing: one unit is timed, and none is done before
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Repeats of one measurement."""
-
-    median: float
-    lowest: float
-    highest: float
-
-
-class Timing(NamedTuple):
-    """Times of one side."""
-
-    seconds: list[float]  # per unit of size 1, one a repeat
-    amount: int  # of work behind each of them, in units of size 1
-
-
 def alternate(
     sides: dict[str, Work], seconds: float, repeats: int, clock=time.perf_counter
-) -> dict[str, Timing]:
+) -> tuple[dict[str, list[float]], dict[str, int]]:
     """Time the sides by turns, so that what slows the machine for a while slows all of them.
 
     Each works about `seconds` seconds a turn, after a warm-up that compiles what is to be
-    compiled. Every second round goes backwards.
+    compiled. Every second round goes backwards. Returns by side, both in units of size 1:
+    (seconds per unit, one a repeat; the amount of work behind each of them).
     """
-    counts = {name: _units(work, seconds, clock) for name, work in sides.items()}
+
+    def timed(work: Work, count: int) -> float:
+        started = clock()
+        work.run(count)
+        return clock() - started
+
+    def units(work: Work) -> int:
+        """Return how many take about `seconds`."""
+        if work.cold:
+            return 1
+        work.run(1)
+        count = 1
+        while (elapsed := timed(work, count)) < seconds / 8 and count < work.most:
+            count = min(4 * count, work.most)
+        return min(max(round(count * seconds / elapsed), 1), work.most)
+
+    counts = {name: units(work) for name, work in sides.items()}
+    amounts = {name: counts[name] * work.size for name, work in sides.items()}
     times = {name: [] for name in sides}
     for repeat in range(repeats):
         for name in list(sides)[:: -1 if repeat % 2 else 1]:
-            elapsed = _timed(sides[name], counts[name], clock)
-            times[name].append(elapsed / counts[name] / sides[name].size)
-    return {name: Timing(times[name], counts[name] * sides[name].size) for name in sides}
+            times[name].append(timed(sides[name], counts[name]) / amounts[name])
+    return times, amounts
 
 
-def spread(values: list[float]) -> Spread:
+def spread(values: list[float]) -> dict[str, float]:
     """Return the median of repeats, and their range."""
-    return Spread(statistics.median(values), min(values), max(values))
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
 
 
-def spreads(timings: dict[str, Timing]) -> dict[str, Spread]:
-    """Return the spread of every side's seconds."""
-    return {name: spread(timing.seconds) for name, timing in timings.items()}
+def spreads(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Return the spread of every side's times."""
+    return {name: spread(values) for name, values in times.items()}
 
 
-def ratio(slow: list[float], fast: list[float]) -> Spread:
+def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
     """Return how many times longer `slow` takes: of the ratios, one a repeat, median and range."""
     return spread([a / b for a, b in zip(slow, fast, strict=True)])
-
-
-def _units(work: Work, seconds: float, clock) -> int:
-    """Return how many units take about `seconds`."""
-    if work.cold:
-        return 1
-    work.run(1)
-    count = 1
-    while (elapsed := _timed(work, count, clock)) < seconds / 8 and count < work.most:
-        count = min(4 * count, work.most)
-    return min(max(round(count * seconds / elapsed), 1), work.most)
-
-
-def _timed(work: Work, count: int, clock) -> float:
-    started = clock()
-    work.run(count)
-    return clock() - started

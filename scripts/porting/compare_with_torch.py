@@ -42,11 +42,7 @@ def main(options: Options) -> None:
     """Measure the distances, train all four, and write the picture and the tables."""
     torch.set_num_threads(1)
     fill_in(DOCS / "porting.md", {"distances": distances_table()})
-    weights = torch_reference.initial_weights(options.seed)
-    losses = {
-        dtype: (train_torch(weights, options, dtype), train_ours(weights, options, dtype))
-        for dtype in ("float32", "float64")
-    }
+    losses = {dtype: train(options, dtype) for dtype in ("float32", "float64")}
     fill_in(DOCS / "results.md", {"same-batches": table(losses)})
     plot(IMAGES / "same_batches.png", losses)
 
@@ -80,26 +76,18 @@ def cells(distances, bounds) -> list[str]:
     return [f"{d:.0e} (bound {b:.0e})" for d, b in zip(distances, bounds, strict=True)]
 
 
-def batches(options: Options, dtype: str):
-    """Return the tutorial's stream of batches."""
-    rng = np.random.RandomState(options.seed)
-    return sample_batches(rng, RECIPE.batch_size, RECIPE.past, STAGE.horizon, dtype)
+def train(options: Options, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return PyTorch's losses and ours, computed with the implementation that a user gets."""
 
+    def start():
+        rng = np.random.RandomState(options.seed)
+        batches = sample_batches(rng, RECIPE.batch_size, RECIPE.past, STAGE.horizon, dtype)
+        return torch_reference.initial_weights(options.seed), batches, options.iterations
 
-def train_torch(weights: dict, options: Options, dtype: str) -> np.ndarray:
-    """Return PyTorch's losses."""
-    stream, rates = batches(options, dtype), (STAGE.learning_rate, STAGE.epsilon)
-    count = options.iterations
-    losses, _ = torch_reference.train(weights, stream, count, *rates, np.dtype(dtype))
-    return losses
-
-
-def train_ours(weights: dict, options: Options, dtype: str) -> np.ndarray:
-    """Return our losses, computed with the implementation that a user gets."""
-    stream, implementation = batches(options, dtype), SineLSTM().implementation
-    count = options.iterations
-    losses, _ = torch_cases.train(weights, stream, count, STAGE, dtype, implementation)
-    return losses
+    rates, implementation = (STAGE.learning_rate, STAGE.epsilon), SineLSTM().implementation
+    theirs, _ = torch_reference.train(*start(), *rates, np.dtype(dtype))
+    ours, _ = torch_cases.train(*start(), STAGE, dtype, implementation)
+    return theirs, ours
 
 
 def table(losses: dict) -> str:

@@ -5,8 +5,13 @@ weights of 200 iterations of Adam. Batches are drawn again from their seeds when
 checked, not stored.
 """
 
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import torch
+import tyro
 
 from tests import torch_cases
 
@@ -16,47 +21,45 @@ SEEDS = (0, 1, 2)
 TRAINING_SEEDS = (0, 1)
 
 
-def main() -> None:
-    """Write tests/data/torch_fixtures.npz."""
+@dataclass(frozen=True)
+class Options:
+    """Write the golden fixtures of the tests from PyTorch."""
+
+    out: Path = torch_cases.DATA
+    """The file; what is in it is replaced."""
+
+
+def main(options: Options) -> None:
+    """Write the fixtures, and say how many."""
     torch.set_num_threads(1)
-    fixtures = {"torch_version": np.array(torch.__version__)}
-    for seed in SEEDS:
-        weights = torch_reference.initial_weights(seed)
-        add(fixtures, f"initial/{seed}", weights)
+    path = torch_cases.DATA.with_name("trained_by_torch.pt")
+    trained = torch_reference.to_numpy(torch.load(path, weights_only=True))
+    arrays = {"": {"torch_version": np.array(torch.__version__)}, "trained/": trained}
+
+    def add_passes(name: str, weights: dict, seed: int) -> None:
         for window, batch_size, dtype in torch_cases.passes():
             batch = torch_cases.batch_for(seed, window, batch_size, dtype)
             result = torch_reference.one_pass(weights, *batch)
-            add(fixtures, f"pass/{seed}/{window}/{batch_size}/{dtype}", result)
-    for seed in TRAINING_SEEDS:
-        weights = torch_reference.initial_weights(seed)
-        for setting in torch_cases.SETTINGS:
-            for dtype in torch_cases.DTYPES:
-                losses, final = torch_reference.train(
-                    weights,
-                    torch_cases.batches_for(seed, setting, dtype),
-                    torch_cases.ITERATIONS,
-                    setting.learning_rate,
-                    setting.epsilon,
-                    np.dtype(dtype),
-                )
-                add(fixtures, f"adam/{seed}/{setting.horizon}/{dtype}", final | {"losses": losses})
-    path = torch_cases.DATA
-    trained = torch.load(path.with_name("trained_by_torch.pt"), weights_only=True)
-    trained = torch_reference.to_numpy(trained)
-    add(fixtures, "trained", trained)
-    for window, batch_size, dtype in torch_cases.passes():
-        batch = torch_cases.batch_for(0, window, batch_size, dtype)
-        result = torch_reference.one_pass(trained, *batch)
-        add(fixtures, f"trained pass/{window}/{batch_size}/{dtype}", result)
-    np.savez_compressed(path, **fixtures)
-    size = path.stat().st_size
+            arrays[f"{name}/{window}/{batch_size}/{dtype}/"] = result
+
+    add_passes("trained pass", trained, 0)
+    for seed in SEEDS:
+        weights = arrays[f"initial/{seed}/"] = torch_reference.initial_weights(seed)
+        add_passes(f"pass/{seed}", weights, seed)
+    for seed, setting, dtype in itertools.product(
+        TRAINING_SEEDS, torch_cases.SETTINGS, torch_cases.DTYPES
+    ):
+        batches = torch_cases.batches_for(seed, setting, dtype)
+        count, rates = torch_cases.ITERATIONS, setting[1:]
+        losses, final = torch_reference.train(
+            arrays[f"initial/{seed}/"], batches, count, *rates, np.dtype(dtype)
+        )
+        arrays[f"adam/{seed}/{setting.horizon}/{dtype}/"] = final | {"losses": losses}
+    fixtures = {prefix + name: each[name] for prefix, each in arrays.items() for name in each}
+    np.savez_compressed(options.out, **fixtures)
+    size = options.out.stat().st_size
     print(f"{len(fixtures)} arrays, {size / 2**20:.2f} MiB, PyTorch {torch.__version__}")
 
 
-def add(fixtures: dict, prefix: str, arrays: dict) -> None:
-    """Add arrays under `prefix/name`."""
-    fixtures.update({f"{prefix}/{name}": array for name, array in arrays.items()})
-
-
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

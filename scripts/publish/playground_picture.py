@@ -31,26 +31,16 @@ class Options:
     """What `sinlstm playground` wrote."""
     out: Path = IMAGES / "playground.png"
     """The picture."""
-    width: int = 1200
-    """Of the window, in pixels."""
-    height: int = 1010
-    """Of the window, in pixels."""
-    dark: bool = False
-    """Ask for the dark colours."""
-    whole: bool = False
-    """Take the whole page, not what a window of that height shows."""
 
 
 def main(options: Options) -> None:
     """Open the page as it is at first, and save what is seen of it."""
     with chromium() as browser, replacing(options.out) as temporary:
-        scheme = "dark" if options.dark else "light"
-        size = {"width": options.width, "height": options.height}
-        page = browser.new_page(viewport=size, color_scheme=scheme)
+        page = browser.new_page(viewport={"width": 1200, "height": 1010}, color_scheme="light")
         page.goto(options.page.absolute().as_uri())
         for drawn_last in ("#summary:not(:empty)", ".stage:last-child .error:not(:empty)"):
             page.locator(drawn_last).wait_for()
-        page.screenshot(path=temporary, type="png", full_page=options.whole)
+        page.screenshot(path=temporary, type="png")
 
 
 @contextlib.contextmanager

@@ -117,14 +117,13 @@ def publish_evaluation(runs: Path) -> None:
 
 def evaluation_table(folder: Path) -> str:
     """Return the errors of an evaluation by forecast interval, from its errors.csv."""
+    header, errors = {"steps": None}, {}
     with (folder / "errors.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["waves"] == "held-out"]
-    errors = {}
-    for row in rows:
-        errors.setdefault(row["forecaster"], []).append(float(row["mean"]))
-    first = [row for row in rows if row["forecaster"] == rows[0]["forecaster"]]
-    header = ["steps", *(f"{row['first_step']} to {row['last_step']}" for row in first)]
-    return markdown(header, [[name, *map(error, values)] for name, values in errors.items()])
+        for row in csv.DictReader(file):
+            if row["waves"] == "held-out":
+                header[f"{row['first_step']} to {row['last_step']}"] = None
+                errors.setdefault(row["forecaster"], []).append(float(row["mean"]))
+    return markdown([*header], [[name, *map(error, values)] for name, values in errors.items()])
 
 
 def original_averages() -> dict[int, list[float]]:

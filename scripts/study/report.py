@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.stats import binomtest
 
 from sinlstm_jax.plots import save_figure
 
@@ -28,21 +29,20 @@ def publish(results: dict[str, dict]) -> None:
 
 def publish_pages(study: dict) -> None:
     """Write the tables and pictures."""
-    recipes = [name for name in RECIPES if name in study]
-    tables = {"study": table(study, recipes), "bars": bars(study)}
-    readme = {"bars": bars(study), "summary": summary(study, original())}
-    plot_losses(IMAGES / "study-losses.png", study)
-    plot_seeds(IMAGES / "study-errors.png", study, recipes, INTERVALS)
-    if budgets := by_budget(study):
-        tables["budgets"] = budget_table(budgets)
-        plot_budgets(IMAGES / "study-budgets.png", budgets, study.get("curriculum"))
-    if LONGER in study:
-        tables["longer"] = longer_table(study[LONGER])
-    if ablations := beside_bases(study):
-        tables["ablations"] = table(ablations, ablations)
-        plot_seeds(IMAGES / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
+    budgets, ablations = by_budget(study), beside_bases(study)
+    tables = {
+        "study": table(study, RECIPES),
+        "bars": bars(study),
+        "budgets": budget_table(budgets),
+        "longer": longer_table(study[LONGER]),
+        "ablations": table(ablations, ablations),
+    }
     fill_in(DOCS / "results.md", tables)
-    fill_in(ROOT / "README.md", readme)
+    fill_in(ROOT / "README.md", {"bars": bars(study), "summary": summary(study, original())})
+    plot_losses(IMAGES / "study-losses.png", study)
+    plot_seeds(IMAGES / "study-errors.png", study, RECIPES, INTERVALS)
+    plot_budgets(IMAGES / "study-budgets.png", budgets, study["curriculum"])
+    plot_seeds(IMAGES / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
 
 
 def _condensed(result: dict) -> dict:
@@ -72,9 +72,8 @@ def beside_bases(study: dict) -> dict:
 
 
 def by_budget(study: dict) -> dict:
-    """Return `fast` and its shortened forms, shortest first; none where it was not shortened."""
-    names = [name for name in study if name.startswith("fast x ")]
-    names += ["fast"] * ("fast" in study and bool(names))
+    """Return `fast` and its shortened forms, shortest first."""
+    names = [name for name in study if name == "fast" or name.startswith("fast x ")]
     return {name: study[name] for name in sorted(names, key=lambda name: _steps(study[name]))}
 
 
@@ -123,7 +122,7 @@ def original() -> np.ndarray:
 
 def summary(study: dict, original: np.ndarray) -> str:
     """Lay out the original beside its port and the better recipes, in few lines."""
-    names = [name for name in ("curriculum", "tuned", "fast") if name in study]
+    names = ("curriculum", "tuned", "fast")
     sides = [original, *(_array(study[name]["errors"]) for name in names)]
     million = [f"{_steps(study[name]) / 1e6:.1f}" for name in names]
     rows = [["seeds", *map(len, sides)], ["time steps trained on, millions", "15.1", *million]]
@@ -137,34 +136,30 @@ def summary(study: dict, original: np.ndarray) -> str:
 
 def bars(study: dict) -> str:
     """Lay out what was wanted of the recipes `tuned` and `fast`, and what came."""
-    rows = ["| recipe | figure | wanted at most | came out | |", "| --- | --- | --- | --- | --- |"]
-
-    def bar(recipe: str, figure: str, value: float, limit: float) -> None:
-        met = "met" if value <= limit else "**missed**"
-        rows.append(f"| `{recipe}` | {figure} | {limit:.3g} | {value:.3g} | {met} |")
-
-    if tuned := study.get("tuned"):
-        errors = _array(tuned["errors"])
-        worst = f"worst of {len(errors)} seeds"
-        bar("tuned", "iteration-steps, millions", _steps(tuned) / 1e6, 15.1)
-        bar("tuned", f"{worst}, steps 400 to 900", errors[:, 1].max(), 0.01)
-        bar("tuned", f"{worst}, steps 900 to 1500", errors[:, 2].max(), 0.02)
-        bar("tuned", "median, steps 900 to 1500", np.median(errors[:, 2]), 0.001)
-        bar("tuned", "median, steps 1500 to 5000", np.median(errors[:, 3]), 0.05)
-    if fast := study.get("fast"):
-        loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
-        bar("fast", "iteration-steps, millions", _steps(fast) / 1e6, 15.1 / 5)
-        bar("fast", f"worst of {len(loss)} seeds, loss of the horizon-400 stage", loss.max(), 0.02)
-    return "\n".join(rows)
+    tuned, fast = study["tuned"], study["fast"]
+    errors = _array(tuned["errors"]).T
+    loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
+    worst, steps = "worst of {} seeds, {}", "iteration-steps, millions"
+    wanted = [
+        ("tuned", steps, 15.1, _steps(tuned) / 1e6),
+        ("tuned", worst.format(errors.shape[1], "steps 400 to 900"), 0.01, errors[1].max()),
+        ("tuned", worst.format(errors.shape[1], "steps 900 to 1500"), 0.02, errors[2].max()),
+        ("tuned", "median, steps 900 to 1500", 0.001, np.median(errors[2])),
+        ("tuned", "median, steps 1500 to 5000", 0.05, np.median(errors[3])),
+        ("fast", steps, 15.1 / 5, _steps(fast) / 1e6),
+        ("fast", worst.format(loss.size, "loss of the horizon-400 stage"), 0.02, loss.max()),
+    ]
+    lines = ["| recipe | figure | wanted at most | came out | |", "| --- | --- | --- | --- | --- |"]
+    for recipe, what, most, came in wanted:
+        met = "met" if came <= most else "**missed**"
+        lines.append(f"| `{recipe}` | {what} | {most:.3g} | {came:.3g} | {met} |")
+    return "\n".join(lines)
 
 
 def rate(successes: np.ndarray) -> str:
     """Return a success rate with its 95 % confidence interval (Wilson's)."""
-    number, count, z = int(successes.sum()), len(successes), 1.96
-    share = number / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    low, high = max(0, middle - half), min(1, middle + half)
+    number, count = int(successes.sum()), len(successes)
+    low, high = binomtest(number, count).proportion_ci(method="wilson")
     return f"{number} of {count} ({low:.0%} to {high:.0%})"
 
 
@@ -199,14 +194,12 @@ def plot_losses(path: Path, study: dict) -> None:
     units = {"iterations": "iterations", "steps": "time steps of the LSTM"}
     for axes, (unit, label) in zip(panels, units.items(), strict=True):
         for number, name in enumerate(RECIPES):
-            if name in study:
-                low, middle, high = np.array(study[name]["curve"], float)
-                x, color = np.array(study[name][unit]), f"C{number}"
-                axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-                style = {"linestyle": LINES[number], "marker": MARKERS[number], "markevery": 0.08}
-                axes.plot(x, middle, color=color, linewidth=1.6, markersize=4, label=name, **style)
-        axes.set(xlabel=label, yscale="log")
-        axes.set_xscale("log")
+            low, middle, high = np.array(study[name]["curve"], float)
+            x, color = study[name][unit], f"C{number}"
+            axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+            style = {"linestyle": LINES[number], "marker": MARKERS[number], "markevery": 0.08}
+            axes.plot(x, middle, color=color, linewidth=1.6, markersize=4, label=name, **style)
+        axes.set(xlabel=label, xscale="log", yscale="log")
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("loss (mean squared error over the window)")
     panels[0].legend()
@@ -214,14 +207,12 @@ def plot_losses(path: Path, study: dict) -> None:
     save_figure(figure, path)
 
 
-def plot_budgets(path: Path, budgets: dict, curriculum: dict | None) -> None:
+def plot_budgets(path: Path, budgets: dict, curriculum: dict) -> None:
     """Draw each seed's loss at horizon 400 over the steps trained, beside `curriculum`'s."""
     figure = Figure(figsize=(8, 4.4), layout="constrained")
     axes = figure.subplots()
-    sides = {"fast, shortened": ("o", "C0", list(budgets.values()))}
-    if curriculum is not None:
-        sides["curriculum"] = ("s", "C1", [curriculum])
-    for label, (marker, color, results) in sides.items():
+    shortened = ("fast, shortened", "o", "C0", budgets.values())
+    for label, marker, color, results in (shortened, ("curriculum", "s", "C1", [curriculum])):
         for result in results:
             losses = _drawn(_last_losses(result))
             steps = _steps(result) * (1 + np.linspace(-0.02, 0.02, losses.size))

@@ -43,8 +43,6 @@ class Options:
 
     runs: Path = ROOT / "runs" / "study"
     """Folder of what is done."""
-    train: bool = True
-    """Train what is missing; --no-train publishes the variants that are complete."""
 
 
 class Variant(NamedTuple):
@@ -63,42 +61,32 @@ def variants() -> list[Variant]:
 
     And how far `tuned` goes with five times the budget and its input bias trained.
     """
-    many, some, few = range(1, 33), range(1, 17), range(1, 9)
+    many, some = range(1, 33), range(1, 17)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
-    fast, curriculum, tuned = (RECIPES[name] for name in ("fast", "curriculum", "tuned"))
-    found += _ablations(
-        Variant("fast", fast, few),
-        {
-            "no curriculum": _without_curriculum(fast),
-            "epsilon 0.02": _changed(fast, epsilon=0.02),
-            "not clipped": _changed(fast, clip_norm=None),
-        },
-    )
-    found += _ablations(
-        Variant("curriculum", curriculum, few),
-        {
-            "no curriculum": _without_curriculum(curriculum),
-            "epsilon 1e-8": _changed(curriculum, epsilon=1e-8),
-            "clipped": _changed(curriculum, clip_norm=0.1),
-        },
-    )
-    found += _ablations(Variant("tuned", tuned, range(201, 209)), {})
+    changes = {
+        "fast": {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}},
+        "curriculum": {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}},
+        "tuned": {},
+    }
+    for name, of_stages in changes.items():
+        base = Variant(name, RECIPES[name], counts[name][:8])
+        one = {
+            "forget bias 0": {"forget_bias": 0.0},
+            "input bias trained": {"trainable": EVERY_BIAS},
+        }
+        if of_stages:
+            one["no curriculum"] = {"recipe": _without_curriculum(base.recipe)}
+        for what, change in of_stages.items():
+            one[what] = {"recipe": _changed(base.recipe, **change)}
+        found += [base._replace(name=f"{name}, {what}", **change) for what, change in one.items()]
+    tuned, fast = RECIPES["tuned"], RECIPES["fast"]
     longer = _scaled(tuned, 4).stages
     last = {"horizon": 5000, "iterations": 2500, "learning_rate": 0.001, "warmup": 200}
     longer = replace(tuned, stages=(*longer, replace(longer[-1], **last)))
     found.append(Variant(LONGER, longer, range(401, 409), None, EVERY_BIAS, LONG_INTERVALS))
     return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
-
-
-def _ablations(base: Variant, recipes: dict[str, Recipe]) -> list[Variant]:
-    """Return a variant without each of the tricks with its biases, and with other recipes."""
-    return [
-        base._replace(name=f"{base.name}, forget bias 0", forget_bias=0.0),
-        base._replace(name=f"{base.name}, input bias trained", trainable=EVERY_BIAS),
-        *(base._replace(name=f"{base.name}, {name}", recipe=r) for name, r in recipes.items()),
-    ]
 
 
 def _changed(recipe: Recipe, **change) -> Recipe:
@@ -124,35 +112,48 @@ def _without_curriculum(recipe: Recipe) -> Recipe:
 
 def main(options: Options) -> None:
     """Train what is not there yet; publish all of it."""
-    if options.train:
-        train_all(options.runs)
-    results = {}
-    for variant in variants():
-        paths = [_path(options.runs, variant, seeds) for seeds in _groups(variant)]
-        if all(_is_done(path, variant) for path in paths):
-            results[variant.name] = _merge([json.loads(path.read_text()) for path in paths])
-        else:
-            print(f"{variant.name} is not complete: left out", flush=True)
-    publish(results)
+    options.runs.mkdir(parents=True, exist_ok=True)
+    found, parts = groups(options.runs), {}
+    train_all([group for group in found if not _is_done(*group)])
+    for variant, _, path in found:
+        parts.setdefault(variant.name, []).append(json.loads(path.read_text()))
+    publish({name: _merge(of_groups) for name, of_groups in parts.items()})
 
 
-def train_all(runs: Path) -> None:
-    """Train every group that is not there yet, and keep what came of it."""
-    groups = [(variant, seeds) for variant in variants() for seeds in _groups(variant)]
-    todo = [(v, seeds) for v, seeds in groups if not _is_done(_path(runs, v, seeds), v)]
+def groups(folder: Path) -> list[tuple[Variant, range, Path]]:
+    """Return all that is trained: seeds of a variant at once, and the file that keeps them."""
+    return [
+        (variant, variant.seeds[i : i + GROUP], folder / f"{name}-{variant.seeds[i]}.json")
+        for variant in variants()
+        for name in [variant.name.replace(", ", "-").replace(" ", "-")]
+        for i in range(0, len(variant.seeds), GROUP)
+    ]
+
+
+def _is_done(variant: Variant, _, path: Path) -> bool:
+    """Tell whether a group was trained, with the recipe as it is now."""
+    stages = [stage.describe() for stage in variant.recipe.stages]
+    return path.exists() and json.loads(path.read_text())["stages"] == stages
+
+
+def _cost(variant: Variant, seeds: range, _) -> int:
+    return variant.recipe.iteration_steps * len(seeds)
+
+
+def train_all(todo: list[tuple[Variant, range, Path]]) -> None:
+    """Train groups, and keep what came of each."""
     total, done, started = sum(_cost(*group) for group in todo), 0, time.monotonic()
-    runs.mkdir(parents=True, exist_ok=True)
     # A process for each core: one that trains two replicates at once does not keep two cores busy.
     spawn = multiprocessing.get_context("spawn")
     free = spawn.SimpleQueue()
     for core in cores():
         free.put(core)
     with ProcessPoolExecutor(len(cores()), spawn, _settle, (free,)) as workers:
-        futures = {workers.submit(_train_and_keep, runs, *group): group for group in todo}
+        futures = {workers.submit(_train_and_keep, *group): group for group in todo}
         for future in as_completed(futures):
             future.result()
-            variant, seeds = futures[future]
-            done += _cost(variant, seeds)
+            variant, seeds, _ = futures[future]
+            done += _cost(*futures[future])
             minutes = (total / done - 1) * (time.monotonic() - started) / 60
             print(
                 f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
@@ -161,33 +162,15 @@ def train_all(runs: Path) -> None:
             )
 
 
+def _train_and_keep(variant: Variant, seeds: range, path: Path) -> None:
+    write_json(path, train(variant, seeds), indent=None)
+
+
 def _settle(free) -> None:
     """Have a worker process compute on a core of its own."""
     keep_compiled_programs()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {free.get()})
-
-
-def _train_and_keep(runs: Path, variant: Variant, seeds: range) -> None:
-    write_json(_path(runs, variant, seeds), train(variant, seeds), indent=None)
-
-
-def _groups(variant: Variant) -> list[range]:
-    return [variant.seeds[i : i + GROUP] for i in range(0, len(variant.seeds), GROUP)]
-
-
-def _is_done(path: Path, variant: Variant) -> bool:
-    """Tell whether a group was trained, with the recipe as it is now."""
-    stages = [stage.describe() for stage in variant.recipe.stages]
-    return path.exists() and json.loads(path.read_text())["stages"] == stages
-
-
-def _cost(variant: Variant, seeds: range) -> int:
-    return variant.recipe.iteration_steps * len(seeds)
-
-
-def _path(folder: Path, variant: Variant, seeds: range) -> Path:
-    return folder / f"{variant.name.replace(', ', '-').replace(' ', '-')}-{seeds[0]}.json"
 
 
 def train(variant: Variant, seeds: range) -> dict:
@@ -264,11 +247,8 @@ def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
             steps.append(steps_done + (int(interval[-1]) + 1) * window)
             means.append(values[:, interval].mean(axis=1))
         done, steps_done = iterations[-1], steps[-1]
-    return {
-        "iterations": iterations,
-        "steps": steps,
-        "curve": np.transpose(means).tolist(),  # [seed, point]
-    }
+    curve = np.transpose(means).tolist()  # [seed, point]
+    return {"iterations": iterations, "steps": steps, "curve": curve}
 
 
 def _merge(parts: list[dict]) -> dict:

@@ -75,7 +75,6 @@ def test_budgets_stand_in_order_and_count_who_beats_the_original():
     assert rows[2] == ["fast x 0.2", "0.40", "inf", "inf", "1 of 2 (9% to 91%)"]
     assert rows[3][:4] == ["fast x 0.5", "1.00", "0.038", "0.047"]
     assert rows[3][4].startswith("2 of 2")
-    assert study_report.by_budget({"fast": results["fast"]}) == {}
 
 
 def test_a_curve_averages_within_stages_alone():
@@ -116,15 +115,16 @@ def test_bars_are_judged_by_the_worst_seed():
 
 def test_the_summary_counts_who_follows():
     errors = [[0.001, 0.01, 0.04, 1], [0.002, 0.03, 0.06, 1], [0.003, 0.05, None, 1]]
-    results = {"tuned": {"iteration_steps": 15e6, "errors": errors}}
+    result = {"iteration_steps": 15e6, "errors": errors}
+    results = dict.fromkeys(("curriculum", "tuned", "fast"), result)
     original = study_report.original()
     assert original.shape == (6, 3)
     lines = study_report.summary(results, original).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert cells[2] == ["seeds", "6", "3"]
+    assert cells[2] == ["seeds", "6", "3", "3", "3"]
     assert [row[2] for row in cells[4:7]] == ["0.002", "0.03", "0.06"]
     assert float(cells[5][1]) == pytest.approx(np.median(original[:, 1]), rel=0.05)
-    assert cells[7][1:] == ["0", "1"]
+    assert cells[7][1:] == ["0", "1", "1", "1"]
 
 
 def test_ablations_stand_beside_their_recipe_with_the_same_seeds():

@@ -1,7 +1,6 @@
-"""Try to break a run in every way that docs/reliability.md speaks of, and publish what came of it.
+"""Try to break a run in every way that docs/reliability.md speaks of, section by section.
 
-Writes docs/reliability.json, section by section, and the table in docs/reliability.md. A section
-can be repeated alone: its figures replace the ones that are there.
+A section can be repeated alone: its figures replace the ones that are there.
 """
 
 import json
@@ -10,10 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import tyro
 
@@ -27,10 +26,16 @@ from .kills import kills, signals, whole_curriculum
 from .properties import properties
 from .report import publish
 
-Section = Literal[
-    "kills", "signals", "damage", "properties", "long", "wide", "cycles", "curriculum"
-]
-
+TRIALS = {  # section -> (what does it, how much with --quick, how much without)
+    "kills": (kills, 10, 100),
+    "signals": (signals, 1, 10),
+    "damage": (damage, 30, 500),
+    "properties": (properties, "few", "thousands"),
+    "long": (long_rollout, 5_000_000, 100_000_000),
+    "wide": (wide_rollout, 10_000, 10_000),
+    "cycles": (cycles, 40, 1000),
+    "curriculum": (whole_curriculum, (5, 10), (5, 10)),
+}
 # Threads and files within a checkpoint come and go.
 MAY_GROW = {"checkpoints": 0, "kib_of_checkpoints": 10, "open_files": 0, "threads": 2}
 
@@ -42,33 +47,14 @@ class Options:
     Exit code 1 if something broke.
     """
 
-    only: tuple[Section, ...] = field(default=())
+    only: tuple[Literal[*TRIALS], ...] = ()
     """Sections to do. Default: all, the last one only with --full."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
     """Little of each, in minutes, and nothing into docs."""
     full: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also kill the whole curriculum every 5 to 10 seconds until it is at its end."""
-    kills: int = 100
-    """How many kills of the smoke recipe."""
     json: Path | None = None
     """Write the figures there, and nothing into docs."""
-
-
-def sections(options: Options) -> dict[str, Callable[[Path, Callable[[str], None]], dict]]:
-    """Return what is to be done, by name."""
-    quick = options.quick
-    found = {
-        "kills": partial(kills, 10 if quick else options.kills),
-        "signals": partial(signals, 1 if quick else 10),
-        "damage": partial(damage, 30 if quick else 500),
-        "properties": partial(properties, "few" if quick else "thousands"),
-        "long": partial(long_rollout, 5_000_000 if quick else 100_000_000),
-        "wide": partial(wide_rollout, 10_000),
-        "cycles": partial(cycles, 40 if quick else 1000),
-        "curriculum": whole_curriculum,
-    }
-    wanted = options.only or get_args(Section)[: None if options.full else -1]
-    return {name: found[name] for name in found if name in wanted}
 
 
 def main(options: Options) -> None:
@@ -76,12 +62,14 @@ def main(options: Options) -> None:
     # A shell has SIGINT ignored by what it starts in the background, and so by all commands here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     broken = []
-    for name, do in sections(options).items():
-        figures = tried(name, do)
-        if options.json:
-            keep(options.json, name, figures)
-        elif not options.quick:
-            keep(DOCS / "reliability.json", name, figures)
+    for name in options.only or list(TRIALS)[: None if options.full else -1]:
+        do, little, much = TRIALS[name]
+        figures = tried(name, partial(do, little if options.quick else much))
+        path = options.json or DOCS / "reliability.json"
+        if options.json or not options.quick:
+            found = json.loads(path.read_text()) if path.exists() else {}
+            write_json(path, {**found, name: figures})
+        if not (options.json or options.quick):
             publish()
         if not whole(name, figures):
             broken.append(name)
@@ -129,12 +117,6 @@ def whole(name: str, figures: dict) -> bool:
     grew = figures.get("growth", {})
     flat = all(grew.get(what, 0) <= most for what, most in MAY_GROW.items())
     return not figures["different"] and flat
-
-
-def keep(path: Path, name: str, figures: dict) -> None:
-    """Put a section's figures in place of those that are there."""
-    found = json.loads(path.read_text()) if path.exists() else {}
-    write_json(path, {**found, name: figures})
 
 
 if __name__ == "__main__":

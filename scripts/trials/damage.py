@@ -23,8 +23,6 @@ from .sessions import differences, outcome
 RECIPE = Recipe("tiny", "three checkpoints", (Stage(2, 4),), display_every=4, past=4, batch_size=2)
 SEED = 4112
 LAST = 3  # iterations of the run that is damaged, one checkpoint each
-
-
 HOW = ("one bit flipped", "one bit flipped", "truncated", "emptied", "deleted")
 
 
@@ -56,17 +54,17 @@ def quick_run(recipe: Recipe, out: Path, *, iterations: int | None = None) -> st
 
 def spoil(path: Path, how: str, rng: np.random.Generator) -> None:
     """Damage one file."""
-    content = bytearray(path.read_bytes())
-    if how == "one bit flipped" and content:
-        content[rng.integers(len(content))] ^= 1 << rng.integers(8)
-    elif how == "truncated":
-        del content[rng.integers(len(content)) if content else 0 :]
-    elif how == "emptied":
-        content.clear()
     if how == "deleted":
         path.unlink()
+        return
+    content = bytearray(path.read_bytes())
+    if how == "emptied":
+        content.clear()
+    elif how == "truncated":
+        del content[rng.integers(len(content)) :]
     else:
-        path.write_bytes(content)
+        content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
 
 
 def damage(count: int, folder: Path, say: Callable[[str], None]) -> dict:

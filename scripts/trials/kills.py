@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,26 +21,20 @@ UNFINISHED_CHECKPOINT = "checkpoints/saving/*"
 SIGNALS = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143)}
 
 
-class Moment(NamedTuple):
-    """Something that can be waited for, and how long after it the kill may fall."""
-
-    when: Callable[[Look], bool]
-    spread: float  # s
-
-
-def moments(recipe: Recipe, rng: np.random.Generator, cold: bool) -> dict[str, Moment]:
-    """Return what a kill may wait for."""
+def moments(recipe: Recipe, rng: np.random.Generator, cold: bool) -> dict[str, tuple]:
+    """Return what a kill may wait for, and how many seconds after it the kill may fall."""
     written, end = rng.integers(recipe.ends[-1]), rng.choice(recipe.ends)
     return {
-        "start": Moment(lambda look: True, 15.0 if cold else 3.0),
-        "compile": Moment(lambda look: look.trains, 4.0 if cold else 0.5),
-        "training": Moment(partial(_has_written, written), 0.2),
-        "checkpoint": Moment(
-            lambda look: look.rows >= written and look.unfinished(UNFINISHED_CHECKPOINT), 0.02
+        "start": (lambda look: True, 15.0 if cold else 3.0),
+        "compile": (lambda look: look.trains, 4.0 if cold else 0.5),
+        "training": (partial(_has_written, written), 0.2),
+        "checkpoint": (
+            lambda look: look.rows >= written and look.unfinished(UNFINISHED_CHECKPOINT),
+            0.02,
         ),
-        "stage": Moment(lambda look: look.trains and look.rows >= end, 0.3),
-        "picture": Moment(lambda look: look.unfinished("*.png"), 1.0),
-        "picture half written": Moment(lambda look: look.unfinished(".*.png.*.tmp"), 0.01),
+        "stage": (lambda look: look.trains and look.rows >= end, 0.3),
+        "picture": (lambda look: look.unfinished("*.png"), 1.0),
+        "picture half written": (lambda look: look.unfinished(".*.png.*.tmp"), 0.01),
     }
 
 
@@ -59,12 +52,17 @@ def phase(recipe: Recipe, stop: Stop, rows_before: int) -> str:
     return "compiling" if rows == rows_before else "training"
 
 
+def never_killed(recipe: Recipe, checkpoint_every: int, folder: Path) -> tuple[Command, dict]:
+    """Run a recipe to its end; return the command and what it left."""
+    whole = Command(recipe, SEED, checkpoint_every, folder / "whole", folder / "cache")
+    session(whole)
+    return whole, outcome(recipe, SEED, whole.out)
+
+
 def kills(count: int, folder: Path, say: Callable[[str], None]) -> dict:
     """Kill runs of the smoke recipe `count` times; each ends as the one that was never killed."""
     recipe, rng = RECIPES["smoke"], np.random.default_rng(SEED)
-    whole = Command(recipe, SEED, CHECKPOINT_EVERY, folder / "whole", folder / "cache")
-    session(whole)
-    expected = outcome(recipe, SEED, whole.out)
+    whole, expected = never_killed(recipe, CHECKPOINT_EVERY, folder)
     phases, different, run = Counter(), [], 0
     while phases.total() < count:
         run += 1
@@ -73,8 +71,8 @@ def kills(count: int, folder: Path, say: Callable[[str], None]) -> dict:
             command = command._replace(cache=folder / f"cache-{run}")
         for _ in range(min(KILLS_PER_RUN, count - phases.total())):
             rows, choice = rows_in(command.out), moments(recipe, rng, cold)
-            moment = choice[rng.choice(list(choice))]
-            stop = session(command, signal.SIGKILL, moment.when, rng.uniform(0, moment.spread))
+            when, seconds = choice[rng.choice(list(choice))]
+            stop = session(command, signal.SIGKILL, when, rng.uniform(0, seconds))
             if not stop.signalled:
                 break
             phases[phase(recipe, stop, rows)] += 1
@@ -84,22 +82,16 @@ def kills(count: int, folder: Path, say: Callable[[str], None]) -> dict:
         say(f"{phases.total()}/{count} kills, {run} runs, {len(different)} differences {unlike}")
         shutil.rmtree(command.out)
         shutil.rmtree(folder / f"cache-{run}", ignore_errors=True)
-    return {
-        "kills": phases.total(),
-        "runs": run,
-        "phases": dict(sorted(phases.items())),
-        "different": different,
-    }
+    found = dict(sorted(phases.items()))
+    return {"kills": phases.total(), "runs": run, "phases": found, "different": different}
 
 
 def signals(count: int, folder: Path, say: Callable[[str], None]) -> dict:
     """Send SIGINT and SIGTERM, `count` each, in mid-training; exit codes and seconds to the end."""
     recipe, rng = RECIPES["smoke"], np.random.default_rng(SEED)
-    cache = folder / "cache"
     # No checkpoint falls due before the signal does: what is there after was saved because of it.
-    whole = Command(recipe, SEED, 1000, folder / "whole", cache)
-    session(whole)
-    expected, results = outcome(recipe, SEED, whole.out), {}
+    whole, expected = never_killed(recipe, 1000, folder)
+    results = {}
     for name, (number, code) in SIGNALS.items():
         stops, different = [], []
         while len(stops) < count:
@@ -127,17 +119,17 @@ def _has_written(rows: int, look: Look) -> bool:
     return look.trains and look.rows > rows
 
 
-def whole_curriculum(folder: Path, say: Callable[[str], None]) -> dict:
-    """Kill the whole curriculum after every 5 to 10 seconds of training, until it is at its end."""
+def whole_curriculum(
+    seconds: tuple[float, float], folder: Path, say: Callable[[str], None]
+) -> dict:
+    """Kill the whole curriculum after every so many seconds of training, until it is at its end."""
     recipe, rng = RECIPES["curriculum"], np.random.default_rng(SEED)
-    whole = Command(recipe, SEED, 500, folder / "whole", folder / "cache")
-    session(whole)
+    whole, expected = never_killed(recipe, 500, folder)
     killed, count = whole._replace(out=folder / "killed"), 0
-    while True:
-        stop = session(killed, signal.SIGKILL, lambda look: look.trains, rng.uniform(5, 10))
-        if not stop.signalled:
-            break
+    while (
+        stop := session(killed, signal.SIGKILL, lambda look: look.trains, rng.uniform(*seconds))
+    ).signalled:
         count += 1
         say(f"{count} kills, {stop.look.rows}/{recipe.ends[-1]} iterations")
-    left = [outcome(recipe, SEED, command.out) for command in (whole, killed)]
-    return {"kills": count, "different": differences(*left)}
+    different = differences(expected, outcome(recipe, SEED, killed.out))
+    return {"kills": count, "different": different}

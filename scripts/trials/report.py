@@ -52,8 +52,7 @@ def table(figures: dict) -> str:
     rows = []
     for name in (name for name in ROWS if name in figures):
         words = figures[name] | _in_words(figures[name])
-        row = [text.format(**words) for text in (*ROWS[name], "{took_minutes:g}")]
-        rows.append(row)
+        rows.append([text.format(**words) for text in (*ROWS[name], "{took_minutes:g}")])
     used = {json.dumps(each["computed_with"], sort_keys=True) for each in figures.values()}
     lines = [
         f"Computed on {each['machine']}, {each['cores']} cores, with {listed(each['versions'])}."

@@ -114,14 +114,13 @@ def session(
             process.kill()
             raise TimeoutError(f"{command.out}: no end after {PATIENCE} s: {look.lines[-5:]}")
         time.sleep(POLL)
-    seconds, signalled = 0.0, False
     if process.poll() is None:
         time.sleep(wait)
-        if process.poll() is None:
-            process.send_signal(number)
-            signalled, started = True, time.monotonic()
-            process.wait(timeout=PATIENCE)
-            seconds = time.monotonic() - started
+    signalled, started = process.poll() is None, time.monotonic()
+    if signalled:
+        process.send_signal(number)
+        process.wait(timeout=PATIENCE)
+    seconds = time.monotonic() - started if signalled else 0.0
     reader.join()
     if process.returncode != 0 and not signalled:
         raise RuntimeError(f"exit code {process.returncode}: {''.join(look.lines)}")
@@ -129,7 +128,7 @@ def session(
 
 
 def outcome(recipe: Recipe, seed: int, out: Path) -> dict:
-    """Return all that a complete run leaves, times apart: by name, bytes or arrays.
+    """Return all that a complete run leaves, times apart: by name, its bits.
 
     Every file outside of the checkpoints; of every stage's end the weights, the optimizer's
     moments and the losses; and which checkpoints there are.
@@ -139,31 +138,30 @@ def outcome(recipe: Recipe, seed: int, out: Path) -> dict:
         name = path.relative_to(out)
         if path.is_file() and name.parts[0] != CHECKPOINTS:
             left[str(name)] = path.read_bytes()
-    left[RECORD] = json.dumps(_without_times(json.loads(left[RECORD]))).encode()
+    left[RECORD] = str(json.loads(left[RECORD], object_hook=_without_times))
     models = [initial_model(recipe.hidden_size, run_keys(seed)[0])]
     with Checkpoints(out / CHECKPOINTS, create=False) as checkpoints:
         whole, wrong = steps_to_resume(recipe, checkpoints)
         reached = restore_stages(recipe, models, checkpoints, whole)
         if wrong or len(reached) < len(recipe.stages):
             raise RuntimeError(f"{out} is not complete: {wrong}")
-        left["steps"] = np.array(checkpoints.steps())
+        left["steps"] = str(checkpoints.steps())
     for number, stage in enumerate(reached, 1):
         leaves, _ = jax.tree.flatten_with_path(stage.state)
-        left |= {f"stage {number}{jax.tree_util.keystr(k)}": np.asarray(v) for k, v in leaves}
+        left |= {f"stage {number}{jax.tree_util.keystr(k)}": bits(v) for k, v in leaves}
     return left
 
 
-def _without_times(tree):
-    if isinstance(tree, dict):
-        return {name: _without_times(value) for name, value in tree.items() if name != "seconds"}
-    return [_without_times(value) for value in tree] if isinstance(tree, list) else tree
+def _without_times(record: dict) -> dict:
+    return {name: value for name, value in record.items() if name != "seconds"}
+
+
+def bits(leaf) -> tuple[str, bytes]:
+    """Return an array's type and bytes, which can be compared."""
+    array = np.asarray(leaf)
+    return str(array.dtype), array.tobytes()
 
 
 def differences(left: dict, right: dict) -> list[str]:
-    """Return the names of what is not the same, bit for bit."""
-    names = left.keys() | right.keys()
-    return sorted(n for n in names if _bits(left.get(n)) != _bits(right.get(n)))
-
-
-def _bits(value):
-    return value if value is None or isinstance(value, bytes) else (value.dtype, value.tobytes())
+    """Return the names of what is not the same."""
+    return sorted({name for name, _ in left.items() ^ right.items()})

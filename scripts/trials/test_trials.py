@@ -12,18 +12,17 @@ from scripts.pages import DOCS, ROOT
 from scripts.trials import kills
 from scripts.trials.damage import HOW, damage
 from scripts.trials.report import ROWS, table
-from scripts.trials.sessions import Look, Stop, differences
+from scripts.trials.sessions import Look, Stop, bits, differences
 from sinlstm_jax.recipes import RECIPES
 
 
 @pytest.mark.slow
 def test_nothing_breaks(tmp_path):
-    script = [sys.executable, "-m", "scripts.trials", "--quick"]
-    result = subprocess.run(
-        [*script, "--json", tmp_path / "figures.json"], text=True, capture_output=True, check=False
-    )
+    path = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "scripts.trials", "--quick", "--json", path]
+    result = subprocess.run(command, text=True, capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, ""), result.stdout
-    figures = json.loads((tmp_path / "figures.json").read_text())
+    figures = json.loads(path.read_text())
     assert figures.keys() == ROWS.keys() - {"curriculum"}
     assert figures["kills"]["kills"] == 10
     assert figures["damage"]["named"] == 30
@@ -35,9 +34,8 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(tmp_path):
     figures = damage(5, tmp_path, print)  # one of each kind
     assert (figures["damaged"], figures["named"]) == (5, 5)
     assert figures["outcomes"].keys() == set(HOW)
-    assert all(
-        found.keys() == {"went on to the same bits"} for found in figures["outcomes"].values()
-    )
+    for found in figures["outcomes"].values():
+        assert found.keys() == {"went on to the same bits"}
 
 
 def test_the_page_names_tests_that_are_there():
@@ -48,9 +46,9 @@ def test_the_page_names_tests_that_are_there():
 
 
 def test_a_difference_of_one_bit_is_one():
-    left = {"weights": np.zeros(2, np.float32), "metrics.csv": b"1"}
+    left = {"weights": bits(np.zeros(2)), "metrics.csv": b"1"}
     assert differences(left, dict(left)) == []
-    assert differences(left, left | {"weights": np.array([0, -0.0], np.float32)}) == ["weights"]
+    assert differences(left, left | {"weights": bits(np.array([0, -0.0]))}) == ["weights"]
     assert differences(left, left | {"metrics.csv": b"2", "x": b""}) == ["metrics.csv", "x"]
 
 
@@ -59,9 +57,8 @@ def test_the_phase_of_a_kill_is_told_from_what_it_left(tmp_path):
 
     def phase(lines, rows, rows_before=0):
         (tmp_path / "metrics.csv").write_text("stage,iteration,loss\n" + "1,0,1\n" * rows)
-        return kills.phase(
-            recipe, Stop(-9, 0.0, Look(lines, tmp_path, frozenset()), True), rows_before
-        )
+        stop = Stop(-9, 0.0, Look(lines, tmp_path, frozenset()), True)
+        return kills.phase(recipe, stop, rows_before)
 
     assert phase([], 0) == "starting"
     assert phase(training, 0) == "compiling"
