@@ -16,7 +16,7 @@ from .runs.background import Background
 from .runs.folder import Run, open_run
 from .runs.pictures import Shown, draw_long_term, draw_stage
 from .runs.processes import from_first, is_first
-from .runs.progress import RunProgress, Work
+from .runs.progress import RunProgress
 from .runs.replicates import Replicates, merge_models
 from .runs.report import stage_figures, where_it_starts
 from .runs.resume import StageState, is_complete, restore_stages, steps_to_resume
@@ -73,9 +73,8 @@ def run(
     with opened as folder, Background() as background:
         models = trained.initial_models(recipe.hidden_size, folder.now.implementation)
         resumed = deque(_resume(folder, recipe, models, console))
-        work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
         end = None
-        with RunProgress(console, work) as progress:
+        with RunProgress(console, recipe) as progress:
             trainer = StageTrainer(
                 recipe, trained, folder, console, progress, checkpoint_every, stop_signal
             )
