@@ -16,7 +16,7 @@ from ..recipes import Recipe
 from .checkpoints import Checkpoints
 from .loading import CHECKPOINTS
 from .processes import from_first, is_first
-from .record import RECORD, RunRecord, StageFigures, read_record, write_record
+from .record import IDENTITY, RECORD, RunRecord, StageFigures, read_record, write_record
 
 LOCK = ".lock"
 METRICS = "metrics.csv"
@@ -57,7 +57,9 @@ class Run:
 
     def finish_stage(self, figures: StageFigures) -> None:
         """Put a stage's figures into run.json."""
-        self.record = self.record.with_figures(figures)
+        stages = self.record.figures
+        stages = [*stages[: figures.stage - 1], figures, *stages[figures.stage :]]
+        self.record = replace(self.record, figures=stages)
         if is_first():
             write_record(self.path, self.record)
 
@@ -103,11 +105,9 @@ def _claimed(path: Path, new: RunRecord) -> Iterator[list[dict]]:
         lock.acquire()
         clear_leftovers(path)
         found = _same_run(path, new)
-        wanted = new.implementation
-        if found is not None and wanted == "auto":
-            wanted = found.implementation
-        chosen = choose_implementation(wanted, new.hidden_size)
-        now = replace(new, implementation=chosen)
+        began_with = found.implementation if found else "auto"
+        wanted = began_with if new.implementation == "auto" else new.implementation
+        now = replace(new, implementation=choose_implementation(wanted, new.hidden_size))
         write_record(path, found or now)
     except filelock.Timeout:
         raise InputError(
@@ -145,15 +145,16 @@ def _same_run(path: Path, new: RunRecord) -> RunRecord | None:
     if not (path / RECORD).exists():
         return None
     found = read_record(path)
-    name = new.difference(found)
-    if name is None:
-        return found
-    if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
-        return None
-    raise InputError(
-        f"{path} holds a run with {name} {getattr(found, name)}, not {getattr(new, name)}: give "
-        "another --out, or ask for the run in it"
-    )
+    for name in IDENTITY:
+        there, wanted = getattr(found, name), getattr(new, name)
+        if there != wanted:
+            if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
+                return None
+            raise InputError(
+                f"{path} holds a run with {name} {there}, not {wanted}: give another --out, or "
+                "ask for the run in it"
+            )
+    return found
 
 
 def _rows(stage: int, iteration: int, losses: np.ndarray) -> Iterable[str]:
