@@ -10,14 +10,14 @@ from rich.console import Console
 
 from .errors import InputError, Interrupted, positive_integer
 from .files import usable_path
-from .model import SineLSTM
+from .model import SineLSTM, initial_model
 from .recipes import Recipe
 from .runs.background import Background
 from .runs.folder import Run, open_run
 from .runs.pictures import Shown, draw_long_term, draw_stage
 from .runs.processes import from_first, is_first
-from .runs.progress import RunProgress, Work
-from .runs.replicates import Replicates, merge_models
+from .runs.progress import RunProgress
+from .runs.replicates import merge_models, replicate_mesh, run_keys, run_seeds
 from .runs.report import stage_figures, where_it_starts
 from .runs.resume import StageState, is_complete, restore_stages, steps_to_resume
 from .runs.stage import StageTrainer
@@ -63,21 +63,22 @@ def run(
       SaveFailed: `out` can no longer be written; the last checkpoint is as it was.
     """
     checkpoint_every = positive_integer("checkpoint_every", checkpoint_every)
-    trained = Replicates.counted_from(seed, replicates)
+    seeds = run_seeds(seed, replicates)
+    mesh = replicate_mesh(len(seeds))
     if not isinstance(recipe, Recipe):
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
-    out, device = usable_path(out), _device_name(trained.mesh)
-    opened = open_run(out, recipe, trained.seeds, device=device, implementation=implementation)
+    out, device = usable_path(out), _device_name(mesh)
+    opened = open_run(out, recipe, seeds, device=device, implementation=implementation)
     with opened as folder, Background() as background:
-        models = trained.initial_models(recipe.hidden_size, folder.now.implementation)
+        size, computed_by = recipe.hidden_size, folder.now.implementation
+        models = [initial_model(size, run_keys(each)[0], computed_by) for each in seeds]
         resumed = deque(_resume(folder, recipe, models, console))
-        work = [Work(stage.iterations, recipe.past + stage.horizon) for stage in recipe.stages]
         end = None
-        with RunProgress(console, work) as progress:
+        with RunProgress(console, recipe) as progress:
             trainer = StageTrainer(
-                recipe, trained, folder, console, progress, checkpoint_every, stop_signal
+                recipe, seeds, mesh, folder, console, progress, checkpoint_every, stop_signal
             )
             for number in range(1, len(recipe.stages) + 1):
                 start = resumed.popleft() if resumed else trainer.begin(number, models, end)
@@ -85,9 +86,9 @@ def run(
                     background.start(trainer.compile_ahead, number + 1, models)
                 end = trainer.train(number, models, start)
                 models = merge_models(models[0], end.state)
-                figures = stage_figures(recipe, number, trained.seeds, models, end)
+                figures = stage_figures(recipe, number, seeds, models, end)
                 folder.finish_stage(figures)
-                shown = Shown(trained.seeds, figures.median_replicate, models)
+                shown = Shown(seeds, figures.median_replicate, models)
                 if is_first():
                     background.start(draw_stage, out, recipe, number, shown, end.losses)
         if is_first():

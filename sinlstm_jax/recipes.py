@@ -1,6 +1,6 @@
 """Stage, Recipe, the named recipes, and what the tutorial prints for its own."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import accumulate
 
@@ -89,17 +89,9 @@ class Stage:
 
     def optimizer(self) -> optax.GradientTransformation:
         """Return the stage's optimizer, one object per setting."""
-        return adam(
-            self.learning_rate,
-            self.epsilon,
-            b1=self.b1,
-            b2=self.b2,
-            nesterov=self.nesterov,
-            clip_norm=self.clip_norm,
-            warmup=self.warmup,
-            final_fraction=self.final_fraction,
-            iterations=self.iterations,
-        )
+        settings = asdict(self)
+        del settings["horizon"], settings["undo_above"]
+        return adam(**settings)
 
 
 @dataclass(frozen=True)
@@ -168,30 +160,10 @@ def _yes_or_no(name: str, value) -> bool:
     return value
 
 
-def _tuned_stage(
-    horizon: int,
-    iterations: int,
-    learning_rate: float,
-    decay: float,
-    *,
-    warmup: int = 200,
-    undo_above: float | None = None,
-) -> Stage:
-    """Return a stage of NAdam, clipped, with one decay for both moments, along a cosine to 1 %."""
-    return Stage(
-        horizon,
-        iterations,
-        learning_rate,
-        epsilon=1e-8,
-        b1=decay,
-        b2=decay,
-        nesterov=True,
-        clip_norm=0.1,
-        warmup=warmup,
-        final_fraction=0.01,
-        undo_above=undo_above,
-    )
-
+# NAdam with its usual epsilon, clipped, along a cosine to 1 %.
+_tuned_stage = partial(
+    Stage, epsilon=1e-8, nesterov=True, clip_norm=0.1, warmup=200, final_fraction=0.01
+)
 
 RECIPES = {
     recipe.name: recipe
@@ -223,12 +195,12 @@ RECIPES = {
             "tuned",
             "holds its phase; no more steps than the tutorial's curriculum",
             (
-                _tuned_stage(50, 16000, 0.04, 0.95, warmup=1000),
-                _tuned_stage(100, 5000, 0.01, 0.99, warmup=500, undo_above=0.01),
-                _tuned_stage(400, 6000, 0.01, 0.99, warmup=500, undo_above=0.01),
-                _tuned_stage(800, 2000, 0.005, 0.99, undo_above=0.05),
-                _tuned_stage(1500, 1700, 0.003, 0.99, undo_above=0.05),
-                _tuned_stage(2500, 1500, 0.002, 0.99, undo_above=0.05),
+                _tuned_stage(50, 16000, 0.04, b1=0.95, b2=0.95, warmup=1000),
+                _tuned_stage(100, 5000, 0.01, b1=0.99, b2=0.99, warmup=500, undo_above=0.01),
+                _tuned_stage(400, 6000, 0.01, b1=0.99, b2=0.99, warmup=500, undo_above=0.01),
+                _tuned_stage(800, 2000, 0.005, b1=0.99, b2=0.99, undo_above=0.05),
+                _tuned_stage(1500, 1700, 0.003, b1=0.99, b2=0.99, undo_above=0.05),
+                _tuned_stage(2500, 1500, 0.002, b1=0.99, b2=0.99, undo_above=0.05),
             ),
             display_every=400,
         ),
@@ -236,9 +208,9 @@ RECIPES = {
             "fast",
             "better than the tutorial's curriculum, in a seventh of its steps",
             (
-                _tuned_stage(50, 4000, 0.06, 0.95, warmup=1000),
-                _tuned_stage(100, 2500, 0.03, 0.97),
-                _tuned_stage(400, 2200, 0.01, 0.99),
+                _tuned_stage(50, 4000, 0.06, b1=0.95, b2=0.95, warmup=1000),
+                _tuned_stage(100, 2500, 0.03, b1=0.97, b2=0.97),
+                _tuned_stage(400, 2200, 0.01, b1=0.99, b2=0.99),
             ),
             display_every=400,
         ),

@@ -26,10 +26,13 @@ def tables(reports: dict[str, Report]) -> list[Table]:
             _robustness_row
         ),
     }
-    return [
-        _table(title, {name: row(report) for name, report in reports.items()})
-        for title, row in rows_of.items()
-    ]
+    compared = []
+    for title, row in rows_of.items():
+        rows = [{"": name} | row(report) for name, report in reports.items()]
+        compared.append(plain_table(title, rows, no_wrap=True))
+        names = compared[-1].columns[0]
+        names.justify, names.no_wrap, names.overflow = "left", False, "fold"
+    return compared
 
 
 def _error_row(report: Report) -> dict[str, str]:
@@ -152,21 +155,13 @@ def error(value: float) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 0.001 else f"{value:.4f}"
 
 
-def plain_table(title: str, columns: Iterable[str], no_wrap: bool = False) -> Table:
-    """Return a table without edges, whose columns are figures, to add rows to."""
+def plain_table(title: str, rows: list[dict[str, str]], no_wrap: bool = False) -> Table:
+    """Return a table of figures without edges; the keys of the first row are its columns."""
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for column in columns:
+    for column in rows[0]:
         table.add_column(column, justify="right", no_wrap=no_wrap)
-    return table
-
-
-def _table(title: str, rows: dict[str, dict[str, str]]) -> Table:
-    """Return a table of rows by name; the keys of the first are its columns."""
-    table = plain_table(title, ["", *next(iter(rows.values()))], no_wrap=True)
-    names = table.columns[0]
-    names.justify, names.no_wrap, names.overflow = "left", False, "fold"
-    for name, row in rows.items():
-        table.add_row(name, *row.values())
+    for row in rows:
+        table.add_row(*row.values())
     return table
 
 

@@ -142,7 +142,9 @@ _predict.defvjp(_predict_forward, _predict_backward)
 def _forward_by_scan(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0):
     weights = LSTMWeights(input_kernel, hidden_kernel, bias)
     carry, hidden = jax.vmap(lstm_scan)(weights, LSTMCarry(hidden0, cell0), inputs)
-    saved = jnp.zeros(_saved_shape(inputs.shape, hidden0.shape), inputs.dtype)  # no one needs it
+    replicates, steps, batch, _ = inputs.shape
+    padded = -(-hidden0.shape[-1] // PADDING) * PADDING
+    saved = jnp.zeros((replicates, batch, steps, SAVED, padded), inputs.dtype)  # no one needs it
     return hidden, carry.hidden, carry.cell, saved
 
 
@@ -169,32 +171,6 @@ def _predict_by_scan(
     return predictions, *carry
 
 
-# Their shapes.
-
-
-def _saved_shape(inputs: tuple[int, ...], hidden0: tuple[int, ...]) -> tuple[int, ...]:
-    replicates, steps, batch, _ = inputs
-    padded = -(-hidden0[-1] // PADDING) * PADDING
-    return (replicates, batch, steps, SAVED, padded)
-
-
-def _forward_shapes(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0):
-    hidden = (*inputs.shape[:3], hidden0.shape[-1])
-    saved = _saved_shape(inputs.shape, hidden0.shape)
-    return inputs.update(shape=hidden), hidden0, cell0, inputs.update(shape=saved)
-
-
-def _backward_shapes(*operands):
-    return operands[:6]
-
-
-def _predict_shapes(
-    inputs, input_kernel, hidden_kernel, bias, kernel, kernel_bias, hidden0, cell0, *, steps
-):
-    replicates, _, batch, _ = inputs.shape
-    return inputs.update(shape=(replicates, steps, batch)), hidden0, cell0
-
-
 # The primitives. A lowering rule is the one place that knows the platform and of an export.
 
 
@@ -217,10 +193,16 @@ def _batch(primitive: Primitive, operands, axes, **parameters):
     return results, [0] * len(results)
 
 
-def _primitive(name: str, shapes, by_scan) -> Primitive:
+def _primitive(name: str, by_scan) -> Primitive:
     primitive = Primitive(name)
     primitive.multiple_results = True
-    primitive.def_abstract_eval(shapes)
+
+    @primitive.def_abstract_eval
+    def shapes(*operands, **parameters):
+        arrays = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands]
+        results = jax.eval_shape(functools.partial(by_scan, **parameters), *arrays)
+        return [operands[0].update(shape=x.shape) for x in results]
+
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive)
 
     @functools.partial(jax.jit, static_argnames="steps")
@@ -253,6 +235,6 @@ def _primitive(name: str, shapes, by_scan) -> Primitive:
     return primitive
 
 
-_forward_p = _primitive("sinlstm_forward", _forward_shapes, _forward_by_scan)
-_backward_p = _primitive("sinlstm_backward", _backward_shapes, _backward_by_scan)
-_predict_p = _primitive("sinlstm_predict", _predict_shapes, _predict_by_scan)
+_forward_p = _primitive("sinlstm_forward", _forward_by_scan)
+_backward_p = _primitive("sinlstm_backward", _backward_by_scan)
+_predict_p = _primitive("sinlstm_predict", _predict_by_scan)

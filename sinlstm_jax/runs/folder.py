@@ -1,10 +1,9 @@
 """A run's folder while it is trained: locked, with its record, its checkpoints and its losses."""
 
 import contextlib
-import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import accumulate
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import filelock
@@ -17,42 +16,50 @@ from ..recipes import Recipe
 from .checkpoints import Checkpoints
 from .loading import CHECKPOINTS
 from .processes import from_first, is_first
-from .record import RECORD, RunRecord, StageFigures, read_record, write_record
+from .record import IDENTITY, RECORD, RunRecord, StageFigures, read_record, write_record
 
 LOCK = ".lock"
 METRICS = "metrics.csv"
 
 
+@dataclass
 class Run:
     """What a run writes while it is trained; of several processes, the first one writes."""
 
-    def __init__(self, path: Path, record: RunRecord, now: RunRecord, files: ExitStack):
-        self.path = path
-        self.record = record  # as in run.json
-        self.now = now  # as it would be if all of it was computed here and now
-        ends = accumulate(stage["iterations"] for stage in record.stages)
-        self.checkpoints = files.enter_context(Checkpoints(path / CHECKPOINTS, keep=ends))
-        self._files = files
-        self._losses: MetricsLog | None = None  # where another process writes it
+    path: Path
+    record: RunRecord  # as in run.json
+    now: RunRecord  # as it would be if all of it was computed here and now
+    checkpoints: Checkpoints
 
     def compute_here(self) -> None:
         """Note that what is left of the run is computed with what there is here and now."""
-        self.record = dataclasses.replace(self.now, figures=self.record.figures)
+        self.record = replace(self.now, figures=self.record.figures)
 
     def begin_losses(self, histories: Iterable[np.ndarray]) -> None:
-        """Make metrics.csv hold the losses of the stages so far, `[replicate, iterations]` each."""
+        """Make metrics.csv hold the losses of the stages so far, `[replicate, iterations]` each.
+
+        It has a row per iteration, and a column per replicate, named after its seed; a single one
+        is `loss`. Whatever rows a killed run left after its last checkpoint are gone.
+        """
+        seeds = self.record.seeds
+        columns = ["loss"] if len(seeds) == 1 else [f"loss_{seed}" for seed in seeds]
         if is_first():
-            log = MetricsLog(self.path, self.record.seeds, histories)
-            self._losses = self._files.enter_context(log)
+            with replacing(self.path / METRICS) as temporary, temporary.open("w") as file:
+                file.write(",".join(["stage", "iteration", *columns]) + "\n")
+                for stage, losses in enumerate(histories, 1):
+                    file.writelines(_rows(stage, 0, losses))
 
     def log_losses(self, stage: int, iteration: int, losses: np.ndarray) -> None:
         """Add the losses from `iteration` of a stage on, `[replicate, iterations]`."""
-        if self._losses is not None:
-            self._losses.append(stage, iteration, losses)
+        if is_first():
+            with (self.path / METRICS).open("a") as file:
+                file.writelines(_rows(stage, iteration, losses))
 
     def finish_stage(self, figures: StageFigures) -> None:
         """Put a stage's figures into run.json."""
-        self.record = self.record.with_figures(figures)
+        stages = self.record.figures
+        stages = [*stages[: figures.stage - 1], figures, *stages[figures.stage :]]
+        self.record = replace(self.record, figures=stages)
         if is_first():
             write_record(self.path, self.record)
 
@@ -82,7 +89,8 @@ def open_run(
         records = from_first(lambda: files.enter_context(_claimed(path, new)))
         files.enter_context(writing_to(path))
         record, now = map(RunRecord.from_json, records)
-        yield Run(path, record, now, files)
+        checkpoints = files.enter_context(Checkpoints(path / CHECKPOINTS, keep=recipe.ends))
+        yield Run(path, record, now, checkpoints)
 
 
 @contextlib.contextmanager
@@ -97,11 +105,9 @@ def _claimed(path: Path, new: RunRecord) -> Iterator[list[dict]]:
         lock.acquire()
         clear_leftovers(path)
         found = _same_run(path, new)
-        wanted = new.implementation
-        if found is not None and wanted == "auto":
-            wanted = found.implementation
-        chosen = choose_implementation(wanted, new.hidden_size)
-        now = dataclasses.replace(new, implementation=chosen)
+        began_with = found.implementation if found else "auto"
+        wanted = began_with if new.implementation == "auto" else new.implementation
+        now = replace(new, implementation=choose_implementation(wanted, new.hidden_size))
         write_record(path, found or now)
     except filelock.Timeout:
         raise InputError(
@@ -139,45 +145,16 @@ def _same_run(path: Path, new: RunRecord) -> RunRecord | None:
     if not (path / RECORD).exists():
         return None
     found = read_record(path)
-    name = new.difference(found)
-    if name is None:
-        return found
-    if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
-        return None
-    raise InputError(
-        f"{path} holds a run with {name} {getattr(found, name)}, not {getattr(new, name)}: give "
-        "another --out, or ask for the run in it"
-    )
-
-
-class MetricsLog:
-    """metrics.csv, a row per iteration, a column of losses per replicate; a context manager.
-
-    Args:
-      path: the run's folder.
-      seeds: of the replicates. The losses' columns are named after them; a single one is `loss`.
-      histories: losses of the stages so far, `[replicate, iterations]` each. The file is rewritten
-        to hold just these, whatever rows a killed run left after its last checkpoint.
-    """
-
-    def __init__(self, path: Path, seeds: list[int], histories: Iterable[np.ndarray]):
-        columns = ["loss"] if len(seeds) == 1 else [f"loss_{seed}" for seed in seeds]
-        with replacing(path / METRICS) as temporary, temporary.open("w") as file:
-            file.write(",".join(["stage", "iteration", *columns]) + "\n")
-            for stage, losses in enumerate(histories, 1):
-                file.writelines(_rows(stage, 0, losses))
-        self._file = (path / METRICS).open("a")
-
-    def __enter__(self) -> "MetricsLog":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._file.close()
-
-    def append(self, stage: int, iteration: int, losses: np.ndarray) -> None:
-        """Add the losses from `iteration` of a stage on, `[replicate, iterations]`."""
-        self._file.writelines(_rows(stage, iteration, losses))
-        self._file.flush()
+    for name in IDENTITY:
+        there, wanted = getattr(found, name), getattr(new, name)
+        if there != wanted:
+            if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
+                return None
+            raise InputError(
+                f"{path} holds a run with {name} {there}, not {wanted}: give another --out, or "
+                "ask for the run in it"
+            )
+    return found
 
 
 def _rows(stage: int, iteration: int, losses: np.ndarray) -> Iterable[str]:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ..errors import InputError, positive_integer, shown
 from ..files import new_folder, usable_path
@@ -35,15 +36,19 @@ def load_model(path: str | Path, replicate: int | None = None) -> SineLSTM:
       InputError: there is no checkpoint that is whole, no such replicate, or it is not said which.
     """
     models = load_models(path)
-    if replicate is None and len(models) > 1:
+    count = len(models)
+    if replicate is None and count > 1:
         seeds = replicate_seeds(path)
         raise InputError(
-            f"{path} holds {len(models)} replicates, of seeds {seeds[0]} to {seeds[-1]}: give "
-            f"replicate, 0 to {len(models) - 1}"
+            f"{path} holds {count} replicates, of seeds {seeds[0]} to {seeds[-1]}: give "
+            f"replicate, 0 to {count - 1}"
         )
     replicate = 0 if replicate is None else replicate
-    if type(replicate) is not int or not 0 <= replicate < len(models):
-        raise InputError(f"replicate is {shown(replicate)}: {path} holds {_counted(len(models))}")
+    if type(replicate) is not int or not 0 <= replicate < count:
+        holds = (
+            "one replicate: give 0" if count == 1 else f"{count} replicates: give 0 to {count - 1}"
+        )
+        raise InputError(f"replicate is {shown(replicate)}: {path} holds {holds}")
     return models[replicate]
 
 
@@ -99,12 +104,6 @@ def _latest_whole(checkpoints: Checkpoints, folder: Path, steps: list[int]) -> i
     raise InputError(f"{', '.join(wrong)}: give another, or put a copy back")
 
 
-def _counted(replicates: int) -> str:
-    if replicates == 1:
-        return "one replicate: give 0"
-    return f"{replicates} replicates: give 0 to {replicates - 1}"
-
-
 def save_model(model: SineLSTM, folder: str | Path) -> None:
     """Write a model as a checkpoint into a new folder, from which `load_model` loads it.
 
@@ -136,25 +135,16 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
 def load_pretrained() -> SineLSTM:
     """Load the model that ships with the package: `curriculum` recipe, default seed."""
     with resources.files("sinlstm_jax").joinpath(PRETRAINED).open("rb") as file:
-        arrays = dict(np.load(file))
-    hidden_size = arrays["weights/cell/hidden_kernel"].shape[0]
-    structure, weights, frozen = _abstract_model(hidden_size)
-    trees = jax.tree.map_with_path(
-        lambda path, _: jnp.asarray(arrays[_name(path)]), {"weights": weights, "frozen": frozen}
-    )
+        trees = unflatten_dict(jax.tree.map(jnp.asarray, dict(np.load(file))), sep="/")
+    structure, *_ = _abstract_model(trees["weights"]["cell"]["hidden_kernel"].shape[0])
     return nnx.merge(structure, trees["weights"], trees["frozen"])
 
 
 def save_pretrained(model: SineLSTM, path: str | Path) -> None:
     """Write a model's arrays to an .npz file, under names such as `weights/cell/hidden_bias`."""
     _, weights, frozen = split_model(model)
-    leaves, _ = jax.tree.flatten_with_path({"weights": weights, "frozen": frozen})
-    arrays = {_name(path): np.asarray(leaf) for path, leaf in leaves}
+    arrays = flatten_dict({"weights": weights, "frozen": frozen}, sep="/")
     np.savez(path, **arrays)  # pyright: ignore  (it fears an array called allow_pickle)
-
-
-def _name(path) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def _abstract_model(hidden_size: int):

@@ -1,22 +1,12 @@
 """The progress bar of a run: speed, and time left for the stage and for the run."""
 
 import time
-from typing import NamedTuple
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-
-class Work(NamedTuple):
-    """One stage's work: iterations, each over a window of so many steps."""
-
-    iterations: int
-    window: int
-
-    @property
-    def steps(self) -> int:
-        """Steps of the LSTM, which is what the time goes into."""
-        return self.iterations * self.window
+from ..recipes import Recipe
 
 
 class RunProgress:
@@ -26,8 +16,8 @@ class RunProgress:
     compilation in it. A later stage is taken to need time in proportion to its window.
     """
 
-    def __init__(self, console: Console, stages: list[Work]):
-        self._stages = stages
+    def __init__(self, console: Console, recipe: Recipe):
+        self._recipe = recipe
         self._steps_per_second = None
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -53,37 +43,30 @@ class RunProgress:
         self._measured_from = None
         self._bar.reset(
             self._task,
-            total=self._stages[number - 1].iterations,
-            description=f"stage {number}/{len(self._stages)}",
+            total=self._recipe.stages[number - 1].iterations,
+            description=f"stage {number}/{len(self._recipe.stages)}",
             speed="",
             visible=True,
         )
 
     def update(self, iteration: int) -> None:
         """Show that `iteration` iterations of the stage are done."""
-        stage, now = self._stages[self._number - 1], time.monotonic()
+        stages, now = self._recipe.stages[self._number - 1 :], time.monotonic()
+        windows = [self._recipe.past + stage.horizon for stage in stages]
         if self._measured_from is None:
             self._measured_from = iteration, now
         else:
             start, since = self._measured_from
-            self._steps_per_second = (iteration - start) * stage.window / (now - since)
+            self._steps_per_second = (iteration - start) * windows[0] / (now - since)
         speed = ""
         if self._steps_per_second is not None:
-            stage_left, run_left = seconds_left(
-                self._stages[self._number - 1 :], iteration, self._steps_per_second
-            )
+            per_second = self._steps_per_second / np.array(windows)  # iterations of each stage
+            left = [stage.iterations for stage in stages] / per_second
+            left[0] -= iteration / per_second[0]
             speed = (
-                f"{self._steps_per_second / stage.window:.0f} it/s, "
-                f"left: stage {clock(stage_left)}, run {clock(run_left)}"
+                f"{per_second[0]:.0f} it/s, left: stage {clock(left[0])}, run {clock(left.sum())}"
             )
         self._bar.update(self._task, completed=iteration, speed=speed)
-
-
-def seconds_left(stages: list[Work], iteration: int, steps_per_second: float):
-    """Return (seconds left for stages[0], of which `iteration` are done, and for all of them)."""
-    done = stages[0]._replace(iterations=iteration).steps
-    stage_left = (stages[0].steps - done) / steps_per_second
-    return stage_left, stage_left + sum(stage.steps for stage in stages[1:]) / steps_per_second
 
 
 def clock(seconds: float) -> str:

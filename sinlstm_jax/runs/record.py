@@ -1,6 +1,5 @@
 """What a run is and what came of it: the content of its run.json."""
 
-import dataclasses
 import json
 import platform
 from dataclasses import asdict, dataclass
@@ -111,15 +110,6 @@ class RunRecord:
         """Return the record as JSON's objects and arrays."""
         return asdict(self)
 
-    def difference(self, other: "RunRecord") -> str | None:
-        """Return the first field in which another record is another run's, or None."""
-        return next((x for x in IDENTITY if getattr(self, x) != getattr(other, x)), None)
-
-    def with_figures(self, figures: StageFigures) -> "RunRecord":
-        """Return the record with the figures of a stage in their place."""
-        before = self.figures[: figures.stage - 1]
-        return dataclasses.replace(self, figures=[*before, figures, *self.figures[figures.stage :]])
-
 
 def versions() -> dict[str, str]:
     """Return the versions that decide a run's bits: of Python and the packages computed with."""
@@ -135,13 +125,11 @@ def read_record(folder: Path) -> RunRecord:
       InputError: it is damaged, or of another version of this package.
     """
     try:
-        found = read_json(folder / RECORD)
+        return RunRecord.from_json(read_json(folder / RECORD))
     except InputError as error:
         raise InputError(
             f"{folder} holds a {RECORD} that is damaged ({error}): give another folder"
         ) from None
-    try:
-        return RunRecord.from_json(found)
     except (TypeError, KeyError) as error:
         raise InputError(
             f"{folder} is of another version of this package ({RECORD}: {error}): use that one, or "

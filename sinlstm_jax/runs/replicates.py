@@ -5,7 +5,6 @@ Their arrays have a leading axis, `[replicate, ...]`, on the host and on the dev
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,36 +14,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..errors import InputError, positive_integer, shown
 from ..kernel.choice import default_platform
-from ..model import SineLSTM, initial_model
+from ..model import SineLSTM
 from ..training import REPLICATE, TrainState
-
-
-class Replicates(NamedTuple):
-    """The seeds of a run's replicates, and the mesh of devices that they are trained on."""
-
-    seeds: list[int]
-    mesh: Mesh | None  # None: one device
-
-    @classmethod
-    def counted_from(cls, seed: int, count: int) -> "Replicates":
-        """Return so many replicates, with seeds counted up from one, on all devices there are."""
-        seeds = run_seeds(seed, count)
-        return cls(seeds, replicate_mesh(len(seeds)))
-
-    def initial_models(self, hidden_size: int, implementation: str) -> list[SineLSTM]:
-        """Return a fresh model for each seed."""
-        keys = [run_keys(seed)[0] for seed in self.seeds]
-        return [initial_model(hidden_size, key, implementation) for key in keys]
-
-    def stage_keys(self, number: int) -> jax.Array:
-        """Return the keys of the data of stage `number`, from 1 on, on the devices."""
-        keys = [jax.random.fold_in(run_keys(seed)[1], number) for seed in self.seeds]
-        data = stack([jax.random.key_data(key) for key in keys])
-        return jax.random.wrap_key_data(place(data, self.mesh))
-
-    def fetch(self, tree):
-        """Return a tree of arrays on the devices as arrays on every host."""
-        return fetch(tree, len(self.seeds))
 
 
 def run_seeds(seed: int, replicates: int) -> list[int]:
@@ -75,6 +46,12 @@ def run_keys(seed: int) -> tuple[jax.Array, jax.Array]:
     """
     weights_key, data_key = jax.random.split(jax.random.key(np.uint32(seed)))
     return weights_key, data_key
+
+
+def stage_keys(seeds: list[int], number: int, mesh: Mesh | None) -> jax.Array:
+    """Return the keys of the data of stage `number`, from 1 on, `[replicate]`, on a mesh."""
+    keys = [jax.random.fold_in(run_keys(seed)[1], number) for seed in seeds]
+    return jax.random.wrap_key_data(place(stack(list(map(jax.random.key_data, keys))), mesh))
 
 
 def replicate_mesh(count: int) -> Mesh | None:

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from rich import box
 from rich.console import Group
 from rich.table import Table
 
 from ..evaluation.errors import held_out_waves, rollout_errors
-from ..evaluation.tables import error
+from ..evaluation.tables import error, plain_table
 from ..model import SineLSTM
 from ..recipes import RECIPES, TUTORIAL_FIGURES, Recipe, Stage
 from ..training import Failure
@@ -147,55 +146,39 @@ def losses_table(record: RunRecord) -> Table:
         seeds = f"seeds {record.seeds[0]} to {record.seeds[-1]}"
     averaged_over = {figures.averaged_over for figures in record.figures}
     of = f"of {averaged_over.pop()}" if len(averaged_over) == 1 else "loss"
-    kinds = {"average_loss": f"average\n{of}"}
-    if alone:
-        kinds = {"final_loss": "final\nloss"} | kinds
-    tutorial = [printed[-len(kinds) :] for printed in _tutorial_figures(record)]
-    columns = ["horizon", "iterations", "seconds", *kinds.values()]
-    if any(tutorial):
-        columns += ["tutorial's\nfinal", "tutorial's\naverage"][-len(kinds) :]
-    if not alone:
-        columns += ["failed"]
-    table = _table(f"{record.recipe}, {seeds}", columns)
-    for figures, printed in zip(record.figures, tutorial, strict=True):
-        table.add_row(
-            str(figures.horizon),
-            str(figures.iterations),
-            f"{figures.seconds:.0f}",
-            *(
-                _median_and_range(figures, [getattr(each, kind) for each in figures.healthy], _loss)
-                for kind in kinds
-            ),
-            *map(_loss, printed),
-            *([] if alone else [_failed(figures)]),
-        )
-    return table
+    rows = []
+    for figures, printed in zip(record.figures, _tutorial_figures(record), strict=True):
+        final = [each.final_loss for each in figures.healthy]
+        average = [each.average_loss for each in figures.healthy]
+        row = {
+            "horizon": str(figures.horizon),
+            "iterations": str(figures.iterations),
+            "seconds": f"{figures.seconds:.0f}",
+        }
+        if alone:
+            row["final\nloss"] = _median_and_range(figures, final, _loss)
+        row[f"average\n{of}"] = _median_and_range(figures, average, _loss)
+        if printed and alone:
+            row["tutorial's\nfinal"] = _loss(printed[0])
+        if printed:
+            row["tutorial's\naverage"] = _loss(printed[1])
+        if not alone:
+            row["failed"] = _failed(figures)
+        rows.append(row)
+    return plain_table(f"{record.recipe}, {seeds}", rows)
 
 
 def rollout_table(record: RunRecord) -> Table:
     """Lay out how far each stage's model goes on, over its horizon and beyond."""
-    table = _table(
-        "Rollout: mean squared error (answering 0 scores 0.5)",
-        ["horizon", "steps 0 to\nhorizon", "0 to 400", "400 to 900", "900 to 1500"],
-    )
+    columns = ("steps 0 to\nhorizon", "0 to 400", "400 to 900", "900 to 1500")
+    rows = []
     for figures in record.figures:
-        table.add_row(
-            str(figures.horizon),
-            *(
-                _median_and_range(
-                    figures, [each.rollout_errors[name] for each in figures.healthy], error
-                )
-                for name in figures.replicates[0].rollout_errors
-            ),
-        )
-    return table
-
-
-def _table(title: str, columns: list[str]) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
+        row = {"horizon": str(figures.horizon)}
+        for column, name in zip(columns, figures.replicates[0].rollout_errors, strict=True):
+            errors = [each.rollout_errors[name] for each in figures.healthy]
+            row[column] = _median_and_range(figures, errors, error)
+        rows.append(row)
+    return plain_table("Rollout: mean squared error (answering 0 scores 0.5)", rows)
 
 
 def _loss(value: float) -> str:

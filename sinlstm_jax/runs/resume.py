@@ -126,13 +126,9 @@ def save_stage(
     checkpoints: Checkpoints, record: RunRecord, number: int, reached: StageState
 ) -> None:
     """Save how far stage `number` is trained, at the step that counts iterations of the run."""
+    of_run = "recipe seed replicates seeds hidden_size versions".split()
     meta = {
-        "recipe": record.recipe,
-        "seed": record.seed,
-        "replicates": record.replicates,
-        "seeds": record.seeds,
-        "hidden_size": record.hidden_size,
-        "versions": record.versions,
+        **{name: getattr(record, name) for name in of_run},
         "stage": number,
         "iteration": reached.iteration,
         "seconds": reached.seconds,

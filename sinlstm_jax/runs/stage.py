@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 from rich.console import Console
 
 from ..errors import Diverged, Interrupted
 from ..model import SineLSTM, split_model
-from ..recipes import Recipe
-from ..training import Program, iterations_done, train_chunk, train_stage
+from ..recipes import Recipe, Stage
+from ..training import TrainState, iterations_done, train_chunk, train_stage
 from .folder import Run
 from .processes import largest
 from .progress import RunProgress
-from .replicates import Replicates, place, stack
+from .replicates import fetch, place, stack, stage_keys
 from .report import how_it_diverged, last_line, loss_lines
 from .resume import StageState, begin_stage, save_stage, undo_where_wrong
 
@@ -27,24 +28,25 @@ class StageTrainer:
     """What the stages of a run have in common: what is trained, and where it is told and kept."""
 
     recipe: Recipe
-    replicates: Replicates
+    seeds: list[int]
+    mesh: Mesh | None  # None: one device
     run: Run
     console: Console
     progress: RunProgress
     checkpoint_every: int  # iterations
     stop_signal: Callable[[], int]  # the number of the signal that asks to stop, or 0
 
-    def program(self, number: int, model: SineLSTM) -> Program:
-        """Return what is static while stage `number` is trained."""
+    def settings(self, number: int, model: SineLSTM) -> dict:
+        """Return what is static while stage `number` is trained, for `train_chunk`."""
         stage = self.recipe.stages[number - 1]
-        return Program(
-            structure=nnx.graphdef(model),
-            optimizer=stage.optimizer(),
-            batch_size=self.recipe.batch_size,
-            past=self.recipe.past,
-            horizon=stage.horizon,
-            mesh=self.replicates.mesh,
-        )
+        return {
+            "structure": nnx.graphdef(model),
+            "optimizer": stage.optimizer(),
+            "batch_size": self.recipe.batch_size,
+            "past": self.recipe.past,
+            "horizon": stage.horizon,
+            "mesh": self.mesh,
+        }
 
     def begin(self, number: int, models: list[SineLSTM], before: StageState | None) -> StageState:
         """Return the start of a stage; `before` is the end of the one before."""
@@ -53,9 +55,9 @@ class StageTrainer:
 
     def compile_ahead(self, number: int, models: list[SineLSTM]) -> None:
         """Have the program of a stage compiled, by training it for no iteration."""
-        start = place(self.begin(number, models, None).state, self.replicates.mesh)
-        keys, program = self.replicates.stage_keys(number), self.program(number, models[0])
-        train_chunk(start, keys, 0, **vars(program))
+        start = place(self.begin(number, models, None).state, self.mesh)
+        keys = stage_keys(self.seeds, number, self.mesh)
+        train_chunk(start, keys, 0, **self.settings(number, models[0]))
 
     def train(self, number: int, models: list[SineLSTM], start: StageState) -> StageState:
         """Train stage `number` to its end, from `start` on; `models` are those it began with.
@@ -77,51 +79,47 @@ class StageTrainer:
         if not implementation.endswith(self.run.record.implementation):
             implementation += ", then " + self.run.record.implementation
         for state in train_stage(
-            place(start.state, self.replicates.mesh),
-            self.replicates.stage_keys(number),
+            place(start.state, self.mesh),
+            stage_keys(self.seeds, number, self.mesh),
             pause_every=(self.recipe.display_every, every),
             pause_after=lambda: chunk.iterations,
-            **vars(self.program(number, models[0])),
+            **self.settings(number, models[0]),
         ):
             before, done = done, iterations_done(state)
-            losses = self._tell(number, state, before, done)
+            self._tell(number, state, before, done)
             signal = chunk.look(done - before)
             if signal or done % every == 0 or done == stage.iterations:
-                reached = StageState(
-                    self.replicates.fetch(state), time.monotonic() - started, implementation
-                )
+                ended = fetch(state, len(self.seeds))
                 if done == stage.iterations:
-                    reached = self._finish(number, models, reached, losses)
+                    ended = self._finish(stage, models, ended)
+                reached = StageState(ended, time.monotonic() - started, implementation)
                 save_stage(self.run.checkpoints, self.run.record, number, reached)
             self._stop_at(signal, number, done)
         return reached
 
-    def _tell(self, number: int, state, before: int, done: int) -> np.ndarray:
-        """Print and log what was trained since `before`; return all losses of the stage so far."""
-        losses, failure = self.replicates.fetch((state.losses, state.failure))
+    def _tell(self, number: int, state: TrainState, before: int, done: int) -> None:
+        """Print and log what was trained since `before`."""
+        losses, failure = fetch((state.losses, state.failure), len(self.seeds))
         losses = losses[:, :done]
         self.run.log_losses(number, before, losses[:, before:])
         if (failure.iteration >= 0).all():
             stage = self.recipe.stages[number - 1]
-            raise Diverged(how_it_diverged(number, stage, self.replicates.seeds, failure))
+            raise Diverged(how_it_diverged(number, stage, self.seeds, failure))
         for line in loss_lines(losses, before, self.recipe.display_every):
             self.console.print(line)
         self.progress.update(done)
-        return losses
 
-    def _finish(
-        self, number: int, models: list[SineLSTM], reached: StageState, losses: np.ndarray
-    ) -> StageState:
+    def _finish(self, stage: Stage, models: list[SineLSTM], ended: TrainState) -> TrainState:
         """Print how a stage ends; return it with the weights it began with where it went wrong."""
-        stage = self.recipe.stages[number - 1]
+        losses = np.asarray(ended.losses)
         self.console.print(last_line(losses, self.recipe.display_every))
-        for seed, wrong in zip(self.replicates.seeds, stage.went_wrong(losses), strict=True):
+        for seed, wrong in zip(self.seeds, stage.went_wrong(losses), strict=True):
             if wrong:
                 self.console.print(
                     f"  undone for seed {seed}: its loss ends too high, or is not a number"
                 )
         weights = stack([split_model(model)[1] for model in models])
-        return reached._replace(state=undo_where_wrong(stage, weights, reached.state))
+        return undo_where_wrong(stage, weights, ended)
 
     def _stop_at(self, signal: int, number: int, done: int) -> None:
         """Raise Interrupted where a signal came, when all is saved."""

@@ -10,14 +10,13 @@ from tiny import tiny_recipe
 from sinlstm_jax import InputError, Stage
 from sinlstm_jax.kernel import choice
 from sinlstm_jax.runs import folder
-from sinlstm_jax.runs.folder import MetricsLog
 from sinlstm_jax.runs.record import RunRecord
 
 RECIPE = tiny_recipe(Stage(2, 4), display_every=2, past=4)
 
 
-def locked(path, implementation="scan", recipe=RECIPE, seed=1):
-    return folder.open_run(path, recipe, [seed], device="cpu", implementation=implementation)
+def locked(path, implementation="scan", recipe=RECIPE, seeds=(1,)):
+    return folder.open_run(path, recipe, [*seeds], device="cpu", implementation=implementation)
 
 
 def open_run(*arguments, **keywords):
@@ -64,7 +63,10 @@ def test_a_folder_that_cannot_be_used_is_named_before_a_kernel_is_compiled(tmp_p
 
 @pytest.mark.parametrize(
     "name, other",
-    [("seed", {"seed": 2}), ("recipe", {"recipe": dataclasses.replace(RECIPE, name="curriculum")})],
+    [
+        ("seed", {"seeds": [2]}),
+        ("recipe", {"recipe": dataclasses.replace(RECIPE, name="curriculum")}),
+    ],
 )
 def test_another_run_is_not_overwritten(tmp_path, name, other):
     record, _ = open_run(tmp_path)
@@ -141,10 +143,11 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
 
 
 def test_metrics_are_cut_back_to_what_checkpoints_hold(tmp_path):
-    (tmp_path / "metrics.csv").write_text("stage,iteration,loss\n1,0,9\n1,1,9\n1,2,9\n1,3,9\n")
     losses = np.array([0.1, 1 / 3, 1e-7], np.float32)
-    with MetricsLog(tmp_path, [5], [losses[None, :2], losses[None, :1]]) as metrics:
-        metrics.append(2, 1, losses[None, 1:])
+    with locked(tmp_path) as opened:
+        (tmp_path / "metrics.csv").write_text("stage,iteration,loss\n1,0,9\n1,1,9\n1,2,9\n")
+        opened.begin_losses([losses[None, :2], losses[None, :1]])
+        opened.log_losses(2, 1, losses[None, 1:])
     stage, iteration, loss = np.loadtxt(tmp_path / "metrics.csv", delimiter=",", skiprows=1).T
     np.testing.assert_array_equal(stage, [1, 1, 2, 2, 2])
     np.testing.assert_array_equal(iteration, [0, 1, 0, 1, 2])
@@ -154,8 +157,9 @@ def test_metrics_are_cut_back_to_what_checkpoints_hold(tmp_path):
 
 def test_metrics_of_replicates_have_a_column_each(tmp_path):
     losses = np.array([[0.1, np.nan], [1 / 3, 1e-7]], np.float32)
-    with MetricsLog(tmp_path, [5, 6], [losses[:, :1]]) as metrics:
-        metrics.append(1, 1, losses[:, 1:])
+    with locked(tmp_path, seeds=[5, 6]) as opened:
+        opened.begin_losses([losses[:, :1]])
+        opened.log_losses(1, 1, losses[:, 1:])
     assert (tmp_path / "metrics.csv").read_text() == (
         "stage,iteration,loss_5,loss_6\n1,0,0.1,0.33333334\n1,1,nan,1e-07\n"
     )

@@ -3,15 +3,10 @@ import time
 
 import pytest
 from rich.console import Console
+from tiny import tiny_recipe
 
-from sinlstm_jax.runs.progress import RunProgress, Work, clock, seconds_left
-
-
-def test_time_left_is_steps_left_over_speed():
-    stages = [Work(100, 150), Work(10, 500)]
-    stage_left, run_left = seconds_left(stages, iteration=40, steps_per_second=300.0)
-    assert stage_left == pytest.approx(60 * 150 / 300)
-    assert run_left == pytest.approx((60 * 150 + 10 * 500) / 300)
+from sinlstm_jax import Stage
+from sinlstm_jax.runs.progress import RunProgress, clock
 
 
 @pytest.mark.parametrize(
@@ -25,7 +20,8 @@ def show(monkeypatch, force_terminal):
     now = iter([100.0, 110.0, 130.0, 200.0, 210.0])
     output = io.StringIO()
     console = Console(file=output, force_terminal=force_terminal, width=120)
-    with RunProgress(console, [Work(1000, 150), Work(100, 300)]) as progress:
+    recipe = tiny_recipe(Stage(50, 1000), Stage(200, 100), past=100)
+    with RunProgress(console, recipe) as progress:
         monkeypatch.setattr(time, "monotonic", lambda: next(now))
         progress.start_stage(1)
         progress.update(100)  # compiled: no speed yet
