@@ -12,6 +12,7 @@ import jax
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sinlstm_jax import curriculum
 from sinlstm_jax.kernel import NativeUnavailable, load
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -56,6 +57,13 @@ _counter = CompilationCounter()
 def compilations():
     _counter.reset()
     return _counter
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Have runs draw nothing: pictures are slow."""
+    for drawing in ("draw_stage", "draw_long_term"):
+        monkeypatch.setattr(curriculum, drawing, lambda *_: None)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The kernel's build and cache. A script that copies a finished library stands for the compiler."""
 
 import functools
-import logging
+import itertools
 import os
 import shutil
 import stat
@@ -16,7 +16,7 @@ import jax
 import lstm_cases
 import pytest
 
-from sinlstm_jax.kernel import fused_lstm, layer, library
+from sinlstm_jax.kernel import fused_lstm, library
 from sinlstm_jax.lstm import lstm_scan
 
 
@@ -61,13 +61,6 @@ def fresh(monkeypatch):
     """Forget that the kernel was loaded."""
     load = functools.cache(library._load_at_first.__wrapped__)
     monkeypatch.setattr(library, "_load_at_first", load)
-
-
-@pytest.fixture
-def said(caplog):
-    layer.say_once.cache_clear()
-    caplog.set_level(logging.INFO, "sinlstm_jax")
-    return lambda: caplog.messages
 
 
 def compilations(tmp_path):
@@ -163,55 +156,66 @@ def test_a_damaged_library_is_built_anew(tmp_path, compiler, damage):
     assert compilations(tmp_path) == 2
 
 
-def without_kernel(said, complaint, seed):
+STEPS = itertools.count(100)  # shapes that no other test has: what was lowered before stays
+
+
+@pytest.fixture
+def without_kernel(fresh, said):
     """Compute where the kernel cannot be had; check the numbers and that it is said once."""
-    for steps in (3, 4):  # of a shape that no other test has: what was lowered before stays
-        case = lstm_cases.draw(seed, 11, 3, 2, 100 + 10 * seed + steps)
-        lstm_cases.assert_close(fused_lstm(*case), lstm_scan(*case), 1e-6)
-    (message,) = said()
-    assert message.startswith("the plain scan replaces the kernel: ")
-    assert complaint in message
+
+    def check(complaint):
+        for _ in range(2):
+            case = lstm_cases.draw(1, 11, 3, 2, next(STEPS))
+            lstm_cases.assert_close(fused_lstm(*case), lstm_scan(*case), 1e-6)
+        (message,) = said()
+        assert message.startswith("the plain scan replaces the kernel: ")
+        assert complaint in message
+
+    return check
 
 
-def test_without_a_compiler_it_is_the_scan(tmp_path, monkeypatch, fresh, said):
+def test_without_a_compiler_it_is_the_scan(tmp_path, monkeypatch, without_kernel):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    without_kernel(said, "there is no C++ compiler ($CXX, c++, g++, clang++)", 1)
+    without_kernel("there is no C++ compiler ($CXX, c++, g++, clang++)")
 
 
-def test_with_a_compiler_that_fails_it_is_the_scan(tmp_path, monkeypatch, fresh, said):
-    make_compiler(tmp_path, monkeypatch, "echo no space left >&2; exit 3")
-    without_kernel(said, f"{tmp_path}/compiler failed: no space left", 2)
-    assert libraries(tmp_path) == []
+@pytest.mark.parametrize(
+    ("build", "complaint"),
+    [
+        ("echo no space left >&2; exit 3", "/compiler failed: no space left"),
+        ("exec sleep 60", "/compiler took over 0.5 seconds"),
+        ('echo rubbish > "$target"', "file too short" if sys.platform == "linux" else ""),
+    ],
+    ids=["fails", "hangs", "makes rubbish"],
+)
+def test_with_a_bad_compiler_it_is_the_scan(
+    tmp_path, monkeypatch, without_kernel, build, complaint
+):
+    make_compiler(tmp_path, monkeypatch, build)
+    monkeypatch.setattr(library, "COMPILE_TIMEOUT", 0.5)
+    without_kernel(complaint)
+    assert not list((tmp_path / "cache" / "sinlstm_jax").glob(".*"))
 
 
-def test_with_a_compiler_that_makes_rubbish_it_is_the_scan(tmp_path, monkeypatch, fresh, said):
-    make_compiler(tmp_path, monkeypatch, 'echo rubbish > "$target"')
-    without_kernel(said, "file too short" if sys.platform == "linux" else "", 3)
-
-
-def test_with_a_compiler_that_is_no_program_it_is_the_scan(tmp_path, monkeypatch, fresh, said):
+def test_with_a_compiler_that_is_no_program_it_is_the_scan(tmp_path, monkeypatch, without_kernel):
     path = make_compiler(tmp_path, monkeypatch, "")
     path.write_bytes(b"\0\1\2")
-    without_kernel(said, str(path), 4)
+    without_kernel(str(path))
 
 
-def test_with_a_compiler_that_hangs_it_is_the_scan(tmp_path, monkeypatch, fresh, said):
-    make_compiler(tmp_path, monkeypatch, "exec sleep 60")
-    monkeypatch.setattr(library, "COMPILE_TIMEOUT", 0.5)
-    without_kernel(said, f"{tmp_path}/compiler took over 0.5 seconds", 5)
-
-
-def test_without_a_place_for_the_cache_it_is_the_scan(tmp_path, compiler, monkeypatch, fresh, said):
+def test_without_a_place_for_the_cache_it_is_the_scan(
+    tmp_path, compiler, monkeypatch, without_kernel
+):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    without_kernel(said, f"{tmp_path}/file/sinlstm_jax cannot be used (Not a directory)", 6)
+    without_kernel(f"{tmp_path}/file/sinlstm_jax cannot be used (Not a directory)")
 
 
-def test_without_a_home_it_is_the_scan(compiler, monkeypatch, fresh, said):
+def test_without_a_home_it_is_the_scan(compiler, monkeypatch, without_kernel):
     nowhere = Path("~/.cache/sinlstm_jax")  # as platformdirs answers there
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: nowhere)
-    without_kernel(said, "there is no cache folder (the user has no home directory)", 7)
+    without_kernel("there is no cache folder (the user has no home directory)")
 
 
 def test_flags_that_the_compiler_does_not_know_are_left_out(tmp_path, compiler, monkeypatch):

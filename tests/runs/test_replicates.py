@@ -13,8 +13,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from rich.console import Console
-from tiny import tiny_recipe
+from tiny import QUIET, assert_same_run, at_look, tiny_recipe, weights
 
 from sinlstm_jax import (
     Forecaster,
@@ -42,13 +41,17 @@ from sinlstm_jax.runs.replicates import fetch, place, replicate_mesh
 
 ROOT = Path(__file__).parents[2]
 TINY = tiny_recipe()
-ONE_STAGE = tiny_recipe(Stage(3, 20))
 # So high a rate that of seeds 6, 7 and 8 the last one's loss overflows, and the others' do not.
 RECKLESS = tiny_recipe(Stage(3, 6, learning_rate=2e18), Stage(5, 6), display_every=2)
 
 
-def quiet():
-    return Console(quiet=True)
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with two runs: `tiny`, of seeds 7 and 8, and `one`, of seed 7."""
+    folder = tmp_path_factory.mktemp("runs")
+    run(TINY, 7, folder / "tiny", replicates=2, console=QUIET)
+    run(TINY, 7, folder / "one", console=QUIET)
+    return folder
 
 
 def read_losses(path):
@@ -58,20 +61,10 @@ def read_losses(path):
     return [int(name) for name in re.findall(r"loss_(\d+)", header)], losses
 
 
-def assert_same_arrays(path, other, replicates):
-    for model, expected in zip(load_models(path), load_models(other), strict=True):
-        jax.tree.map(
-            np.testing.assert_array_equal, split_model(model)[1:], split_model(expected)[1:]
-        )
-    assert len(load_models(path)) == replicates
-    assert (path / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
-
-
-@pytest.mark.parametrize("implementation", ["scan", "fused"])
-def test_each_replicate_trains_as_its_single_run(tmp_path, implementation):
+def test_each_replicate_trains_as_its_single_run(tmp_path, implementation, no_pictures):
     sizes = {"past": 20, "batch_size": 4, "hidden_size": 6}
     recipe = Recipe("hundred", "for tests", (Stage(10, 100),), 50, **sizes)
-    settings = {"implementation": implementation, "console": quiet()}
+    settings = {"implementation": implementation, "console": QUIET}
     description = run(recipe, 7, tmp_path / "all", replicates=3, **settings)
     seeds, losses = read_losses(tmp_path / "all")
     assert seeds == description["seeds"] == [7, 8, 9] == replicate_seeds(tmp_path / "all")
@@ -84,45 +77,24 @@ def test_each_replicate_trains_as_its_single_run(tmp_path, implementation):
             assert figures["seed"] == single["seed"] == seed
             assert figures["average_loss"] == pytest.approx(single["average_loss"], rel=1e-3)
             assert figures["rollout_errors"] == pytest.approx(single["rollout_errors"], rel=1e-3)
-        weights, expected = (
-            split_model(load_model(tmp_path / name, index))[1]
-            for name, index in (("all", k), (str(seed), 0))
-        )
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), weights, expected)
+        trained, (expected,) = weights(tmp_path / "all")[k], weights(tmp_path / str(seed))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), trained, expected)
     with pytest.raises(InputError, match=r"replicate is 3: .*all holds 3 replicates: give 0 to 2"):
         load_model(tmp_path / "all", 3)
     with pytest.raises(InputError, match="holds a run with replicates 3, not 2"):
         run(recipe, 7, tmp_path / "all", replicates=2, **settings)
 
 
-class Stopped(Exception):
-    pass
-
-
-class StoppingConsole(Console):
-    """A console that stops the run when it prints a certain step."""
-
-    def __init__(self, stop_at):
-        super().__init__(quiet=True)
-        self.stop_at = stop_at
-
-    def print(self, *objects, **options):
-        if any(self.stop_at in str(text) for text in objects):
-            raise Stopped
-        super().print(*objects, **options)
-
-
 @pytest.mark.slow
-def test_stopped_replicates_go_on_to_the_same_bits(tmp_path):
-    description = run(TINY, 7, tmp_path / "whole", replicates=3, console=quiet())
-    for stop_at in ("step     10", "step     20"):
-        with pytest.raises(Stopped):
-            console = StoppingConsole(stop_at)
-            run(TINY, 7, tmp_path / "parts", replicates=3, checkpoint_every=7, console=console)
-    resumed = run(TINY, 7, tmp_path / "parts", replicates=3, checkpoint_every=9, console=quiet())
-    for figures, expected in zip(resumed["figures"], description["figures"], strict=True):
-        assert figures["replicates"] == expected["replicates"]
-    assert_same_arrays(tmp_path / "parts", tmp_path / "whole", 3)
+def test_replicates_that_crashed_go_on_to_the_same_bits(tmp_path, no_pictures):
+    run(TINY, 7, tmp_path / "whole", replicates=3, console=QUIET)
+    settings = {"replicates": 3, "console": QUIET}
+    for look in (5, 14):
+        crash = at_look(look, lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(TINY, 7, tmp_path / "parts", checkpoint_every=7, stop_signal=crash, **settings)
+    run(TINY, 7, tmp_path / "parts", checkpoint_every=9, **settings)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
 def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys):
@@ -139,11 +111,10 @@ def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys
         assert figures.median_replicate < 2
     losses = read_losses(tmp_path / "all")[1]
     assert np.isfinite(losses[0, 2]) and np.isnan(losses[1:, 2]).all()
-    models = load_model(tmp_path / "all" / "checkpoints" / "6", 2), load_model(tmp_path / "all", 2)
-    weights = [split_model(model)[1] for model in models]
-    jax.tree.map(np.testing.assert_array_equal, *weights)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
-    run(RECKLESS, 7, tmp_path / "alone", console=quiet())
+    before, after = weights(tmp_path / "all" / "checkpoints" / "6")[2], weights(tmp_path / "all")[2]
+    jax.tree.map(np.testing.assert_array_equal, before, after)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+    run(RECKLESS, 7, tmp_path / "alone", console=QUIET)
     expected = read_losses(tmp_path / "alone")[1][:, 0]
     np.testing.assert_allclose(losses[:, 1], expected, rtol=1e-5)
     output = capsys.readouterr().out
@@ -152,18 +123,16 @@ def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys
 
 @pytest.mark.parametrize("replicates", [1, 3])
 def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
-    tmp_path, monkeypatch, capsys, replicates
+    tmp_path, monkeypatch, capsys, no_pictures, replicates
 ):
-    stages = (Stage(3, 20), Stage(5, 30, learning_rate=1e30))
-    recipe = tiny_recipe(*stages)
+    recipe = tiny_recipe(Stage(3, 20), Stage(5, 30, learning_rate=1e30))
     monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: recipe)
-    arguments = ["--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
+    arguments = ["curriculum", "--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
     arguments += ["--seed", 7, "--replicates", replicates]
-    monkeypatch.setattr(sys, "argv", ["sinlstm", "curriculum", *map(str, arguments)])
     kept = None
     for _ in range(2):  # the same command resumes there, and ends there again
         with pytest.raises(SystemExit) as exit:
-            cli.main()
+            cli.main([*map(str, arguments)])
         assert exit.value.code == 3
         error = capsys.readouterr().err
         assert re.fullmatch(
@@ -175,8 +144,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
         files = {path: path.read_bytes() for path in checkpoints.rglob("*") if path.is_file()}
         assert kept in (None, files)
         kept = files
-        losses = [x for model in load_models(tmp_path / "run") for x in model.cell.hidden_bias[...]]
-        assert np.isfinite(losses).all()
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(weights(tmp_path / "run")))
 
 
 def test_one_device_needs_no_mesh_and_fetching_is_placing_backwards():
@@ -188,11 +156,26 @@ def test_one_device_needs_no_mesh_and_fetching_is_placing_backwards():
     jax.tree.map(np.testing.assert_array_equal, fetch(placed, 2), {"a": tree["a"][:2], "b": [0, 1]})
 
 
+ON_EIGHT_DEVICES = """
+import sys
+import jax
+from tiny import QUIET, tiny_recipe
+from sinlstm_jax import Stage, run
+from sinlstm_jax.runs.replicates import replicate_mesh
+assert jax.device_count() == 8
+assert replicate_mesh(1) is None  # the others would only compute the same once more
+for count in (5, 11):
+    out = f"{sys.argv[1]}/{count}"
+    description = run(tiny_recipe(Stage(3, 20)), 7, out, replicates=count, console=QUIET)
+    print(count, description["device"])
+"""
+
+
 @pytest.mark.slow
-def test_eight_devices_share_replicates_of_any_number(tmp_path):
+def test_eight_devices_share_replicates_of_any_number(tmp_path, no_pictures):
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     result = subprocess.run(
-        [sys.executable, "-W", "error", "on_virtual_devices.py", tmp_path, "5", "11"],
+        [sys.executable, "-W", "error", "-c", ON_EIGHT_DEVICES, tmp_path],
         env=environment,
         cwd=ROOT / "tests",
         capture_output=True,
@@ -201,7 +184,8 @@ def test_eight_devices_share_replicates_of_any_number(tmp_path):
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == ["5 5 x cpu", "11 8 x cpu"]
-    description = run(ONE_STAGE, 7, tmp_path / "here", replicates=11, console=quiet())
+    one_stage = tiny_recipe(Stage(3, 20))
+    description = run(one_stage, 7, tmp_path / "here", replicates=11, console=QUIET)
     expected = read_losses(tmp_path / "here")[1]
     for count in (5, 11):
         losses = read_losses(tmp_path / str(count))[1]
@@ -263,12 +247,11 @@ def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
 
     whole = finish(start_processes(tmp_path / "whole"))
     assert [code for code, *_ in whole] == [0, 0]
-    assert_same_arrays(tmp_path / "run", tmp_path / "whole", 3)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
 
-    alone = tmp_path / "alone"
     recipe = replace(RECIPES["smoke"], hidden_size=3, batch_size=2)
-    run(recipe, DEFAULT_SEED, alone, replicates=3, console=quiet())
-    ours, expected = read_losses(tmp_path / "run"), read_losses(alone)
+    run(recipe, DEFAULT_SEED, tmp_path / "alone", replicates=3, console=QUIET)
+    ours, expected = read_losses(tmp_path / "run"), read_losses(tmp_path / "alone")
     assert ours[0] == expected[0] == [4112, 4113, 4114]
     np.testing.assert_allclose(ours[1], expected[1], rtol=1e-4)
 
@@ -300,28 +283,24 @@ def test_two_processes_refuse_alike(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
 
-def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run(TINY, 7, "tiny", replicates=2, console=quiet())
-    run(TINY, 7, "one", console=quiet())
-    runs = ("tiny", "one", "pretrained", "tiny/checkpoints/20")
-    models, folders = evaluated_models(runs, evaluation_folders(runs, tmp_path / "out"))
+def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch, runs):
+    monkeypatch.chdir(runs)
+    paths = ("tiny", "one", "pretrained", "tiny/checkpoints/20")
+    models, folders = evaluated_models(paths, evaluation_folders(paths, tmp_path / "out"))
     names = ["tiny-7", "tiny-8", "one", "pretrained", "tiny-20-7", "tiny-20-8"]
     assert list(models) == list(folders) == names
     assert folders["tiny-8"] == tmp_path / "out" / "tiny" / "8"
-    for name, expected in (("tiny-8", load_model("tiny", 1)), ("one", load_model("one"))):
-        jax.tree.map(
-            np.testing.assert_array_equal, split_model(models[name])[1], split_model(expected)[1]
-        )
+    found = [split_model(models[name])[1:] for name in ("tiny-8", "one")]
+    expected = [weights("tiny")[1], *weights("one")]
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-@pytest.mark.parametrize("runs", [("tiny", "tiny-8"), ("tiny-8", "tiny")])
-def test_a_replicate_is_not_evaluated_under_another_runs_name(tmp_path, monkeypatch, runs):
-    monkeypatch.chdir(tmp_path)
-    run(TINY, 7, "tiny", replicates=2, console=quiet())
-    save_model(SineLSTM(3), "tiny-8")
-    with pytest.raises(InputError, match="seed 8 of tiny would be called tiny-8, like another"):
-        evaluated_models(runs, evaluation_folders(runs, None))
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_replicate_is_not_evaluated_under_another_runs_name(tmp_path, runs, order):
+    save_model(SineLSTM(3), tmp_path / "tiny-8")
+    paths = [str(runs / "tiny"), str(tmp_path / "tiny-8")][::order]
+    with pytest.raises(InputError, match=r"seed 8 of .*tiny would be called tiny-8, like another"):
+        evaluated_models(paths, evaluation_folders(paths, None))
 
 
 def test_work_beside_training_is_done_on_its_device():
@@ -331,8 +310,8 @@ def test_work_beside_training_is_done_on_its_device():
     assert seen == [device]  # None is what another thread has of itself
 
 
-def test_whoever_takes_one_model_asks_which_replicate(tmp_path):
-    run(ONE_STAGE, 7, tmp_path / "run", replicates=2, console=quiet())
+def test_whoever_takes_one_model_asks_which_replicate(tmp_path, runs):
+    both = runs / "tiny"
     takers = (
         load_model,
         Forecaster.load,
@@ -344,19 +323,19 @@ def test_whoever_takes_one_model_asks_which_replicate(tmp_path):
     )
     (tmp_path / "samples.csv").write_text("1\n0\n")
     for take in takers:
-        for source in (tmp_path / "run", tmp_path / "run" / "checkpoints" / "20"):
+        for source in (both, both / "checkpoints" / "20"):
             with pytest.raises(InputError, match="holds 2 replicates, of seeds 7 to 8: give repl"):
                 take(source)
     for replicate in (2, -1):
         with pytest.raises(InputError, match=f"replicate is {replicate}: .* give 0 to 1"):
-            convert(tmp_path / "run", tmp_path / "a.safetensors", replicate)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "samples.csv"]
+            convert(both, tmp_path / "a.safetensors", replicate)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["samples.csv"]
     for replicate in (0, 1):
-        PlaygroundOptions(str(tmp_path / "run"), tmp_path / "page.html", replicate).execute()
+        PlaygroundOptions(str(both), tmp_path / "page.html", replicate).execute()
         assert f'"seed":{7 + replicate},' in (tmp_path / "page.html").read_text()
-        got = convert(tmp_path / "run", tmp_path / f"{replicate}.safetensors", replicate)
-        expected = load_model(tmp_path / "run", replicate)
-        jax.tree.map(np.testing.assert_array_equal, split_model(got)[1], split_model(expected)[1])
+        got = convert(both, tmp_path / f"{replicate}.safetensors", replicate)
+        expected = weights(both)[replicate]
+        jax.tree.map(np.testing.assert_array_equal, split_model(got)[1:], expected)
     with pytest.raises(InputError, match=r"replicate is 0: .* holds one model, leave it out"):
         convert(tmp_path / "0.safetensors", tmp_path / "b.safetensors", 0)
     with pytest.raises(InputError, match=r"replicate is 1: pretrained holds one model, leave it"):
