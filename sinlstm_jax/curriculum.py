@@ -10,6 +10,7 @@ from rich.console import Console
 
 from .errors import InputError, Interrupted, positive_integer
 from .files import usable_path
+from .kernel.choice import known_implementation
 from .model import SineLSTM, initial_model
 from .recipes import Recipe
 from .runs.background import Background
@@ -67,6 +68,7 @@ def run(
     mesh = replicate_mesh(len(seeds))
     if not isinstance(recipe, Recipe):
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
+    implementation = known_implementation(implementation)
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     out, device = usable_path(out), _device_name(mesh)

@@ -23,10 +23,9 @@ from hypothesis import strategies as st
 from tiny import tiny_recipe
 
 import sinlstm_jax as sl
-from sinlstm_jax import commands
+from sinlstm_jax import commands, curriculum
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import shown
-from sinlstm_jax.runs import replicates
 
 SIZE = 3  # hidden units, so that few programs are compiled
 MODEL = sl.SineLSTM(SIZE, implementation="scan")
@@ -50,7 +49,8 @@ junk = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(2**70), 4) | st.integers(2**31, 2**70),
-    st.sampled_from([-1, 0, 2**31, 2**32, 2**63, 10**400, -(10**5000)]),
+    st.sampled_from([-1, 0, 2**31, 2**32, 2**63, 10**400]),
+    st.builds(lambda: -(10**5000)),  # too long for hypothesis to print
     st.floats(width=32) | st.floats() | st.sampled_from(EXTREMES),
     st.text(max_size=3),
     st.binary(max_size=3),
@@ -257,7 +257,7 @@ def test_a_border_computes_or_names_what_does_not_fit(folder, name, data):
         for word, argument in arguments.items()
     }
     empty = Path(tempfile.mkdtemp(dir=folder))
-    with contextlib.chdir(empty), nothing_begins(replicates, "initial_model"):
+    with contextlib.chdir(empty), nothing_begins(curriculum, "initial_model"):
         try:
             result = function(*values.values())
         except Accepted:
@@ -306,7 +306,7 @@ FORECAST = {
 EVALUATE = {"--out": "a", "--horizon": "400 399", "--device": "cpu"}
 # Each command: where what is accepted would begin, positional words, and options.
 COMMANDS = {
-    "curriculum": ((replicates, "initial_model"), "", CURRICULUM),
+    "curriculum": ((curriculum, "initial_model"), "", CURRICULUM),
     "evaluate": ((commands.evaluate, "make_folder"), "pretrained nowhere zero", EVALUATE),
     "convert": ((commands.convert, "convert"), "a.pt b.safetensors c", {"--replicate": "0 1"}),
     "forecast": ((commands.forecast, "opened"), "", FORECAST),

@@ -52,15 +52,19 @@ def _first_words(box: str) -> str:
 
 def keep_compiled_programs() -> None:
     """Have JAX keep its compiled programs in the user's cache; what the user has set stays."""
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        _set_unless_set("jax_compilation_cache_dir", None, str(cache_folder() / "xla"))
-    _set_unless_set("jax_persistent_cache_min_compile_time_secs", 1.0, 0)
+    if _is_unset("jax_compilation_cache_dir", None):
+        with contextlib.suppress(RuntimeError, OSError):  # a user without a home, or rights in it
+            folder = cache_folder() / "xla"
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                jax.config.update("jax_compilation_cache_dir", str(folder))
+    if _is_unset("jax_persistent_cache_min_compile_time_secs", 1.0):
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
-def _set_unless_set(option: str, default, ours) -> None:
-    """Set an option of JAX that has JAX's default, and for which there is no variable."""
-    if getattr(jax.config, option) == default and option.upper() not in os.environ:
-        jax.config.update(option, ours)
+def _is_unset(option: str, default) -> bool:
+    """Tell whether an option of JAX has JAX's default, and there is no variable for it."""
+    return getattr(jax.config, option) == default and option.upper() not in os.environ
 
 
 @contextlib.contextmanager
@@ -85,6 +89,21 @@ def _fill_closed_descriptors() -> None:
     os.close(descriptor)
 
 
+def _spell_out_what_cannot_be_encoded() -> None:
+    """Print letters that the terminal's encoding lacks as numbers, where Python would raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _give_up_failed_output() -> None:
+    """Send nowhere what cannot be printed, or Python's own flush would fail at the very end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _is_out_of_memory(error: Exception) -> bool:
     """Tell whether it is Python's or NumPy's error, or of JAX's the one, on CPU or on GPU."""
     words = str(error)
@@ -99,6 +118,7 @@ def tidy_exit():
     diverged, 4 for files that fail, 130 for Ctrl-C, 143 for SIGTERM.
     """
     _fill_closed_descriptors()
+    _spell_out_what_cannot_be_encoded()
     keep_compiled_programs()
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs traces of what it raises
     try:
@@ -107,8 +127,7 @@ def tidy_exit():
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where an error of it is still one of ours
     except BrokenPipeError:  # who read has seen enough
-        if sys.stdout is not None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        _give_up_failed_output()
         sys.exit(1)
     except InputError as error:
         _leave(2, f"error: {error}")
@@ -117,6 +136,7 @@ def tidy_exit():
     except SaveFailed as error:
         _leave(4, f"error: {error}")
     except OSError as error:
+        _give_up_failed_output()
         _leave(4, f"error: a file cannot be read or written ({error}): fix that")
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not _is_out_of_memory(error):

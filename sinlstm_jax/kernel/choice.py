@@ -9,6 +9,15 @@ from .library import MAX_HIDDEN_SIZE, NativeUnavailable, load
 IMPLEMENTATIONS = ("auto", "scan", "fused")
 
 
+def known_implementation(wanted: str) -> str:
+    """Return the name of an implementation as it is, or raise InputError if there is none such."""
+    if not isinstance(wanted, str) or wanted not in IMPLEMENTATIONS:
+        raise InputError(
+            f"implementation is {shown(wanted)}: give one of {', '.join(IMPLEMENTATIONS)}"
+        )
+    return wanted
+
+
 def choose_implementation(wanted: str, hidden_size: int) -> str:
     """Return "scan" or "fused": what was wanted, or for "auto" the fastest there is here.
 
@@ -17,11 +26,7 @@ def choose_implementation(wanted: str, hidden_size: int) -> str:
     Raises:
       InputError: `wanted` is not one of IMPLEMENTATIONS, or is "fused" and cannot be had.
     """
-    if not isinstance(wanted, str) or wanted not in IMPLEMENTATIONS:
-        raise InputError(
-            f"implementation is {shown(wanted)}: give one of {', '.join(IMPLEMENTATIONS)}"
-        )
-    if wanted == "scan":
+    if known_implementation(wanted) == "scan":
         return "scan"
     obstacle = _obstacle(hidden_size)
     if obstacle is None:
