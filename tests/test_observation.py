@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference_lstm
+from reliability_page import page_rows
 
 from sinlstm_jax import (
     NO_INPUT,
@@ -22,7 +23,6 @@ from sinlstm_jax import (
     init_state,
     load_pretrained,
     observe,
-    params_to_torch,
     rollout,
     rollout_errors,
     sample_batch,
@@ -116,6 +116,11 @@ REFUSED = {
 }
 
 
+def test_the_page_lists_the_kinds():
+    expected = dict.fromkeys(TAKEN, "taken") | dict.fromkeys(REFUSED, "one line")
+    assert page_rows("Samples") == expected
+
+
 @pytest.mark.parametrize("kind", TAKEN)
 def test_kinds_of_samples_that_are_taken(kind):
     make, expected = TAKEN[kind]
@@ -146,16 +151,9 @@ def test_what_is_missing_is_the_token_to_the_network(implementation):
     history = np.sin(2 * np.pi * 1.7 * np.arange(100) / 100)
     told = history.copy()
     told[80:85] = NO_INPUT
-    p = {k: v.astype(np.float64) for k, v in params_to_torch(model).items()}
-    hidden = cell = np.zeros(15)
-    expected = []
-    for x in [*told, *[NO_INPUT] * 50]:  # PyTorch's equations, one series in float64
-        z = p["lstm.weight_ih_l0"][:, 0] * x + p["lstm.weight_hh_l0"] @ hidden
-        i, f, g, o = np.split(z + p["lstm.bias_ih_l0"] + p["lstm.bias_hh_l0"], 4)
-        sigmoid = reference_lstm.sigmoid
-        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
-        hidden = sigmoid(o) * np.tanh(cell)
-        expected.append(p["ip1.weight"][0] @ hidden + p["ip1.bias"][0])
+    reference = reference_lstm.arrays(*split_model(model)[1:])
+    inputs = np.concatenate([told, np.full(50, NO_INPUT)])[:, None, None]
+    expected = reference_lstm.forward(reference, inputs)[:, 0, 0]
     masked = np.ma.array(history, mask=told == NO_INPUT)
     listed = [None if x == NO_INPUT else x for x in told]
     for given in (masked, masked.filled(np.nan), listed):

@@ -1,6 +1,6 @@
 """Commands in the environments that users have: the right forecast, or one line that says why not.
 
-Docs/reliability.md lists what is tried here; test_reliability_page.py compares.
+Docs/reliability.md lists what is tried.
 """
 
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference_lstm
+from reliability_page import page_rows
 
 from sinlstm_jax import NO_INPUT, load_pretrained
 from sinlstm_jax.model import split_model
@@ -201,6 +202,17 @@ ENVIRONMENTS = {
     "a link in place of the file": (f"mv s.csv t.csv; ln -s t.csv s.csv; {FORECAST}", RIGHT),
     "a link to nothing": (f"rm s.csv; ln -s nothing s.csv; {FORECAST}", (2, "s.csv")),
 }
+
+
+def in_words(outcome):
+    """Return what the page says of an outcome."""
+    if isinstance(outcome, str):
+        return outcome
+    return f"one line, exit code {outcome[0]}" if outcome[0] else "as ever"
+
+
+def test_the_page_lists_the_environments():
+    assert page_rows("Environments") == {k: in_words(v[1]) for k, v in ENVIRONMENTS.items()}
 
 
 @pytest.fixture(scope="module")

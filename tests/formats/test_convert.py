@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from reliability_page import page_rows
 
 from sinlstm_jax import InputError, load_model, load_pretrained, params_to_torch, save_model
 from sinlstm_jax.formats.convert import convert
@@ -84,21 +85,6 @@ def test_nothing_is_overwritten(tmp_path, weights):
         save_model(load_pretrained(), tmp_path)
 
 
-def test_sources_that_are_no_models_are_named(tmp_path, weights):
-    (tmp_path / "broken.safetensors").write_text("not this")
-    del weights["ip1.bias"]
-    safetensors.numpy.save_file(weights, tmp_path / "partial.safetensors")
-    for source, complaint in (
-        ("missing.safetensors", "is not a file"),
-        ("broken.safetensors", "is not a safetensors file"),
-        ("partial.safetensors", "ip1.bias is missing"),
-        ("nowhere", "does not exist"),
-    ):
-        with pytest.raises(InputError, match=complaint):
-            convert(tmp_path / source, tmp_path / "out.safetensors")
-    assert not (tmp_path / "out.safetensors").exists()
-
-
 def test_what_ships_is_a_source(tmp_path, weights):
     convert("pretrained", tmp_path / "a.safetensors")
     assert_same(
@@ -109,23 +95,87 @@ def test_what_ships_is_a_source(tmp_path, weights):
         convert("pretrained", tmp_path / "b.safetensors", 1)
 
 
-def test_other_suffixes_are_told_what_they_could_be(tmp_path, weights):
-    safetensors.numpy.save_file(weights, tmp_path / "a.bin")
-    (tmp_path / "b.ckpt").write_bytes(TRAINED.read_bytes())
-    (tmp_path / "c.h5").write_text("who knows")
-    for source, target, complaint in (
-        ("a.bin", "run", r"as safetensors are: give it a name that ends with .safetensors"),
-        ("b.ckpt", "run", r"as PyTorch saves them: give it a name that ends with .pt"),
-        ("c.h5", "run", r"of no format that is known here"),
-        ("pretrained", "new.bin", r"new.bin would be a folder, and looks like a file"),
-    ):
-        source = source if source == "pretrained" else tmp_path / source
+FILES = {
+    "safetensors named .bin": (
+        lambda path, weights: safetensors.numpy.save_file(weights, path),
+        "a.bin",
+        r"as safetensors are: give it a name that ends with .safetensors",
+    ),
+    "PyTorch's file named .ckpt": (
+        lambda path, _: path.write_bytes(TRAINED.read_bytes()),
+        "a.ckpt",
+        r"as PyTorch saves them: give it a name that ends with .pt",
+    ),
+    "a file of another format": (
+        lambda path, _: path.write_text("who knows"),
+        "a.h5",
+        r"of no format that is known here",
+    ),
+    "text named .safetensors": (
+        lambda path, _: path.write_text("not this"),
+        "a.safetensors",
+        "is not a safetensors file",
+    ),
+    "safetensors of some of the weights": (
+        lambda path, weights: safetensors.numpy.save_file(without(weights, "ip1.bias"), path),
+        "a.safetensors",
+        "ip1.bias is missing",
+    ),
+    "a TorchScript archive": (
+        lambda path, _: archive(path, {"data.pkl": b"\x80\x02}.", "code/__torch__.py": ""}),
+        "a.pt",
+        r"is a TorchScript archive: load it with torch.jit.load",
+    ),
+    "text named .pt": (
+        lambda path, _: path.write_text("not this"),
+        "a.pt",
+        "not a PyTorch file of weights alone",
+    ),
+    "an empty file named .pt": (
+        lambda path, _: path.write_text(""),
+        "a.pt",
+        "not a PyTorch file of weights alone",
+    ),
+    "no file": (lambda path, _: None, "a.safetensors", "is not a file"),
+    "no folder": (lambda path, _: None, "a", "does not exist"),
+}
+
+
+def without(weights, name):
+    return {each: array for each, array in weights.items() if each != name}
+
+
+def archive(path, members):
+    """Write a zip file as torch.save and torch.jit.save do."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(f"{path.stem}/{name}", content)
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_files_that_hold_no_model_are_told_what_they_could_be(form, tmp_path, weights):
+    make, name, complaint = FILES[form]
+    if name.endswith(".pt"):
+        pytest.importorskip("torch", reason="needs pip install '.[torch]'")
+    make(tmp_path / name, weights)
+    before = list(tmp_path.iterdir())
+    for target in ("run", "out.safetensors"):
         with pytest.raises(InputError, match=complaint):
-            convert(source, tmp_path / target)
+            convert(tmp_path / name, tmp_path / target)
+    assert list(tmp_path.iterdir()) == before
+
+
+def test_the_page_lists_the_files():
+    assert page_rows("Files") == dict.fromkeys(FILES, "one line")
+
+
+def test_new_names_that_look_like_files_are_no_folders(tmp_path):
+    with pytest.raises(InputError, match=r"new.bin would be a folder, and looks like a file"):
+        convert("pretrained", tmp_path / "new.bin")
     for name in ("a.onnx", "a.pt"):
         with pytest.raises(InputError, match=rf"{name} would be a folder, and looks like a file"):
             export(load_pretrained(), tmp_path / name)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pytorch_files_of_other_kinds_are_read_or_named(tmp_path, weights):
@@ -146,25 +196,13 @@ def test_pytorch_files_of_other_kinds_are_read_or_named(tmp_path, weights):
     step = {"epoch": 3, "optimizer": optimizer.state_dict(), "model": full}
     torch.save(step, tmp_path / "step.pt")
     assert_same(params_to_torch(convert(tmp_path / "step.pt", tmp_path / "step")), weights)
-    with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:  # as torch.jit.save writes it
-        archive.writestr("script/data.pkl", b"\x80\x02}.")
-        archive.writestr("script/code/__torch__.py", "")
-    with pytest.raises(InputError, match=r"is a TorchScript archive: load it with torch.jit.load"):
-        convert(tmp_path / "script.pt", tmp_path / "script")
 
 
-def test_broken_pytorch_files_are_named(tmp_path):
+def test_a_pytorch_file_of_a_list_is_named(tmp_path):
     torch = pytest.importorskip("torch", reason="needs pip install '.[torch]'")
-    (tmp_path / "broken.pt").write_text("not this")
-    (tmp_path / "empty.pt").write_text("")
     torch.save([1, 2], tmp_path / "list.pt")
-    for source, complaint in (
-        ("broken.pt", "not a PyTorch file of weights alone"),
-        ("empty.pt", "not a PyTorch file of weights alone"),
-        ("list.pt", "holds a list"),
-    ):
-        with pytest.raises(InputError, match=complaint):
-            convert(tmp_path / source, tmp_path / "out")
+    with pytest.raises(InputError, match="holds a list"):
+        convert(tmp_path / "list.pt", tmp_path / "out")
 
 
 def test_targets_that_cannot_be_written_are_named(tmp_path):

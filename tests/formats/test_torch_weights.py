@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reference_lstm
 from flax import nnx
+from reliability_page import page_rows
 
 from sinlstm_jax import InputError, SineLSTM, observe, params_from_torch, params_to_torch
 from sinlstm_jax.model import split_model
@@ -103,24 +104,6 @@ def test_every_problem_is_listed_at_once():
         assert complaint in message
 
 
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"ip1.bias": np.zeros(1, np.float64)}, "float32 and float64: give one dtype"),
-        ({"ip1.bias": "zero"}, "ip1.bias is <U4: give float32 or float64"),
-        ({"lstm.weight_hh_l0": np.zeros((3, 12), np.float32)}, r"shape \(3, 12\): expected"),
-        (
-            {"lstm.bias_hh_l0_reverse": np.zeros(12)},
-            "_reverse is unknown: an LSTM of one layer and",
-        ),
-        ({"epoch": np.zeros(1)}, "epoch is unknown: leave it out"),
-    ],
-)
-def test_odd_entries_are_named(changes, complaint):
-    with pytest.raises(InputError, match=complaint):
-        params_from_torch(state_dict(3) | changes)
-
-
 ADAM = {"state": {0: {"step": 3, "exp_avg": np.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
 
 
@@ -128,23 +111,69 @@ def prefixed(prefix, weights):
     return {f"{prefix}{name}": array for name, array in weights.items()}
 
 
-@pytest.mark.parametrize(
-    ("wrap", "said"),
-    [
-        (lambda weights: {"epoch": 3, "optimizer": ADAM, "model": weights}, r"from \['model'\]$"),
-        (lambda weights: {"a": {0: {"b": weights}}}, r"from \['a'\]\[0\]\['b'\]$"),
-        (lambda weights: prefixed("module.", weights), "'module.' and '_orig_mod.' are taken off"),
-        (
-            lambda weights: prefixed("module._orig_mod.", weights),
-            "are taken off the weights' names",
-        ),
-        (
-            lambda weights: {n.replace("lstm.", "lstm._orig_mod."): a for n, a in weights.items()},
-            "are taken off the weights' names",
-        ),
-    ],
-)
-def test_weights_are_found_by_their_names(wrap, said, caplog):
+OFF = "'module.' and '_orig_mod.' are taken off the weights' names"
+FOUND = {
+    "weights beside an epoch and an optimizer": (
+        lambda weights: {"epoch": 3, "optimizer": ADAM, "model": weights},
+        r"from \['model'\]$",
+    ),
+    "weights three levels down": (
+        lambda weights: {"a": {0: {"b": weights}}},
+        r"from \['a'\]\[0\]\['b'\]$",
+    ),
+    "names of `DataParallel`": (lambda weights: prefixed("module.", weights), OFF),
+    "names of `torch.compile`": (lambda weights: prefixed("_orig_mod.", weights), OFF),
+    "names of both": (lambda weights: prefixed("module._orig_mod.", weights), OFF),
+    "names of an LSTM that was compiled alone": (
+        lambda weights: {n.replace("lstm.", "lstm._orig_mod."): a for n, a in weights.items()},
+        OFF,
+    ),
+}
+NOT_FOUND = {
+    "weights and their moving average": (
+        lambda weights: {"model": weights, "ema": weights},
+        r"in \['model'\] and in \['ema'\]",
+    ),
+    "an optimizer alone": (
+        lambda weights: {"optimizer": ADAM},
+        "ip1.bias is missing; optimizer is unknown",
+    ),
+    "names with another prefix": (
+        lambda weights: {"state_dict": prefixed("net.", weights)},
+        "is lstm.weight_ih_l0 with a prefix: take 'net.' off all names$",
+    ),
+    "an LSTM of two layers or directions": (
+        lambda weights: weights | {"lstm.bias_hh_l0_reverse": np.zeros(12)},
+        "_reverse is unknown: an LSTM of one layer and",
+    ),
+    "a matrix of another shape": (
+        lambda weights: weights | {"lstm.weight_hh_l0": np.zeros((3, 12), np.float32)},
+        r"shape \(3, 12\): expected",
+    ),
+    "two dtypes": (
+        lambda weights: weights | {"ip1.bias": np.zeros(1, np.float64)},
+        "float32 and float64: give one dtype",
+    ),
+    "text in place of weights": (
+        lambda weights: weights | {"ip1.bias": "zero"},
+        "ip1.bias is <U4: give float32 or float64",
+    ),
+    "one entry too many": (
+        lambda weights: weights | {"epoch": np.zeros(1)},
+        "epoch is unknown: leave it out",
+    ),
+    "nothing": (lambda weights: {}, r"lstm.weight_ih_l0 is missing; .* ip1.bias is missing$"),
+}
+
+
+def test_the_page_lists_the_forms():
+    expected = dict.fromkeys(FOUND, "read") | dict.fromkeys(NOT_FOUND, "one line")
+    assert page_rows("Weights of PyTorch") == expected
+
+
+@pytest.mark.parametrize("form", FOUND)
+def test_weights_are_found_by_their_names(form, caplog):
+    wrap, said = FOUND[form]
     weights = state_dict(3)
     got = params_to_torch(params_from_torch(wrap(weights)))
     for name, array in weights.items():
@@ -153,18 +182,9 @@ def test_weights_are_found_by_their_names(wrap, said, caplog):
     assert re.search(said, message)
 
 
-@pytest.mark.parametrize(
-    ("wrap", "complaint"),
-    [
-        (lambda weights: {"model": weights, "ema": weights}, r"in \['model'\] and in \['ema'\]"),
-        (lambda weights: {"optimizer": ADAM}, "ip1.bias is missing; optimizer is unknown"),
-        (
-            lambda weights: {"state_dict": prefixed("net.", weights)},
-            "is lstm.weight_ih_l0 with a prefix: take 'net.' off all names$",
-        ),
-    ],
-)
-def test_weights_that_could_be_several_or_none_are_named(wrap, complaint):
+@pytest.mark.parametrize("form", NOT_FOUND)
+def test_weights_that_could_be_several_or_none_are_named(form):
+    wrap, complaint = NOT_FOUND[form]
     with pytest.raises(InputError, match=complaint):
         params_from_torch(wrap(state_dict(3)))
 
@@ -178,9 +198,7 @@ def test_half_precision_is_widened_without_loss(dtype):
         np.testing.assert_array_equal(got[name].astype(dtype), array)
 
 
-def test_an_empty_state_dict_and_float64_without_x64_are_named():
-    with pytest.raises(InputError, match=r"lstm.weight_ih_l0 is missing; .* ip1.bias is missing$"):
-        params_from_torch({})
+def test_float64_without_x64_is_named():
     with pytest.raises(InputError, match="entries are float64: set jax_enable_x64"):
         params_from_torch(state_dict(dtype=np.float64))
 
