@@ -20,6 +20,8 @@ def adam(
 ) -> optax.GradientTransformation:
     """Return PyTorch's Adam (epsilon outside the root); the same arguments give the same object.
 
+    It holds functions, which cannot be pickled: make it anew in each process.
+
     Formula: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
 
     Args:

@@ -68,6 +68,7 @@ def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.
     It takes a carry (at first `model.initial_carry(batch_size)`) and inputs `[batch, 1]`, NO_INPUT
     where there is nothing to observe, in the model's dtype, and returns the next carry and the
     predictions `[batch, 1]`. It checks nothing and is compiled once for each batch size.
+    It cannot be pickled: make it anew in each process.
     """
     structure, *arrays = split_model(checked_model(model))
     return partial(_compiled_step(structure), arrays)
