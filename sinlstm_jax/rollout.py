@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
-from .model import LSTMCell, SineLSTM, checked_model, split_model
+from .model import LSTMCell, SineLSTM, checked_model, put_together, split_model, take_apart
 from .signals import NO_INPUT, observed
 
 
@@ -36,7 +36,8 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
         is not positive.
     """
     horizon = positive_integer("horizon", horizon)
-    return _rollout(*nnx.split(checked_model(model)), _as_inputs(model, history), horizon)
+    structure, arrays = take_apart(checked_model(model))
+    return _rollout(structure, arrays, _as_inputs(arrays, history), horizon)
 
 
 def observe(model: SineLSTM, history) -> tuple[PyTree, Float[Array, "past batch 1"]]:
@@ -44,7 +45,8 @@ def observe(model: SineLSTM, history) -> tuple[PyTree, Float[Array, "past batch 
 
     Takes and raises what `rollout` does.
     """
-    return _observe(*nnx.split(checked_model(model)), _as_inputs(model, history))
+    structure, arrays = take_apart(checked_model(model))
+    return _observe(structure, arrays, _as_inputs(arrays, history))
 
 
 def forecast(
@@ -58,8 +60,9 @@ def forecast(
     Raises:
       InputError: steps is not a whole number of at least 1, or the carry does not fit this model.
     """
-    steps, state = positive_integer("steps", steps), nnx.split(checked_model(model))
-    return _forecast(*state, _as_carry(model, carry), steps)
+    steps = positive_integer("steps", steps)
+    structure, arrays = take_apart(checked_model(model))
+    return _forecast(structure, arrays, _as_carry(model, arrays, carry), steps)
 
 
 def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.Array]]:
@@ -85,33 +88,34 @@ def _compiled_step(structure):
 
 
 @partial(jax.jit, static_argnums=0)
-def _observe(structure, state, inputs: Float[Array, "past batch 1"]):
-    model = nnx.merge(structure, state)
+def _observe(structure, arrays, inputs: Float[Array | np.ndarray, "past batch 1"]):
+    model = put_together(structure, arrays)
+    inputs = jnp.asarray(inputs)  # without jit, it is still NumPy's
     return model.predict(model.initial_carry(inputs.shape[1]), inputs, inputs.shape[0])
 
 
 @partial(jax.jit, static_argnums=(0, 3))
-def _forecast(structure, state, carry, steps):
+def _forecast(structure, arrays, carry, steps):
     like = jax.tree.leaves(carry)[0]  # of whatever cell
     nothing = jnp.full((1, like.shape[0], 1), NO_INPUT, like.dtype)
-    return nnx.merge(structure, state).predict(carry, nothing, steps)
+    return put_together(structure, arrays).predict(carry, nothing, steps)
 
 
 @partial(jax.jit, static_argnums=(0, 3))
-def _rollout(structure, state, inputs: Float[Array, "past batch 1"], horizon):
-    carry, observed = _observe(structure, state, inputs)
-    _, forecasted = _forecast(structure, state, carry, horizon)
+def _rollout(structure, arrays, inputs: Float[Array | np.ndarray, "past batch 1"], horizon):
+    carry, observed = _observe(structure, arrays, inputs)
+    _, forecasted = _forecast(structure, arrays, carry, horizon)
     return jnp.concatenate([observed, forecasted])
 
 
-def _as_carry(model: SineLSTM, carry):
+def _as_carry(model: SineLSTM, arrays, carry):
     """Return a carry, or raise InputError; values are not looked at, that would wait for them."""
     if not isinstance(model.cell, LSTMCell):
         return _as_carry_of_another_cell(model, carry)
-    expected, size = model.output.kernel[...].dtype, model.hidden_size
-    arrays = carry if isinstance(carry, tuple | list) else ()
-    found = [(np.shape(x), x.dtype) for x in arrays if isinstance(x, jax.Array | np.ndarray)]
-    if not len(arrays) == len(found) == 2 or found[0] != found[1]:
+    expected, size = _dtype(arrays), model.hidden_size
+    parts = carry if isinstance(carry, tuple | list) else ()
+    found = [(x.shape, x.dtype) for x in parts if isinstance(x, jax.Array | np.ndarray)]
+    if not len(parts) == len(found) == 2 or found[0] != found[1]:
         raise InputError(
             "the carry is not a pair of arrays of one shape and dtype: give what observe returned"
         )
@@ -120,7 +124,7 @@ def _as_carry(model: SineLSTM, carry):
         raise InputError(
             f"the carry has shape {shape} and dtype {dtype}: give [batch, {size}] in {expected}"
         )
-    return LSTMCarry(*arrays)
+    return LSTMCarry(*parts)
 
 
 def _as_carry_of_another_cell(model: SineLSTM, carry):
@@ -135,9 +139,14 @@ def _as_carry_of_another_cell(model: SineLSTM, carry):
     return carry
 
 
-def _as_inputs(model: SineLSTM, history) -> Float[Array, "past batch 1"]:
-    """Return a history as `[past, batch, 1]` in the model's dtype, or raise InputError."""
-    dtype = model.output.kernel[...].dtype
+def _dtype(arrays) -> np.dtype:
+    """Return the dtype of a model's arrays, which have one."""
+    return jax.tree.leaves(arrays)[0].dtype
+
+
+def _as_inputs(arrays, history) -> Float[Array | np.ndarray, "past batch 1"]:
+    """Return a history as `[past, batch, 1]` in the dtype of the arrays, or raise InputError."""
+    dtype = _dtype(arrays)
     if not isinstance(history, Tracer):
         history = observed("history", history, dtype)
     shape = history.shape
@@ -147,4 +156,4 @@ def _as_inputs(model: SineLSTM, history) -> Float[Array, "past batch 1"]:
         )
     if history.size == 0:
         raise InputError(f"history has shape {shape}, without a value: give at least one step")
-    return jnp.asarray(history, dtype).reshape(shape[0], -1, 1)
+    return history.astype(dtype).reshape(shape[0], -1, 1)

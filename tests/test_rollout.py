@@ -20,7 +20,7 @@ from sinlstm_jax import (
     stepper,
 )
 from sinlstm_jax.formats.export import export
-from sinlstm_jax.model import split_model
+from sinlstm_jax.model import put_together, split_model, take_apart
 from sinlstm_jax.rollout import _forecast
 
 
@@ -76,7 +76,7 @@ def test_a_million_steps_take_no_memory_beyond_the_output(model):
     carry, _ = observe(model, np.zeros(10))
 
     def temporary_bytes(steps):
-        compiled = _forecast.lower(*nnx.split(model), carry, steps).compile()
+        compiled = _forecast.lower(*take_apart(model), carry, steps).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert temporary_bytes(1_000_000) == temporary_bytes(1_000)
@@ -94,6 +94,64 @@ def test_the_same_shapes_compile_once(compilations):
     assert compilations.count == 0
     rollout(second, np.ones(17), 24).block_until_ready()
     assert compilations.count > 0
+
+
+def test_the_next_call_sees_a_change_of_a_weight(implementation, history):
+    model = SineLSTM(rngs=nnx.Rngs(11), implementation=implementation)
+    inputs = np.concatenate([history, np.full((20, 3), NO_INPUT)])[:, :, None]
+    rollout(model, history, 20)
+    changes = [(model.cell, "hidden_bias", 0.5), (model.cell, "input_bias", -0.2)]
+    changes += [(model.output, "kernel", 2.0), (model.cell, "input_kernel", 0.1)]
+    for part, name, value in changes:
+        variable = getattr(part, name)
+        variable[...] = variable[...] + value
+        expected = reference_lstm.forward(reference_lstm.arrays(*split_model(model)[1:]), inputs)
+        carry, seen = observe(model, history)
+        _, future = forecast(model, carry, 20)
+        for got in (rollout(model, history, 20), np.concatenate([seen, future])):
+            np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+class Doubled(SineLSTM):
+    def step(self, carry, inputs):
+        carry, predictions = super().step(carry, inputs)
+        return carry, 2 * predictions
+
+
+class DoubledParam(nnx.Param):
+    def get_value(self, **index):
+        return 2 * super().get_value(**index)
+
+
+def doubled(value):
+    model = SineLSTM(rngs=nnx.Rngs(11), implementation="scan")
+    for name in ("kernel", "bias"):
+        setattr(model.output, name, value(getattr(model.output, name)[...]))
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Doubled(rngs=nnx.Rngs(11), implementation="scan"),
+        lambda: doubled(lambda x: nnx.Param(x, on_get_value=lambda _, given: 2 * given)),
+        lambda: doubled(DoubledParam),
+        lambda: doubled(lambda x: nnx.BatchStat(2 * x)),
+        lambda: doubled(lambda x: 2 * x),
+    ],
+    ids=["a subclass", "a hook", "an own variable", "another kind of variable", "bare arrays"],
+)
+@pytest.mark.filterwarnings("ignore:Variable hooks are deprecated")
+def test_what_is_not_as_it_was_made_goes_through_flax(make, history):
+    plain = SineLSTM(rngs=nnx.Rngs(11), implementation="scan")
+    expected = 2 * reference_lstm.forward(
+        reference_lstm.arrays(*split_model(plain)[1:]), history[:, :, None]
+    )
+    np.testing.assert_allclose(observe(make(), history)[1], expected, atol=1e-5)
+    structure, arrays = take_apart(plain)
+    assert structure == "scan" and nnx.graphdef(put_together(structure, arrays)) == nnx.graphdef(
+        plain
+    )
 
 
 def test_rollout_works_inside_jit_and_grad(model):
