@@ -46,7 +46,7 @@ def run(
       seed: decides initial weights, training data and the waves of the pictures.
       out: the run's folder.
       replicates: how many seeds to train at once, counted up from `seed`, each as it would be
-        alone but for rounding, on all devices. One whose loss, gradient or weights are no longer
+        alone, on CPU to the bit, on all devices. One whose loss, gradient or weights are no longer
         finite stays where it was; where its stage has `undo_above`, where that began.
       checkpoint_every: iterations between checkpoints within a stage.
       implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that

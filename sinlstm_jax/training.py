@@ -14,6 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
 from .errors import InputError, positive_integer
+from .kernel.choice import default_platform
 from .model import SineLSTM, split_model
 from .signals import batch_of_waves, draw_waves
 
@@ -112,6 +113,8 @@ def train_step(
     loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
         structure, state.weights, state.frozen, batch
     )
+    # Else XLA may move parts of the two into each other, and round otherwise on several devices.
+    loss, gradients = jax.lax.optimization_barrier((loss, gradients))
     updates, moved = optimizer.update(gradients, state.optimizer, state.weights)
     new = optax.apply_updates(state.weights, updates), moved
     gradient_norm = optax.tree.norm(gradients)
@@ -180,32 +183,7 @@ def train_on_waves(
     state: TrainState, waves: Waves, end: Int[Array | np.int32, ""], program: Program
 ) -> TrainState:
     """Train up to iteration `end`, at most AHEAD on, on waves drawn for the next iterations."""
-    axis = waves[0].ndim - 2  # of the iterations, behind that of replicates
-
-    def window(waves):
-        return batch_of_waves(*waves, past=program.past, future=program.horizon)
-
-    def step(state, batch):
-        return train_step(program.structure, program.optimizer, state, batch)
-
-    if axis:
-        window, step = jax.vmap(window), jax.vmap(step)
-
-    def train(state, waves, end):
-        start = state.iteration.ravel()[0]
-
-        def sample(iteration):
-            # The last one's is not used; an index that is too large is clamped.
-            return window([jnp.take(x, iteration - start, axis, mode="clip") for x in waves])
-
-        # A batch is sampled an iteration ahead of its use. Used where it is made it would be fused
-        # into its uses, and XLA on CPU would compute it again in each.
-        def iterate(iteration, carried):
-            state, batch = carried
-            return step(state, batch), sample(iteration + 1)
-
-        return jax.lax.fori_loop(start, end, iterate, (state, sample(start)))[0]
-
+    train = partial(_train, program)
     if program.mesh is not None:
         # The partitioner would not split the fused kernel's call. (Nor does JAX know how that
         # varies over the mesh: no check.)
@@ -218,6 +196,35 @@ def train_on_waves(
             check_vma=False,
         )
     return train(state, waves, end)
+
+
+def _train(program: Program, state: TrainState, waves: Waves, end) -> TrainState:
+    start = state.iteration.ravel()[0]  # the same for all replicates
+
+    def train_one(state_and_waves):
+        state, waves = state_and_waves
+
+        def sample(iteration):
+            # The last one's is not used; an index that is too large is clamped.
+            drawn = [jnp.take(x, iteration - start, axis=0, mode="clip") for x in waves]
+            return batch_of_waves(*drawn, past=program.past, future=program.horizon)
+
+        # A batch is sampled an iteration ahead of its use. Used where it is made it would be fused
+        # into its uses, and XLA on CPU would compute it again in each.
+        def iterate(iteration, carried):
+            state, batch = carried
+            trained = train_step(program.structure, program.optimizer, state, batch)
+            return trained, sample(iteration + 1)
+
+        return jax.lax.fori_loop(start, end, iterate, (state, sample(start)))[0]
+
+    if waves[0].ndim == 2:
+        return train_one((state, waves))
+    if default_platform() != "cpu":
+        return jax.vmap(train_one)((state, waves))
+    # On CPU one after the other. Side by side, what the kernel keeps for the backward pass
+    # overflows the cache; and this way each has the bits of a model that is trained alone.
+    return jax.lax.map(train_one, (state, waves))
 
 
 def iterations_done(state: TrainState) -> int:

@@ -9,10 +9,12 @@ import tyro
 from rich.console import Console
 
 from ..curriculum import run
+from ..errors import positive_integer
 from ..recipes import DEFAULT_SEED, RECIPES, find_recipe
 from ..runs.interruption import Interruption
 from ..runs.processes import join
 from ..runs.record import RunRecord
+from ..runs.replicates import give_each_core_a_device
 from ..runs.report import closing_table
 from .shared import Device, computing_on, optional, plain_console, printing_console
 
@@ -61,6 +63,8 @@ class CurriculumOptions:
             self._train(interruption)
 
     def _train(self, interruption: Interruption) -> None:
+        if positive_integer("--replicates", self.replicates) > 1 and self.processes is None:
+            give_each_core_a_device(self.replicates)
         join(self.coordinator, self.processes, self.process_index)
         console = printing_console()
         recipe = replace(

@@ -3,7 +3,9 @@
 Their arrays have a leading axis, `[replicate, ...]`, on the host and on the devices.
 """
 
+import contextlib
 import operator
+import os
 from collections.abc import Sequence
 
 import jax
@@ -52,6 +54,19 @@ def stage_keys(seeds: list[int], number: int, mesh: Mesh | None) -> jax.Array:
     """Return the keys of the data of stage `number`, from 1 on, `[replicate]`, on a mesh."""
     keys = [jax.random.fold_in(run_keys(seed)[1], number) for seed in seeds]
     return jax.random.wrap_key_data(place(stack(list(map(jax.random.key_data, keys))), mesh))
+
+
+def give_each_core_a_device(replicates: int) -> None:
+    """Have JAX, before it starts, see each core as a device, no more than there are replicates.
+
+    What the user has set of it stays.
+    """
+    unset = jax.config.jax_num_cpu_devices < 0  # pyright: ignore  (options are made at run time)
+    if unset and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        there = hasattr(os, "sched_getaffinity")  # not on macOS
+        cores = len(os.sched_getaffinity(0)) if there else os.cpu_count() or 1
+        with contextlib.suppress(RuntimeError):  # it has started
+            jax.config.update("jax_num_cpu_devices", min(replicates, cores))
 
 
 def replicate_mesh(count: int) -> Mesh | None:

@@ -15,6 +15,9 @@ SAMPLING_RATE = 100  # Hz
 FREQUENCY_RANGE = (0.5, 4.0)  # Hz, upper end excluded
 OFFSET_RANGE = (0.0, 2 * np.pi)  # s, upper end excluded
 HIGHEST = 256  # Hz, the frequency from which `sine` could not count its cycles in 32 bits
+# Of x, x**3, ..., x**9: sin(pi/2 x) for x from -1 to 1, within 4e-9 before rounding (a
+# least-squares fit, reweighted to be nearly minimax).
+QUARTER_SINE = (1.57079629, -0.645963360, 0.0796884805, -0.00467222792, 0.000150820564)
 NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
 
 PerWave = Float32[Array, " batch"]
@@ -95,7 +98,7 @@ def sine(
 ) -> Float32[Array, "{steps} batch"]:
     """Sample waves on the device, `[steps, batch]` in float32, without blur at late steps.
 
-    Within 1e-4 of float64 up to 10,000 steps, for frequencies in Hz and offsets in seconds from
+    Within 1e-5 of float64 up to 10,000 steps, for frequencies in Hz and offsets in seconds from
     the ranges above; a frequency must be above 0 and below HIGHEST. float32 cannot hold the
     cycles of a long window to that accuracy, so the whole seconds are counted in integers: with
     the frequency in units of 2**-24 Hz (exact from 0.5 Hz up), the cycles of s seconds modulo one
@@ -110,7 +113,17 @@ def sine(
     cycles = whole.astype(jnp.float32) / unit
     cycles += _fraction(frequency * rest.astype(jnp.float32) / SAMPLING_RATE)
     cycles += _fraction(frequency * offset)
-    return jnp.sin(2 * np.pi * _fraction(cycles))
+    return _sine_of_turns(cycles)
+
+
+def _sine_of_turns(turns: jax.Array) -> jax.Array:
+    """Return sin(2 pi turns); XLA's own sine on CPU takes five times as long."""
+    quarters = jnp.abs(4 * _fraction(turns - 0.25) - 2) - 1  # -1 to 1, and the sine goes along
+    square = jnp.square(quarters)
+    polynomial = jnp.full_like(square, QUARTER_SINE[-1])
+    for coefficient in QUARTER_SINE[-2::-1]:
+        polynomial = polynomial * square + coefficient
+    return polynomial * quarters
 
 
 def _fraction(cycles: jax.Array) -> jax.Array:
