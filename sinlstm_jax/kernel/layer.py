@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,8 @@ from jaxtyping import Array, Float
 from ..lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
 from .library import MAX_HIDDEN_SIZE, NativeUnavailable, load
 
-SAVED = 6  # SAVED and PADDING in lstm.cc: what a step keeps for backward, per padded unit
-PADDING = 16
+SAVED, PADDING, CHUNK = 6, 16, 8  # as in lstm.cc
+MAX_SAVED_SIZE = 8 * 2**20  # floats: what forward keeps for backward rather than checkpoints
 REPLACED = "the plain scan replaces the kernel"
 
 
@@ -142,10 +143,21 @@ _predict.defvjp(_predict_forward, _predict_backward)
 def _forward_by_scan(inputs, input_kernel, hidden_kernel, bias, hidden0, cell0):
     weights = LSTMWeights(input_kernel, hidden_kernel, bias)
     carry, hidden = jax.vmap(lstm_scan)(weights, LSTMCarry(hidden0, cell0), inputs)
-    replicates, steps, batch, _ = inputs.shape
-    padded = -(-hidden0.shape[-1] // PADDING) * PADDING
-    saved = jnp.zeros((replicates, batch, steps, SAVED, padded), inputs.dtype)  # no one needs it
+    saved = jnp.zeros(saved_shape(*hidden.shape), inputs.dtype)  # no one needs it
     return hidden, carry.hidden, carry.cell, saved
+
+
+def saved_shape(replicates: int, steps: int, batch: int, hidden: int) -> tuple[int, ...]:
+    """Return the shape of what forward keeps for backward, by which the kernel knows what it is.
+
+    It is all activations, or, where they would outgrow the caches, the cell before every chunk of
+    steps: backward then computes the activations again. The results are the same to the bit.
+    """
+    padded = -(-hidden // PADDING) * PADDING
+    everything = (replicates, batch, steps, SAVED, padded)
+    if math.prod(everything) <= MAX_SAVED_SIZE:
+        return everything
+    return (replicates, batch, -(-steps // CHUNK), 1, padded)
 
 
 def _backward_by_scan(*operands):

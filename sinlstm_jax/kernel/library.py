@@ -19,7 +19,8 @@ import jax
 from ..files import cache_folder
 
 SOURCE = Path(__file__).with_name("lstm.cc")
-MAX_HIDDEN_SIZE = 64  # MAX_SIZE in the source
+HEADER = SOURCE.with_name("vectors.h")
+MAX_HIDDEN_SIZE = 512  # MAX_SIZE in the source
 HANDLERS = ("sinlstm_forward", "sinlstm_backward", "sinlstm_predict")
 COMPILERS = ("c++", "g++", "clang++")  # tried in this order, after $CXX
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-math-errno", "-w")
@@ -147,6 +148,7 @@ def _run(command: list[str]) -> str:
 def _key(compiler: list[str], flags: tuple[str, ...]) -> str:
     parts = (
         SOURCE.read_text(),
+        HEADER.read_text(),
         *compiler,
         _run([*compiler, "--version"]),
         " ".join(flags),

@@ -25,179 +25,36 @@
 #include <string>
 #include <type_traits>
 
-#if defined(__x86_64__) || defined(__i386__)
-#include <immintrin.h>
-#endif
-
+#include "vectors.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
 
 namespace {
 
-// ---- vectors -----------------------------------------------------------------------------------
-
-#if defined(__AVX512F__)
-constexpr int LANES = 16;
-constexpr int GROUP = 5;  // series: 5 x 4 gates + 4 weights + 1 state in 32 registers
-constexpr int ROWS = 5;   // of a weight gradient: 5 x 4 sums + 4 gate gradients + 1 value
-#elif defined(__AVX__)
-constexpr int LANES = 8;
-constexpr int GROUP = 2;  // 16 registers
-constexpr int ROWS = 2;
-#elif defined(__ARM_NEON)
-constexpr int LANES = 4;
-constexpr int GROUP = 5;  // 32 registers
-constexpr int ROWS = 5;
-#else
-constexpr int LANES = 4;
-constexpr int GROUP = 2;
-constexpr int ROWS = 2;
-#endif
-
-constexpr int BLOCK = 10;        // series that go through time side by side, at the most
-constexpr int PADDING = 16;      // hidden units are padded to a multiple of it, on every CPU
-constexpr int GATES = 4;
-constexpr int SAVED = 6;         // vectors kept per step for backward: i, f, g, o, cell, tanh(cell)
-constexpr int MAX_SIZE = 64;     // of hidden units, and of inputs
-constexpr int CHUNK = 8;         // steps whose gate gradients wait in the first-level cache
-
-typedef float Vec __attribute__((vector_size(LANES * 4)));
-typedef uint32_t Bits __attribute__((vector_size(LANES * 4)));
-typedef float Unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-
-inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
-inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
-inline Vec all(float x) { return x - Vec{}; }  // not +: -0 + 0 is 0
-
-#if defined(__AVX__) && !defined(__AVX512F__)
-inline __m256i first_lanes(int count) {
-  static const int32_t mask[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(mask + LANES - count));
-}
-#endif
-
-// The first `count` lanes; the memory of the others is not touched, and they load as zero.
-inline Vec load_first(const float* p, int count) {
-  if (count >= LANES) return load(p);
-#if defined(__AVX512F__)
-  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p);
-#elif defined(__AVX__)
-  return _mm256_maskload_ps(p, first_lanes(count));
-#else
-  alignas(64) float lanes[LANES] = {};
-  std::memcpy(lanes, p, count * sizeof(float));
-  return load(lanes);
-#endif
-}
-
-inline void store_first(float* p, Vec v, int count) {
-  if (count >= LANES) return store(p, v);
-#if defined(__AVX512F__)
-  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
-#elif defined(__AVX__)
-  _mm256_maskstore_ps(p, first_lanes(count), v);
-#else
-  alignas(64) float lanes[LANES];
-  store(lanes, v);
-  std::memcpy(p, lanes, count * sizeof(float));
-#endif
-}
-
-// x between the two limits; NaN stays NaN, since min and max return their second operand then.
-inline Vec clamp(Vec x, float low, float high) {
-#if defined(__AVX512F__)
-  return _mm512_min_ps(all(high), _mm512_max_ps(all(low), x));
-#elif defined(__AVX__)
-  return _mm256_min_ps(all(high), _mm256_max_ps(all(low), x));
-#elif defined(__SSE__)
-  return _mm_min_ps(all(high), _mm_max_ps(all(low), x));
-#else
-  for (int i = 0; i < LANES; ++i) {
-    if (x[i] < low) x[i] = low;
-    if (x[i] > high) x[i] = high;
-  }
-  return x;
-#endif
-}
-
-// The upper half of the lanes onto the lower, until one is left.
-inline float sum(Vec v) {
-#if defined(__AVX512F__)
-  return _mm512_reduce_add_ps(v);
-#elif defined(__AVX__)
-  __m128 half = _mm256_castps256_ps128(v) + _mm256_extractf128_ps(v, 1);
-  half += _mm_movehl_ps(half, half);
-  return half[0] + half[1];
-#endif
-  alignas(64) float lanes[LANES];
-  store(lanes, v);
-  for (int width = LANES / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  }
-  return lanes[0];
-}
-
-// 1 / (1 + exp(-x)), with exp(-x) = 2^n 2^r and a polynomial for 2^r on [-1/2, 1/2], whose
-// relative error is 2e-9 before rounding (a least-squares fit, reweighted to be nearly minimax).
-inline Vec sigmoid(Vec x) {
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-  const Vec log2_e = all(1.44269504088896341f);
-  Vec y = clamp(x, -89.0f, 87.0f);  // exp(89) is infinite here: the gate is 0, as in the scan
-  Vec shifted = all(magic) - y * log2_e;
-  Vec n = shifted - all(magic);
-  Vec r = -(y * log2_e) - n;
-  Vec p = all(0.0001535334327f);
-  p = p * r + all(0.001339887523f);
-  p = p * r + all(0.009618437439f);
-  p = p * r + all(0.05550332469f);
-  p = p * r + all(0.2402264791f);
-  p = p * r + all(0.6931472029f);
-  p = p * r + all(1.0f);
-#if defined(__AVX512F__)
-  Vec exponential = _mm512_scalef_ps(p, n);
-#else
-  Bits power = (reinterpret_cast<Bits>(shifted) + 127) << 23;  // magic has no low bits
-  Vec exponential = p * reinterpret_cast<Vec>(power);
-#endif
-  return all(1.0f) / (all(1.0f) + exponential);
-}
-
-// A rational approximation, with the coefficients that Eigen and XLA use, and XLA's limits: where
-// it becomes 1, which depends on whether products are rounded before they are added.
-inline Vec hyperbolic_tangent(Vec x) {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-  constexpr float limit = 7.99881172180175781f;
-#else
-  constexpr float limit = 7.90531110763549805f;
-#endif
-  Vec y = clamp(x, -limit, limit);
-  Vec y2 = y * y;
-  Vec p = all(-2.76076847742355e-16f);
-  p = p * y2 + all(2.00018790482477e-13f);
-  p = p * y2 + all(-8.60467152213735e-11f);
-  p = p * y2 + all(5.12229709037114e-08f);
-  p = p * y2 + all(1.48572235717979e-05f);
-  p = p * y2 + all(6.37261928875436e-04f);
-  p = p * y2 + all(4.89352455891786e-03f);
-  Vec q = all(1.19825839466702e-06f);
-  q = q * y2 + all(1.18534705686654e-04f);
-  q = q * y2 + all(2.26843463243900e-03f);
-  q = q * y2 + all(4.89352518554385e-03f);
-  return y * p / q;
-}
-
 // ---- sizes, scratch memory, threads ------------------------------------------------------------
+
+constexpr int BLOCK = 10;      // series that go through time side by side, at the most
+constexpr int PADDING = 16;    // hidden units are padded to a multiple of it, on every CPU
+constexpr int GATES = 4;
+constexpr int TILE = GATES;    // vectors of sums that each series of a group has in registers
+constexpr int SAVED = 6;       // vectors kept per step for backward: i, f, g, o, cell, tanh(cell)
+constexpr int CELL = 4;        // the cell's place among them
+constexpr int MAX_SIZE = 512;  // of hidden units, and of inputs
+constexpr int CHUNK = 8;       // steps whose gate gradients wait in the caches
 
 struct Sizes {
   int64_t replicates, steps, batch;
   int inputs, hidden;
   int padded() const { return (hidden + PADDING - 1) / PADDING * PADDING; }
   int vectors() const { return padded() / LANES; }      // of hidden units
+  int lanes_used(int v) const { return std::clamp(hidden - v * LANES, 0, LANES); }
   int state() const { return hidden + inputs; }         // what a step's gates are computed from
   int state_padded() const { return (state() + LANES - 1) / LANES * LANES; }
-  int rows() const { return state() + 1; }              // of weights: hidden, inputs, bias
-  int gate_floats() const { return vectors() * GATES * LANES; }
+  int rows() const { return state() + 1; }              // of weights: bias, inputs, hidden
+  int64_t weights() const { return int64_t{rows()} * GATES * padded(); }
+  int64_t state_weights() const { return int64_t{state_padded()} * GATES * padded(); }
+  int64_t chunks() const { return (steps + CHUNK - 1) / CHUNK; }
   int64_t blocks() const { return std::max<int64_t>((batch + BLOCK - 1) / BLOCK, 1); }
   // Blocks of nearly equal size.
   int64_t block_start(int64_t block) const { return block * batch / blocks(); }
@@ -279,191 +136,213 @@ inline void for_each_part(int64_t count, const Work& work) {
   if (count > first) work(std::integral_constant<int, 1>{}, first);
 }
 
+// ---- products ----------------------------------------------------------------------------------
+
+// sums[s][i] += values[s * stride + k * step] * weights[k][i], for all k below `depth`.
+template <int S>
+inline void add_products(Vec (&sums)[S][TILE], const float* values, int64_t stride, int64_t step,
+                         const float* weights, int64_t depth) {
+  for (int64_t k = 0; k < depth; ++k, values += step, weights += TILE * LANES) {
+    Vec w0 = load(weights), w1 = load(weights + LANES);
+    Vec w2 = load(weights + 2 * LANES), w3 = load(weights + 3 * LANES);
+    for (int s = 0; s < S; ++s) {
+      Vec value = all(values[s * stride]);
+      sums[s][0] += value * w0;
+      sums[s][1] += value * w1;
+      sums[s][2] += value * w2;
+      sums[s][3] += value * w3;
+    }
+  }
+}
+
 // ---- weights -----------------------------------------------------------------------------------
 
 struct Weights {
-  const float *input, *hidden, *bias;  // [I, 4H], [H, 4H], [4H], of one replicate
+  const float *input, *hidden, *bias;  // [R, I, 4H], [R, H, 4H], [R, 4H]
 };
 
-Weights weights_of(const Sizes& n, int64_t replicate, const float* input, const float* hidden,
-                   const float* bias) {
-  int64_t gates = GATES * n.hidden;
-  return {input + replicate * n.inputs * gates, hidden + replicate * n.hidden * gates,
-          bias + replicate * gates};
+// Row k of a replicate's weights [4H]: the bias, then the inputs' rows, then the hidden units'.
+const float* weight_row(const Sizes& n, const Weights& w, int64_t replicate, int k) {
+  const int64_t gates = GATES * n.hidden;
+  if (k == 0) return w.bias + replicate * gates;
+  if (k <= n.inputs) return w.input + (replicate * n.inputs + k - 1) * gates;
+  return w.hidden + (replicate * n.hidden + k - 1 - n.inputs) * gates;
 }
 
-// Row k of the state's weights: hidden units first, then inputs.
-inline const float* state_row(const Sizes& n, const Weights& w, int k) {
-  int64_t gates = GATES * n.hidden;
-  return k < n.hidden ? w.hidden + k * gates : w.input + (k - n.hidden) * gates;
-}
-
-// One row [4H] as [vector][gate][lane], padded with zeros.
-void pack_row(const Sizes& n, const float* row, float* packed) {
-  for (int v = 0; v < n.vectors(); ++v) {
-    for (int g = 0; g < GATES; ++g) {
-      int count = std::clamp(n.hidden - v * LANES, 0, LANES);
-      float* to = packed + (v * GATES + g) * LANES;
-      if (count > 0) std::memcpy(to, row + g * n.hidden + v * LANES, count * sizeof(float));
-    }
-  }
-}
-
-// [state][vector][gate][lane], then the bias in the same form.
-Scratch pack_forward(const Sizes& n, const Weights& w) {
-  Scratch packed = scratch(int64_t{n.state() + 1} * n.gate_floats());
-  if (!packed) return packed;
-  for (int k = 0; k < n.state(); ++k) {
-    pack_row(n, state_row(n, w, k), packed.get() + int64_t{k} * n.gate_floats());
-  }
-  pack_row(n, w.bias, packed.get() + int64_t{n.state()} * n.gate_floats());
-  return packed;
-}
-
-// [hidden unit][gate][state, padded]: what a gate's gradient contributes to the state's.
-Scratch pack_backward(const Sizes& n, const Weights& w) {
-  int width = n.state_padded();
-  Scratch packed = scratch(int64_t{n.hidden} * GATES * width);
-  if (!packed) return packed;
-  for (int k = 0; k < n.state(); ++k) {
-    const float* row = state_row(n, w, k);
-    for (int j = 0; j < n.hidden; ++j) {
+// [vector][row][gate][lane], padded with zeros: what a vector of units needs lies together.
+void pack_forward(const Sizes& n, const Weights& w, int64_t replicate, float* packed) {
+  for (int k = 0; k < n.rows(); ++k) {
+    const float* row = weight_row(n, w, replicate, k);
+    for (int v = 0; v < n.vectors(); ++v) {
+      float* to = packed + (int64_t{v} * n.rows() + k) * GATES * LANES;
       for (int g = 0; g < GATES; ++g) {
-        packed[(int64_t{j} * GATES + g) * width + k] = row[g * n.hidden + j];
+        std::copy_n(row + g * n.hidden + v * LANES, n.lanes_used(v), to + g * LANES);
       }
     }
   }
-  return packed;
+}
+
+// How many of the state's vectors from `first` on are computed together.
+int tile_width(const Sizes& n, int first) {
+  return n.state_padded() / LANES - first >= TILE ? TILE : 1;
+}
+
+// What a gate's gradient contributes to the gradients of the state: the hidden units, then the
+// inputs. [tile of the state's vectors][vector of units][gate][lane][the tile's lanes].
+void pack_backward(const Sizes& n, const Weights& w, int64_t replicate, float* packed) {
+  const int64_t depth = GATES * n.padded();
+  for (int first = 0, width; first * LANES < n.state(); first += width) {
+    width = tile_width(n, first) * LANES;
+    for (int i = 0; i < width && first * LANES + i < n.state(); ++i) {
+      const int k = first * LANES + i;
+      const float* row =
+          weight_row(n, w, replicate, k < n.hidden ? 1 + n.inputs + k : 1 + k - n.hidden);
+      for (int v = 0; v < n.vectors(); ++v) {
+        for (int g = 0; g < GATES; ++g) {
+          float* to = packed + first * LANES * depth + int64_t{v * GATES + g} * LANES * width + i;
+          for (int lane = 0; lane < n.lanes_used(v); ++lane) {
+            to[lane * width] = row[g * n.hidden + v * LANES + lane];
+          }
+        }
+      }
+    }
+    width /= LANES;
+  }
 }
 
 // ---- forward -----------------------------------------------------------------------------------
 
-struct Forward {
-  Sizes n;
-  const float *inputs, *input_kernel, *hidden_kernel, *bias, *hidden0, *cell0;
-  int64_t input_steps;                      // of `inputs`: n.steps, or 1 that is repeated
-  const float *readout_kernel, *readout_bias;  // [R, H], [R], or null
-  float *hidden_last, *cell_last;
-  float *hidden_all, *saved;                // [R, T, B, H], [R, B, T, SAVED, padded], or null
-  float* predictions;                       // [R, T, B], or null
+// What one step of a block's series reads and writes.
+struct Step {
+  const float* inputs;    // [series, inputs]
+  const float* hidden;    // [series, padded], before the step
+  float *next, *cell;     // [series, padded], after it; `cell` also before it
+  float* output;          // [series, hidden], or null
+  float* saved;           // SAVED vectors [padded] of each series, or null
+  int64_t saved_stride;   // between series
 };
 
-// What the series of a block carry from step to step.
-struct ForwardState {
-  alignas(64) float hidden[2][BLOCK][MAX_SIZE] = {};  // before and after a step, in turn
-  alignas(64) float cell[BLOCK][MAX_SIZE] = {};
-  alignas(64) float readout[MAX_SIZE] = {};
-  alignas(64) uint32_t units[MAX_SIZE] = {};  // all bits of a unit, none of padding
-  float readout_bias = 0;
-};
-
-// Step t of S series, of which the first is `first` in the block and `series` in the replicate.
-template <int S, bool TRAIN>
-__attribute__((noinline)) void forward_group(const Forward& a, const float* packed, ForwardState& state,
-                          int64_t replicate, int64_t t, int64_t first, int64_t series) {
-  const Sizes& n = a.n;
-  const int vectors = n.vectors(), padded = n.padded(), gate_floats = n.gate_floats();
-  const int units = n.hidden, inputs = n.inputs;
-  const float* input_rows = packed + int64_t{units} * gate_floats;
-  const float* bias = packed + int64_t{n.state()} * gate_floats;
-  const float(*hidden)[MAX_SIZE] = state.hidden[t % 2] + first;
-  float(*next)[MAX_SIZE] = state.hidden[(t + 1) % 2] + first;
-  float(*cell)[MAX_SIZE] = state.cell + first;
-  const int64_t input_step = replicate * a.input_steps + std::min(t, a.input_steps - 1);
-  const float* x = a.inputs + (input_step * n.batch + series) * inputs;
-  const int64_t row = (replicate * n.steps + t) * n.batch + series;
-  Vec answer[S] = {};
-  for (int v = 0; v < vectors; ++v) {
-    Vec gate[S][GATES];
-    const float* w = bias + v * GATES * LANES;
-    for (int s = 0; s < S; ++s) {
-      for (int g = 0; g < GATES; ++g) gate[s][g] = load(w + g * LANES);
-    }
-    for (int k = 0; k < inputs; ++k) {
-      w = input_rows + k * gate_floats + v * GATES * LANES;
-      for (int s = 0; s < S; ++s) {
-        Vec value = all(x[s * inputs + k]);
-        for (int g = 0; g < GATES; ++g) gate[s][g] += value * load(w + g * LANES);
-      }
-    }
-    for (int k = 0; k < units; ++k) {
-      w = packed + k * gate_floats + v * GATES * LANES;
-      Vec w0 = load(w), w1 = load(w + LANES), w2 = load(w + 2 * LANES), w3 = load(w + 3 * LANES);
-      for (int s = 0; s < S; ++s) {
-        Vec value = all(hidden[s][k]);
-        gate[s][0] += value * w0;
-        gate[s][1] += value * w1;
-        gate[s][2] += value * w2;
-        gate[s][3] += value * w3;
-      }
-    }
-    float* save[S];
-    Vec cells[S];
-    for (int s = 0; s < S; ++s) {
-      Vec i = sigmoid(gate[s][0]), f = sigmoid(gate[s][1]), g = hyperbolic_tangent(gate[s][2]);
-      Vec product = i * g;
-      cells[s] = f * load(cell[s] + v * LANES) + product;
-      store(cell[s] + v * LANES, cells[s]);
-      if (TRAIN) {
-        const int64_t step = (replicate * n.batch + series + s) * n.steps + t;
-        save[s] = a.saved + step * SAVED * padded + v * LANES;
-        store(save[s], i);
-        store(save[s] + padded, f);
-        store(save[s] + 2 * padded, g);
-        store(save[s] + 4 * padded, cells[s]);
-      }
-    }
-    for (int s = 0; s < S; ++s) {  // apart from the above, so that the chains of series overlap
-      Vec o = sigmoid(gate[s][3]), tanh_c = hyperbolic_tangent(cells[s]);
-      Vec h = o * tanh_c;
-      store(next[s] + v * LANES, h);
-      if (TRAIN) {
-        store(save[s] + 3 * padded, o);
-        store(save[s] + 5 * padded, tanh_c);
-        int left = units - v * LANES;
-        if (left > 0) store_first(a.hidden_all + (row + s) * units + v * LANES, h, left);
-      } else {
-        Bits units_only;  // padding may be NaN, from infinite inputs times its zero weights
-        std::memcpy(&units_only, state.units + v * LANES, sizeof(units_only));
-        h = reinterpret_cast<Vec>(reinterpret_cast<Bits>(h) & units_only);
-        answer[s] += h * load(state.readout + v * LANES);
-      }
+// The units of vector v of S series, of which the first is `first` in the block.
+template <int S>
+__attribute__((noinline)) void forward_group(const Sizes& n, const float* packed,
+                                             const Step& step, int v, int64_t first) {
+  const int padded = n.padded(), inputs = n.inputs, units = n.lanes_used(v);
+  const float* w = packed + int64_t{v} * n.rows() * GATES * LANES;
+  float* cell = step.cell + first * padded + v * LANES;
+  float* next = step.next + first * padded + v * LANES;
+  Vec gate[S][GATES];
+  for (int s = 0; s < S; ++s) {
+    for (int g = 0; g < GATES; ++g) gate[s][g] = load(w + g * LANES);
+  }
+  w += GATES * LANES;
+  add_products(gate, step.inputs + first * inputs, inputs, 1, w, inputs);
+  w += inputs * GATES * LANES;
+  add_products(gate, step.hidden + first * padded, padded, 1, w, n.hidden);
+  float* save = step.saved + first * step.saved_stride + v * LANES;
+  Vec cells[S];
+  for (int s = 0; s < S; ++s) {
+    Vec i = sigmoid(gate[s][0]), f = sigmoid(gate[s][1]), g = hyperbolic_tangent(gate[s][2]);
+    Vec product = i * g;
+    cells[s] = f * load(cell + s * padded) + product;
+    store(cell + s * padded, cells[s]);
+    if (step.saved != nullptr) {
+      float* to = save + s * step.saved_stride;
+      store(to, i);
+      store(to + padded, f);
+      store(to + 2 * padded, g);
+      store(to + CELL * padded, cells[s]);
     }
   }
-  if (!TRAIN) {
-    for (int s = 0; s < S; ++s) a.predictions[row + s] = sum(answer[s]) + state.readout_bias;
+  for (int s = 0; s < S; ++s) {  // apart from the above, so that the chains of series overlap
+    Vec o = sigmoid(gate[s][3]), tanh_c = hyperbolic_tangent(cells[s]);
+    Vec h = o * tanh_c;
+    store(next + s * padded, h);
+    if (step.saved != nullptr) {
+      float* to = save + s * step.saved_stride;
+      store(to + 3 * padded, o);
+      store(to + 5 * padded, tanh_c);
+    }
+    if (step.output != nullptr) {
+      store_first(step.output + (first + s) * n.hidden + v * LANES, h, units);
+    }
   }
 }
 
-// Series start .. start + count of one replicate, through all steps; false without memory.
-template <bool TRAIN>
-bool forward_block(const Forward& a, int64_t replicate, int64_t start, int64_t count) {
-  const Sizes& n = a.n;
-  const int units = n.hidden;
-  Scratch packed = pack_forward(
-      n, weights_of(n, replicate, a.input_kernel, a.hidden_kernel, a.bias));
-  if (!packed) return false;
-  ForwardState state;
-  const int64_t first = (replicate * n.batch + start) * units;
-  for (int64_t s = 0; s < count; ++s) {
-    std::memcpy(state.hidden[0][s], a.hidden0 + first + s * units, units * sizeof(float));
-    std::memcpy(state.cell[s], a.cell0 + first + s * units, units * sizeof(float));
-  }
-  if (!TRAIN) {
-    std::memcpy(state.readout, a.readout_kernel + replicate * units, units * sizeof(float));
-    std::fill_n(state.units, units, ~uint32_t{0});
-    state.readout_bias = a.readout_bias[replicate];
-  }
-  for (int64_t t = 0; t < n.steps; ++t) {
-    for_each_part<GROUP>(count, [&](auto size, int64_t s) {
-      forward_group<size(), TRAIN>(a, packed.get(), state, replicate, t, s, start + s);
+// Each vector's weights serve all groups while they are in the first-level cache.
+void forward_step(const Sizes& n, const float* packed, const Step& step, int64_t series) {
+  for (int v = 0; v < n.vectors() && n.lanes_used(v) > 0; ++v) {
+    for_each_part<GROUP>(series, [&](auto size, int64_t first) {
+      forward_group<size()>(n, packed, step, v, first);
     });
   }
-  for (int64_t s = 0; s < count; ++s) {
-    std::memcpy(a.hidden_last + first + s * units, state.hidden[n.steps % 2][s],
-                units * sizeof(float));
-    std::memcpy(a.cell_last + first + s * units, state.cell[s], units * sizeof(float));
+}
+
+// What the series of a block carry from step to step, [series, padded].
+struct Carry {
+  Scratch memory;
+  float *hidden[2], *cell;  // the hidden units before and after a step, in turn
+  explicit Carry(const Sizes& n) : memory(scratch(int64_t{3} * BLOCK * n.padded())) {
+    hidden[0] = memory.get();
+    hidden[1] = hidden[0] + BLOCK * n.padded();
+    cell = hidden[1] + BLOCK * n.padded();
   }
+};
+
+// Copies rows of `width` floats.
+void copy_rows(int64_t rows, int width, const float* from, int64_t from_stride, float* to,
+               int64_t to_stride) {
+  for (int64_t i = 0; i < rows; ++i) std::copy_n(from + i * from_stride, width, to + i * to_stride);
+}
+
+struct Forward {
+  Sizes n;
+  const float *inputs, *hidden0, *cell0;
+  int64_t input_steps;                         // of `inputs`: n.steps, or 1 that is repeated
+  const float *readout_kernel, *readout_bias;  // [R, H], [R], or null
+  float *hidden_last, *cell_last;
+  float* hidden_all;   // [R, T, B, H], or null
+  float* saved;        // [R, B, T, SAVED, padded], or null
+  float* checkpoints;  // [R, B, chunks, padded], the cell before each chunk of steps, or null
+  float* predictions;  // [R, T, B], or null
+};
+
+// Series start .. start + count of one replicate, through all steps; false without memory.
+bool forward_block(const Forward& a, const float* packed, int64_t replicate, int64_t start,
+                   int64_t count) {
+  const Sizes& n = a.n;
+  const int units = n.hidden, padded = n.padded();
+  Carry carry(n);
+  if (!carry.memory) return false;
+  const int64_t series = replicate * n.batch + start;
+  copy_rows(count, units, a.hidden0 + series * units, units, carry.hidden[0], padded);
+  copy_rows(count, units, a.cell0 + series * units, units, carry.cell, padded);
+  for (int64_t t = 0; t < n.steps; ++t) {
+    const int64_t row = (replicate * n.steps + t) * n.batch + start;
+    const int64_t input_step = replicate * a.input_steps + std::min(t, a.input_steps - 1);
+    Step step{};
+    step.inputs = a.inputs + (input_step * n.batch + start) * n.inputs;
+    step.hidden = carry.hidden[t % 2];
+    step.next = carry.hidden[(t + 1) % 2];
+    step.cell = carry.cell;
+    if (a.hidden_all != nullptr) step.output = a.hidden_all + row * units;
+    if (a.saved != nullptr) {
+      step.saved = a.saved + (series * n.steps + t) * SAVED * padded;
+      step.saved_stride = n.steps * SAVED * padded;
+    }
+    if (a.checkpoints != nullptr && t % CHUNK == 0) {
+      copy_rows(count, padded, carry.cell, padded,
+                a.checkpoints + (series * n.chunks() + t / CHUNK) * padded, n.chunks() * padded);
+    }
+    forward_step(n, packed, step, count);
+    if (a.predictions != nullptr) {
+      for (int64_t s = 0; s < count; ++s) {
+        a.predictions[row + s] = dot(a.readout_kernel + replicate * units, step.next + s * padded,
+                                     units) + a.readout_bias[replicate];
+      }
+    }
+  }
+  copy_rows(count, units, carry.hidden[n.steps % 2], padded, a.hidden_last + series * units, units);
+  copy_rows(count, units, carry.cell, padded, a.cell_last + series * units, units);
   return true;
 }
 
@@ -471,201 +350,274 @@ bool forward_block(const Forward& a, int64_t replicate, int64_t start, int64_t c
 
 struct Backward {
   Sizes n;
-  const float *inputs, *input_kernel, *hidden_kernel, *bias, *hidden0, *cell0;
-  const float *hidden_all, *saved;                            // as forward left them
-  const float *d_hidden_all, *d_hidden_last, *d_cell_last;    // gradients that come in
+  const float *inputs, *hidden0, *cell0;
+  const float *hidden_all, *saved, *checkpoints;            // as forward left them
+  const float *d_hidden_all, *d_hidden_last, *d_cell_last;  // gradients that come in
   float *d_inputs, *d_input_kernel, *d_hidden_kernel, *d_bias, *d_hidden0, *d_cell0;
-  float* partial;  // [R, blocks, rows, vector, gate, lane]: each block's weight gradients
+  float* partial;  // [R, blocks, vector, row, gate, lane]: each block's weight gradients
 };
 
-// Some steps of a block whose gate gradients wait to be multiplied into weight gradients.
+// What forward computed in a step of a block, as [series, ...] with strides between the series.
+struct Kept {
+  const float* saved;  // SAVED vectors [padded]
+  int64_t saved_stride;
+  const float* cell_before;  // [padded]
+  int64_t cell_stride;
+};
+
+// The steps of a block whose gate gradients wait to be multiplied into weight gradients; and,
+// where forward left checkpoints, what it would have saved in these steps.
 struct Chunk {
   int64_t series = 0;
   int steps = 0;
   const float* hidden[CHUNK];  // of each step: the hidden units before it, [series, hidden]
   const float* inputs[CHUNK];  // [series, inputs]
-  Scratch d_gates;             // [step, series][vector][gate][lane]
+  Scratch d_gates;             // [vector][step][series][gate][lane]
+  Scratch saved;               // [series][step of time][SAVED, padded]
+  int64_t panel() const { return CHUNK * series * GATES * LANES; }  // d_gates of one vector
 };
 
-// sums[R rows] += values' x gate gradients, where values are `stride` apart per series.
+// sums [R rows][gate][lane] += values' x gate gradients of vector v, where a step's values are
+// `stride` apart per series.
 template <int R>
-void add_rows(const Sizes& n, const Chunk& chunk, const float* const* values, int stride,
-              int64_t row, float* sums) {
-  const int gate_floats = n.gate_floats();
-  for (int v = 0; v < n.vectors(); ++v) {
-    float* to = sums + v * GATES * LANES;
-    Vec sum[R][GATES];
-    for (int r = 0; r < R; ++r) {
-      for (int g = 0; g < GATES; ++g) sum[r][g] = load(to + r * gate_floats + g * LANES);
-    }
-    const float* d = chunk.d_gates.get() + v * GATES * LANES;
-    for (int step = 0; step < chunk.steps; ++step) {
-      const float* value = values[step] + row;
-      for (int64_t s = 0; s < chunk.series; ++s, d += gate_floats, value += stride) {
-        Vec d0 = load(d), d1 = load(d + LANES), d2 = load(d + 2 * LANES), d3 = load(d + 3 * LANES);
-        for (int r = 0; r < R; ++r) {
-          Vec x = all(value[r]);
-          sum[r][0] += x * d0;
-          sum[r][1] += x * d1;
-          sum[r][2] += x * d2;
-          sum[r][3] += x * d3;
-        }
-      }
-    }
-    for (int r = 0; r < R; ++r) {
-      for (int g = 0; g < GATES; ++g) store(to + r * gate_floats + g * LANES, sum[r][g]);
-    }
+__attribute__((noinline)) void add_rows(const Chunk& chunk, int v, const float* const* values,
+                                        int stride, int64_t row, float* sums) {
+  Vec sum[R][GATES];
+  for (int r = 0; r < R; ++r) {
+    for (int g = 0; g < GATES; ++g) sum[r][g] = load(sums + (r * GATES + g) * LANES);
+  }
+  const float* d = chunk.d_gates.get() + v * chunk.panel();
+  for (int step = 0; step < chunk.steps; ++step, d += chunk.series * GATES * LANES) {
+    add_products(sum, values[step] + row, 1, stride, d, chunk.series);
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int g = 0; g < GATES; ++g) store(sums + (r * GATES + g) * LANES, sum[r][g]);
   }
 }
 
-void add_all_rows(const Sizes& n, const Chunk& chunk, const float* const* values, int count,
-                  float* sums) {
-  for_each_part<ROWS>(count, [&](auto size, int64_t row) {
-    add_rows<size()>(n, chunk, values, count, row, sums + row * n.gate_floats());
-  });
-}
-
-void add_bias(const Sizes& n, const Chunk& chunk, float* sums) {
-  const int gate_floats = n.gate_floats();
-  for (int i = 0; i < gate_floats; i += LANES) {
+void add_bias(const Chunk& chunk, int v, float* sums) {
+  const float* d = chunk.d_gates.get() + v * chunk.panel();
+  for (int i = 0; i < GATES * LANES; i += LANES) {
     Vec sum = load(sums + i);
-    const float* d = chunk.d_gates.get() + i;
-    for (int64_t pair = 0; pair < chunk.steps * chunk.series; ++pair, d += gate_floats) {
-      sum += load(d);
+    for (int64_t pair = 0; pair < chunk.steps * chunk.series; ++pair) {
+      sum += load(d + pair * GATES * LANES + i);
     }
     store(sums + i, sum);
   }
 }
 
-// partial [hidden, inputs, bias][vector][gate][lane] += the chunk's; empties the chunk.
+// partial [vector][bias, inputs, hidden][gate][lane] += the chunk's; empties the chunk.
 void add_weight_gradients(const Sizes& n, Chunk& chunk, float* partial) {
-  add_all_rows(n, chunk, chunk.hidden, n.hidden, partial);
-  partial += int64_t{n.hidden} * n.gate_floats();
-  add_all_rows(n, chunk, chunk.inputs, n.inputs, partial);
-  add_bias(n, chunk, partial + int64_t{n.inputs} * n.gate_floats());
+  for (int v = 0; v < n.vectors() && n.lanes_used(v) > 0; ++v) {
+    float* sums = partial + int64_t{v} * n.rows() * GATES * LANES;
+    auto add_all = [&](const float* const* values, int count) {
+      for_each_part<GROUP>(count, [&](auto size, int64_t row) {
+        add_rows<size()>(chunk, v, values, count, row, sums + row * GATES * LANES);
+      });
+      sums += count * GATES * LANES;
+    };
+    add_bias(chunk, v, sums);
+    sums += GATES * LANES;
+    add_all(chunk.inputs, n.inputs);
+    add_all(chunk.hidden, n.hidden);
+  }
   chunk.steps = 0;
 }
 
 // What backward carries from step to step.
-struct BackwardState {
-  alignas(64) float d_state[BLOCK][2 * MAX_SIZE] = {};  // of hidden units and inputs
-  alignas(64) float d_cell[BLOCK][MAX_SIZE] = {};
+struct Gradients {
+  Scratch memory;
+  float* state;  // [series, state_padded]: of the hidden units and of the step's inputs
+  float* cell;   // [series, padded]
+  explicit Gradients(const Sizes& n)
+      : memory(scratch(int64_t{BLOCK} * (n.state_padded() + n.padded()))) {
+    state = memory.get();
+    cell = state + BLOCK * n.state_padded();
+  }
 };
 
-// Step t of S series, of which the first is `first` in the block and `series` in the replicate.
-template <int S>
-__attribute__((noinline)) void backward_group(const Backward& a, const float* packed,
-                                              BackwardState& state, float* d_gates,
-                                              int64_t replicate, int64_t t, int64_t first,
-                                              int64_t series) {
-  const Sizes& n = a.n;
-  const int vectors = n.vectors(), padded = n.padded(), gate_floats = n.gate_floats();
-  const int units = n.hidden, inputs = n.inputs, width = n.state_padded();
-  float(*d_state)[2 * MAX_SIZE] = state.d_state + first;
-  float(*d_cell)[MAX_SIZE] = state.d_cell + first;
-  const int64_t row = (replicate * n.steps + t) * n.batch + series;
-  for (int s = 0; s < S; ++s) {
-    const int64_t carry = (replicate * n.batch + series + s) * units;
-    const float* save =
-        a.saved + ((replicate * n.batch + series + s) * n.steps + t) * SAVED * padded;
-    const float* before = t > 0 ? save - (SAVED - 4) * padded : a.cell0 + carry;
-    for (int v = 0; v < vectors; ++v) {
-      int left = units - v * LANES;
-      if (left <= 0) break;  // gradients of padding stay zero
-      const float* kept = save + v * LANES;
-      Vec i = load(kept), f = load(kept + padded), g = load(kept + 2 * padded);
-      Vec o = load(kept + 3 * padded), tanh_c = load(kept + 5 * padded);
-      Vec c_before = load_first(before + v * LANES, t > 0 ? LANES : left);
-      Vec dh = load_first(d_state[s] + v * LANES, left) +  // behind it, the inputs' lanes
-               load_first(a.d_hidden_all + (row + s) * units + v * LANES, left);
+// The gate gradients [vector at `panel` floats][series][gate][lane] of a step of a block.
+void gate_gradients(const Sizes& n, const Kept& kept, const float* d_output, int64_t series,
+                    Gradients& gradients, float* d_gates, int64_t panel) {
+  const int padded = n.padded();
+  for (int64_t s = 0; s < series; ++s) {
+    for (int v = 0; v < n.vectors(); ++v) {
+      const int units = n.lanes_used(v);
+      if (units == 0) break;  // gradients of padding stay zero
+      const float* saved = kept.saved + s * kept.saved_stride + v * LANES;
+      float* d_cell = gradients.cell + s * padded + v * LANES;
+      Vec i = load(saved), f = load(saved + padded), g = load(saved + 2 * padded);
+      Vec o = load(saved + 3 * padded), tanh_c = load(saved + 5 * padded);
+      Vec c_before = load(kept.cell_before + s * kept.cell_stride + v * LANES);
+      // Behind the units lie the inputs' lanes.
+      Vec dh = load_first(gradients.state + s * n.state_padded() + v * LANES, units) +
+               load_first(d_output + s * n.hidden + v * LANES, units);
       Vec dh_o = dh * o;
       // 1 - y^2 is 0 where y is 1, with or without fused products; dy - dy y^2 need not be.
-      Vec dc = load(d_cell[s] + v * LANES) + dh_o * (all(1.0f) - tanh_c * tanh_c);
+      Vec dc = load(d_cell) + dh_o * (all(1.0f) - tanh_c * tanh_c);
       Vec di = dc * g, dg = dc * i, df = dc * c_before, d_o = dh * tanh_c;
-      store(d_cell[s] + v * LANES, dc * f);
-      float* to = d_gates + int64_t{s} * gate_floats + v * GATES * LANES;
+      store(d_cell, dc * f);
+      float* to = d_gates + v * panel + s * GATES * LANES;
       store(to, di * (i - i * i));
       store(to + LANES, df * (f - f * f));
       store(to + 2 * LANES, dg * (all(1.0f) - g * g));
       store(to + 3 * LANES, d_o * (o - o * o));
     }
   }
-  for (int k = 0; k < width; k += LANES) {
-    Vec sums[S][GATES] = {};
-    for (int j = 0; j < units; ++j) {
-      const float* w = packed + int64_t{j} * GATES * width + k;
-      const float* d = d_gates + j / LANES * GATES * LANES + j % LANES;
-      for (int g = 0; g < GATES; ++g) {
-        Vec weight = load(w + g * width);
-        for (int s = 0; s < S; ++s) sums[s][g] += all(d[s * gate_floats + g * LANES]) * weight;
-      }
-    }
-    for (int s = 0; s < S; ++s) {
-      store(d_state[s] + k, (sums[s][0] + sums[s][1]) + (sums[s][2] + sums[s][3]));
+}
+
+// TILE vectors of the state's gradient, for S series.
+template <int S>
+__attribute__((noinline)) void state_gradients(const Sizes& n, const float* weights,
+                                               const float* d_gates, int64_t panel,
+                                               float* d_state) {
+  Vec sums[S][TILE] = {};
+  for (int v = 0; v < n.vectors(); ++v, d_gates += panel) {
+    for (int g = 0; g < GATES; ++g, weights += LANES * TILE * LANES) {
+      add_products(sums, d_gates + g * LANES, GATES * LANES, 1, weights, n.lanes_used(v));
     }
   }
   for (int s = 0; s < S; ++s) {
-    for (int k = 0; k < inputs; ++k) {
-      a.d_inputs[(row + s) * inputs + k] = d_state[s][units + k];
+    for (int i = 0; i < TILE; ++i) store(d_state + s * n.state_padded() + i * LANES, sums[s][i]);
+  }
+}
+
+// One vector of it: the gates have sums of their own, so that there are enough to overlap.
+template <int S>
+__attribute__((noinline)) void state_gradients_of_vector(const Sizes& n, const float* weights,
+                                                         const float* d_gates, int64_t panel,
+                                                         float* d_state) {
+  Vec sums[S][GATES] = {};
+  for (int v = 0; v < n.vectors(); ++v, d_gates += panel, weights += GATES * LANES * LANES) {
+    for (int lane = 0; lane < n.lanes_used(v); ++lane) {
+      for (int g = 0; g < GATES; ++g) {
+        Vec weight = load(weights + (g * LANES + lane) * LANES);
+        for (int s = 0; s < S; ++s) {
+          sums[s][g] += all(d_gates[(s * GATES + g) * LANES + lane]) * weight;
+        }
+      }
     }
+  }
+  for (int s = 0; s < S; ++s) {
+    store(d_state + s * n.state_padded(), (sums[s][0] + sums[s][1]) + (sums[s][2] + sums[s][3]));
+  }
+}
+
+// gradients.state = gate gradients x weights.
+void all_state_gradients(const Sizes& n, const float* packed, const float* d_gates, int64_t panel,
+                         int64_t series, Gradients& gradients) {
+  for (int k = 0; k * LANES < n.state(); k += tile_width(n, k)) {
+    const float* weights = packed + int64_t{k} * LANES * GATES * n.padded();
+    for_each_part<GROUP>(series, [&](auto size, int64_t s) {
+      const float* d = d_gates + s * GATES * LANES;
+      float* to = gradients.state + s * n.state_padded() + k * LANES;
+      if (tile_width(n, k) == TILE) {
+        state_gradients<size()>(n, weights, d, panel, to);
+      } else {
+        state_gradients_of_vector<size()>(n, weights, d, panel, to);
+      }
+    });
+  }
+}
+
+// Repeats forward's steps from a checkpoint on, and keeps what it did not save.
+void repeat_forward(const Backward& a, const float* packed, Carry& carry, Chunk& chunk,
+                    int64_t replicate, int64_t start, int64_t first_step) {
+  const Sizes& n = a.n;
+  const int units = n.hidden, padded = n.padded();
+  const int64_t series = replicate * n.batch + start;
+  const int64_t row = (replicate * n.steps + first_step) * n.batch + start;
+  copy_rows(chunk.series, units,
+            first_step > 0 ? a.hidden_all + (row - n.batch) * units : a.hidden0 + series * units,
+            units, carry.hidden[0], padded);
+  copy_rows(chunk.series, padded,
+            a.checkpoints + (series * n.chunks() + first_step / CHUNK) * padded,
+            n.chunks() * padded, carry.cell, padded);
+  const int64_t steps = std::min<int64_t>(n.steps - first_step, CHUNK);
+  for (int64_t t = 0; t < steps; ++t) {
+    Step step{};
+    step.inputs = a.inputs + (row + t * n.batch) * n.inputs;
+    step.hidden = carry.hidden[t % 2];
+    step.next = carry.hidden[(t + 1) % 2];
+    step.cell = carry.cell;
+    step.saved = chunk.saved.get() + t * SAVED * padded;
+    step.saved_stride = CHUNK * SAVED * padded;
+    forward_step(n, packed, step, chunk.series);
   }
 }
 
 // Series start .. start + count of one replicate, through all steps; adds to `partial`. False
-// without memory.
-bool backward_block(const Backward& a, int64_t replicate, int64_t start, int64_t count,
-                    float* partial) {
+// without memory. `packed_forward` is needed where forward left checkpoints.
+bool backward_block(const Backward& a, const float* packed, const float* packed_forward,
+                    int64_t replicate, int64_t start, int64_t count, float* partial) {
   const Sizes& n = a.n;
-  const int units = n.hidden;
-  Scratch packed =
-      pack_backward(n, weights_of(n, replicate, a.input_kernel, a.hidden_kernel, a.bias));
-  BackwardState state;
+  const int units = n.hidden, padded = n.padded();
+  const bool repeats = a.checkpoints != nullptr;
+  const int64_t saved_steps = repeats ? CHUNK : n.steps;
+  Carry carry(n);
+  Gradients gradients(n);
   Chunk chunk;
   chunk.series = count;
-  chunk.d_gates = scratch(CHUNK * count * n.gate_floats());
-  if (!packed || !chunk.d_gates) return false;
-  const int64_t first = (replicate * n.batch + start) * units;
-  for (int64_t s = 0; s < count; ++s) {
-    std::memcpy(state.d_state[s], a.d_hidden_last + first + s * units, units * sizeof(float));
-    std::memcpy(state.d_cell[s], a.d_cell_last + first + s * units, units * sizeof(float));
+  chunk.d_gates = scratch(n.vectors() * chunk.panel());
+  if (repeats) chunk.saved = scratch(count * CHUNK * SAVED * padded);
+  if (!carry.memory || !gradients.memory || !chunk.d_gates || (repeats && !chunk.saved)) {
+    return false;
   }
+  const int64_t series = replicate * n.batch + start;
+  copy_rows(count, units, a.d_hidden_last + series * units, units, gradients.state,
+            n.state_padded());
+  copy_rows(count, units, a.d_cell_last + series * units, units, gradients.cell, padded);
   for (int64_t t = n.steps - 1; t >= 0; --t) {
     const int64_t row = (replicate * n.steps + t) * n.batch + start;
-    float* d_gates = chunk.d_gates.get() + chunk.steps * count * n.gate_floats();
-    chunk.hidden[chunk.steps] = t > 0 ? a.hidden_all + (row - n.batch) * units : a.hidden0 + first;
+    const int64_t chunk_start = t / CHUNK * CHUNK;
+    if (repeats && chunk.steps == 0) {
+      repeat_forward(a, packed_forward, carry, chunk, replicate, start, chunk_start);
+    }
+    Kept kept;
+    kept.saved_stride = kept.cell_stride = saved_steps * SAVED * padded;
+    kept.saved = repeats ? chunk.saved.get() + (t - chunk_start) * SAVED * padded
+                         : a.saved + (series * n.steps + t) * SAVED * padded;
+    kept.cell_before = kept.saved - (SAVED - CELL) * padded;
+    if (repeats && t == chunk_start) {
+      kept.cell_before = a.checkpoints + (series * n.chunks() + t / CHUNK) * padded;
+      kept.cell_stride = n.chunks() * padded;
+    } else if (t == 0) {
+      copy_rows(count, units, a.cell0 + series * units, units, carry.cell, padded);
+      kept.cell_before = carry.cell;
+      kept.cell_stride = padded;
+    }
+    chunk.hidden[chunk.steps] =
+        t > 0 ? a.hidden_all + (row - n.batch) * units : a.hidden0 + series * units;
     chunk.inputs[chunk.steps] = a.inputs + row * n.inputs;
+    float* d_gates = chunk.d_gates.get() + chunk.steps * count * GATES * LANES;
     chunk.steps += 1;
-    for_each_part<GROUP>(count, [&](auto size, int64_t s) {
-      backward_group<size()>(a, packed.get(), state, d_gates + s * n.gate_floats(), replicate, t,
-                             s, start + s);
-    });
-    if (t % CHUNK == 0) add_weight_gradients(n, chunk, partial);
+    gate_gradients(n, kept, a.d_hidden_all + row * units, count, gradients, d_gates,
+                   chunk.panel());
+    all_state_gradients(n, packed, d_gates, chunk.panel(), count, gradients);
+    copy_rows(count, n.inputs, gradients.state + units, n.state_padded(),
+              a.d_inputs + row * n.inputs, n.inputs);
+    if (t == chunk_start) add_weight_gradients(n, chunk, partial);
   }
-  for (int64_t s = 0; s < count; ++s) {
-    std::memcpy(a.d_hidden0 + first + s * units, state.d_state[s], units * sizeof(float));
-    std::memcpy(a.d_cell0 + first + s * units, state.d_cell[s], units * sizeof(float));
-  }
+  copy_rows(count, units, gradients.state, n.state_padded(), a.d_hidden0 + series * units, units);
+  copy_rows(count, units, gradients.cell, padded, a.d_cell0 + series * units, units);
   return true;
 }
 
 // Adds up the blocks of one replicate and unpacks the sums into the gradients' own layouts.
 void reduce_weight_gradients(const Backward& a, int64_t replicate) {
   const Sizes& n = a.n;
-  const int64_t floats = int64_t{n.rows()} * n.gate_floats();
-  float* total = a.partial + replicate * n.blocks() * floats;
+  float* total = a.partial + replicate * n.blocks() * n.weights();
   for (int64_t block = 1; block < n.blocks(); ++block) {
-    const float* other = total + block * floats;
-    for (int64_t i = 0; i < floats; ++i) total[i] += other[i];
+    const float* other = total + block * n.weights();
+    for (int64_t i = 0; i < n.weights(); ++i) total[i] += other[i];
   }
-  const int64_t gates = GATES * n.hidden;
-  for (int k = 0; k <= n.state(); ++k) {
-    float* to = k < n.hidden  ? a.d_hidden_kernel + (replicate * n.hidden + k) * gates
-                : k < n.state() ? a.d_input_kernel + (replicate * n.inputs + k - n.hidden) * gates
-                                : a.d_bias + replicate * gates;
-    for (int g = 0; g < GATES; ++g) {
-      for (int j = 0; j < n.hidden; ++j) {
-        int lane = (j / LANES * GATES + g) * LANES + j % LANES;
-        to[g * n.hidden + j] = total[int64_t{k} * n.gate_floats() + lane];
+  const Weights gradients{a.d_input_kernel, a.d_hidden_kernel, a.d_bias};
+  for (int k = 0; k < n.rows(); ++k) {
+    float* to = const_cast<float*>(weight_row(n, gradients, replicate, k));
+    for (int v = 0; v < n.vectors(); ++v) {
+      const float* from = total + (int64_t{v} * n.rows() + k) * GATES * LANES;
+      for (int g = 0; g < GATES; ++g) {
+        std::copy_n(from + g * LANES, n.lanes_used(v), to + g * n.hidden + v * LANES);
       }
     }
   }
@@ -695,8 +647,8 @@ ffi::ErrorOr<Sizes> sizes_of(const Array& inputs, const Array& input_kernel,
   if (x.size() != 4) return ffi::Unexpected(bad_shape("inputs"));
   if (h.size() != 3) return ffi::Unexpected(bad_shape("hidden"));
   const int64_t replicates = x[0], batch = x[2], size = x[3], units = h[2];
-  if (size < 1 || size > MAX_SIZE) return ffi::Unexpected(bad_shape("inputs (1 to 64)"));
-  if (units < 1 || units > MAX_SIZE) return ffi::Unexpected(bad_shape("hidden units (1 to 64)"));
+  if (size < 1 || size > MAX_SIZE) return ffi::Unexpected(bad_shape("inputs (1 to 512)"));
+  if (units < 1 || units > MAX_SIZE) return ffi::Unexpected(bad_shape("hidden units (1 to 512)"));
   const int64_t gates = GATES * units;
   if (!has_shape(input_kernel, {replicates, size, gates})) {
     return ffi::Unexpected(bad_shape("input_kernel"));
@@ -717,6 +669,26 @@ ffi::Error no_memory() {
   return ffi::Error(ffi::ErrorCode::kResourceExhausted, "sinlstm: there is no memory left");
 }
 
+// Packs the weights of all replicates, each into `floats`; null without memory.
+template <typename Pack>
+Scratch pack_all(ffi::ThreadPool& pool, const Sizes& n, int64_t floats, const Weights& weights,
+                 const Pack& pack) {
+  Scratch packed = scratch(n.replicates * floats);
+  if (!packed) return packed;
+  for_each(pool, n.replicates, is_small(n), [&](int64_t replicate) {
+    pack(n, weights, replicate, packed.get() + replicate * floats);
+  });
+  return packed;
+}
+
+// Whether forward saves all, or just checkpoints: backward then computes the rest again.
+bool has_all(const Sizes& n, const Array& saved) {
+  return has_shape(saved, {n.replicates, n.batch, n.steps, SAVED, n.padded()});
+}
+bool has_checkpoints(const Sizes& n, const Array& saved) {
+  return has_shape(saved, {n.replicates, n.batch, n.chunks(), 1, n.padded()});
+}
+
 // Calls work(replicate, first series, number of series, item) for each block; work may return
 // false for want of memory.
 template <typename Work>
@@ -729,6 +701,17 @@ ffi::Error for_each_block(ffi::ThreadPool& pool, const Sizes& n, const Work& wor
   return enough ? ffi::Error::Success() : no_memory();
 }
 
+ffi::Error forward_blocks(ffi::ThreadPool& pool, const Forward& a, const float* packed) {
+  return for_each_block(
+      pool, a.n, [&](int64_t replicate, int64_t start, int64_t count, int64_t) {
+        return forward_block(a, packed + replicate * a.n.weights(), replicate, start, count);
+      });
+}
+
+Weights weights_of(const Array& input_kernel, const Array& hidden_kernel, const Array& bias) {
+  return {input_kernel.typed_data(), hidden_kernel.typed_data(), bias.typed_data()};
+}
+
 ffi::Error forward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array hidden_kernel,
                    Array bias, Array hidden0, Array cell0, Result hidden_all, Result hidden_last,
                    Result cell_last, Result saved) {
@@ -738,16 +721,23 @@ ffi::Error forward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array
   if (!has_shape(*hidden_all, {n.replicates, n.steps, n.batch, n.hidden}) ||
       !has_shape(*hidden_last, {n.replicates, n.batch, n.hidden}) ||
       !has_shape(*cell_last, {n.replicates, n.batch, n.hidden}) ||
-      !has_shape(*saved, {n.replicates, n.batch, n.steps, SAVED, n.padded()})) {
+      !(has_all(n, *saved) || has_checkpoints(n, *saved))) {
     return bad_shape("a result of forward");
   }
-  Forward a{n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
-            bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), n.steps,
-            nullptr, nullptr, hidden_last->typed_data(), cell_last->typed_data(),
-            hidden_all->typed_data(), saved->typed_data(), nullptr};
-  return for_each_block(pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t) {
-    return forward_block<true>(a, replicate, start, count);
-  });
+  Scratch packed = pack_all(pool, n, n.weights(), weights_of(input_kernel, hidden_kernel, bias),
+                            pack_forward);
+  if (!packed) return no_memory();
+  Forward a{};
+  a.n = n;
+  a.inputs = inputs.typed_data();
+  a.hidden0 = hidden0.typed_data();
+  a.cell0 = cell0.typed_data();
+  a.input_steps = n.steps;
+  a.hidden_last = hidden_last->typed_data();
+  a.cell_last = cell_last->typed_data();
+  a.hidden_all = hidden_all->typed_data();
+  (has_all(n, *saved) ? a.saved : a.checkpoints) = saved->typed_data();
+  return forward_blocks(pool, a, packed.get());
 }
 
 // The inputs have as many steps as the predictions, or one that is repeated.
@@ -770,13 +760,21 @@ ffi::Error predict(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array
       !has_shape(*cell_last, {n.replicates, n.batch, n.hidden})) {
     return bad_shape("a result of predict");
   }
-  Forward a{n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
-            bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), input_steps,
-            readout_kernel.typed_data(), readout_bias.typed_data(), hidden_last->typed_data(),
-            cell_last->typed_data(), nullptr, nullptr, predictions->typed_data()};
-  return for_each_block(pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t) {
-    return forward_block<false>(a, replicate, start, count);
-  });
+  Scratch packed = pack_all(pool, n, n.weights(), weights_of(input_kernel, hidden_kernel, bias),
+                            pack_forward);
+  if (!packed) return no_memory();
+  Forward a{};
+  a.n = n;
+  a.inputs = inputs.typed_data();
+  a.hidden0 = hidden0.typed_data();
+  a.cell0 = cell0.typed_data();
+  a.input_steps = input_steps;
+  a.readout_kernel = readout_kernel.typed_data();
+  a.readout_bias = readout_bias.typed_data();
+  a.hidden_last = hidden_last->typed_data();
+  a.cell_last = cell_last->typed_data();
+  a.predictions = predictions->typed_data();
+  return forward_blocks(pool, a, packed.get());
 }
 
 ffi::Error backward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array hidden_kernel,
@@ -788,7 +786,7 @@ ffi::Error backward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Arra
   if (sizes.has_error()) return sizes.error();
   const Sizes n = *sizes;
   if (!has_shape(hidden_all, {n.replicates, n.steps, n.batch, n.hidden}) ||
-      !has_shape(saved, {n.replicates, n.batch, n.steps, SAVED, n.padded()})) {
+      !(has_all(n, saved) || has_checkpoints(n, saved))) {
     return bad_shape("what forward left");
   }
   if (!has_shape(d_hidden_all, {n.replicates, n.steps, n.batch, n.hidden}) ||
@@ -805,18 +803,38 @@ ffi::Error backward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Arra
       !has_shape(*d_cell0, {n.replicates, n.batch, n.hidden})) {
     return bad_shape("a result of backward");
   }
-  Scratch partial = scratch(n.replicates * n.blocks() * n.rows() * n.gate_floats());
-  if (!partial) return no_memory();
-  Backward a{n, inputs.typed_data(), input_kernel.typed_data(), hidden_kernel.typed_data(),
-             bias.typed_data(), hidden0.typed_data(), cell0.typed_data(), hidden_all.typed_data(),
-             saved.typed_data(), d_hidden_all.typed_data(), d_hidden_last.typed_data(),
-             d_cell_last.typed_data(), d_inputs->typed_data(), d_input_kernel->typed_data(),
-             d_hidden_kernel->typed_data(), d_bias->typed_data(), d_hidden0->typed_data(),
-             d_cell0->typed_data(), partial.get()};
-  ffi::Error error =
-      for_each_block(pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t item) {
-        float* own = partial.get() + item * n.rows() * n.gate_floats();
-        return backward_block(a, replicate, start, count, own);
+  const Weights weights = weights_of(input_kernel, hidden_kernel, bias);
+  Scratch partial = scratch(n.replicates * n.blocks() * n.weights());
+  Scratch packed = pack_all(pool, n, n.state_weights(), weights, pack_backward);
+  Scratch packed_forward;
+  if (!has_all(n, saved)) {
+    packed_forward = pack_all(pool, n, n.weights(), weights, pack_forward);
+    if (!packed_forward) return no_memory();
+  }
+  if (!partial || !packed) return no_memory();
+  Backward a{};
+  a.n = n;
+  a.inputs = inputs.typed_data();
+  a.hidden0 = hidden0.typed_data();
+  a.cell0 = cell0.typed_data();
+  a.hidden_all = hidden_all.typed_data();
+  (has_all(n, saved) ? a.saved : a.checkpoints) = saved.typed_data();
+  a.d_hidden_all = d_hidden_all.typed_data();
+  a.d_hidden_last = d_hidden_last.typed_data();
+  a.d_cell_last = d_cell_last.typed_data();
+  a.d_inputs = d_inputs->typed_data();
+  a.d_input_kernel = d_input_kernel->typed_data();
+  a.d_hidden_kernel = d_hidden_kernel->typed_data();
+  a.d_bias = d_bias->typed_data();
+  a.d_hidden0 = d_hidden0->typed_data();
+  a.d_cell0 = d_cell0->typed_data();
+  a.partial = partial.get();
+  ffi::Error error = for_each_block(
+      pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t item) {
+        const float* forward_weights =
+            packed_forward ? packed_forward.get() + replicate * n.weights() : nullptr;
+        return backward_block(a, packed.get() + replicate * n.state_weights(), forward_weights,
+                              replicate, start, count, partial.get() + item * n.weights());
       });
   if (error.failure()) return error;
   for_each(pool, n.replicates, is_small(n),
