@@ -7,7 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
 from ..lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
@@ -26,13 +26,14 @@ def fused_lstm(
     Where the kernel cannot (no compiler, other dtypes or devices, over MAX_HIDDEN_SIZE units or
     inputs, in an export) it is the scan itself, and a log line says so once. Under `jax.vmap` the
     replicates are spread over the cores. A series' numbers do not depend, to the bit, on what
-    else is in its batch. Reverse mode only, and once: the kernel knows no forward mode.
+    else is in its batch. The kernel has the gradient; forward mode and second derivatives are the
+    scan's.
     """
     weights, carry, inputs = _alike((weights, carry, inputs))
     operands = (inputs, *weights, *carry)
     if not _fits(operands):
         return lstm_scan(weights, carry, inputs)
-    hidden, *last = _fused(*operands)
+    hidden, *last, _saved = _bind(_forward_p, operands)
     return LSTMCarry(*last), hidden
 
 
@@ -53,7 +54,7 @@ def fused_predict(
     weights, kernel, bias, carry, inputs = _alike((weights, kernel, bias, carry, inputs))
     operands = (inputs, *weights, kernel[:, 0], bias[0], *carry)
     if _fits(operands):
-        predictions, *last = _predict(steps, *operands)  # pyright: ignore  (custom_vjp: object)
+        predictions, *last = _bind(_predict_p, operands, steps=steps)
     else:
         results = _predict_by_scan(*(x[None] for x in operands), steps=steps)
         predictions, *last = (x[0] for x in results)
@@ -96,47 +97,6 @@ def say_once(what: str, reason: str) -> None:
     logging.getLogger("sinlstm_jax").warning("%s: %s", what, reason)
 
 
-# What differentiation sees: arrays without a replicate axis, in the order of the kernel's.
-
-
-@jax.custom_vjp
-def _fused(*operands):
-    return _bind(_forward_p, operands)[:3]
-
-
-def _fused_forward(*operands):
-    *results, saved = _bind(_forward_p, operands)
-    return results, (*operands, results[0], saved)
-
-
-def _fused_backward(residuals, cotangents):
-    return tuple(_bind(_backward_p, (*residuals, *cotangents)))
-
-
-_fused.defvjp(_fused_forward, _fused_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _predict(steps, *operands):
-    return _bind(_predict_p, operands, steps=steps)
-
-
-def _predict_forward(steps, *operands):
-    def predict(inputs, input_kernel, hidden_kernel, bias, kernel, kernel_bias, hidden, cell):
-        inputs = jnp.broadcast_to(inputs, (steps, *inputs.shape[1:]))
-        hidden, *carry = _fused(inputs, input_kernel, hidden_kernel, bias, hidden, cell)
-        return [readout(kernel[:, None], kernel_bias[None], hidden)[..., 0], *carry]
-
-    return jax.vjp(predict, *operands)
-
-
-def _predict_backward(_steps, pull_back, cotangents):
-    return pull_back(cotangents)
-
-
-_predict.defvjp(_predict_forward, _predict_backward)
-
-
 # The same computations as the kernel's, by scan. Arrays have a leading replicate axis, as there.
 
 
@@ -161,9 +121,15 @@ def saved_shape(replicates: int, steps: int, batch: int, hidden: int) -> tuple[i
 
 
 def _backward_by_scan(*operands):
-    """Pull back from what the forward pass had, what it gave, and its cotangents."""
+    """Pull back from what the forward pass was given, what it gave, and its cotangents."""
     given, (_hidden, _saved, *cotangents) = operands[:6], operands[6:]
     return jax.vjp(lambda *x: _forward_by_scan(*x)[:3], *given)[1](tuple(cotangents))
+
+
+def _tangent_by_scan(*operands):
+    """Push tangents forward from what the forward pass was given, and what it gave."""
+    given, (_hidden, _saved, *tangents) = operands[:6], operands[6:]
+    return jax.jvp(lambda *x: _forward_by_scan(*x)[:3], given, tuple(tangents))[1]
 
 
 def _predict_by_scan(
@@ -205,7 +171,7 @@ def _batch(primitive: Primitive, operands, axes, **parameters):
     return results, [0] * len(results)
 
 
-def _primitive(name: str, by_scan) -> Primitive:
+def _primitive(name: str, by_scan, in_kernel: bool = True) -> Primitive:
     primitive = Primitive(name)
     primitive.multiple_results = True
 
@@ -231,6 +197,8 @@ def _primitive(name: str, by_scan) -> Primitive:
 
     def lower(context, *operands, **parameters):
         module = context.module_context
+        if not in_kernel:
+            return scan(context, *operands, **parameters)
         if module.lowering_parameters.for_export:
             say_once(REPLACED, "an export must run without it")
         elif tuple(module.platforms) != ("cpu",):
@@ -249,4 +217,47 @@ def _primitive(name: str, by_scan) -> Primitive:
 
 _forward_p = _primitive("sinlstm_forward", _forward_by_scan)
 _backward_p = _primitive("sinlstm_backward", _backward_by_scan)
+_tangent_p = _primitive("sinlstm_tangent", _tangent_by_scan, in_kernel=False)
 _predict_p = _primitive("sinlstm_predict", _predict_by_scan)
+
+
+# How they are differentiated. Forward's tangents are a primitive of their own, whose transpose is
+# the kernel's backward pass. Derivatives of these two, the second ones, are those of the scan.
+
+
+def _forward_jvp(given, tangents):
+    results = _forward_p.bind(*given)
+    hidden, *_, saved = results
+    moved = _tangent_p.bind(*given, hidden, saved, *map(ad.instantiate_zeros, tangents))
+    return results, [*moved, ad.Zero(jax.typeof(saved).to_tangent_aval())]
+
+
+def _tangent_transpose(cotangents, *operands):
+    cotangents = map(ad.instantiate_zeros, cotangents)
+    pulled = _backward_p.bind(*operands[:8], *cotangents)
+    wanted = [ad.is_undefined_primal(tangent) for tangent in operands[8:]]
+    return [None] * 8 + [x if want else None for x, want in zip(pulled, wanted, strict=True)]
+
+
+def _predict_jvp(given, tangents, *, steps):
+    def predict(inputs, input_kernel, hidden_kernel, bias, kernel, kernel_bias, hidden0, cell0):
+        replicates, _, *series = inputs.shape
+        inputs = jnp.broadcast_to(inputs, (replicates, steps, *series))
+        hidden, *carry, _saved = _forward_p.bind(
+            inputs, input_kernel, hidden_kernel, bias, hidden0, cell0
+        )
+        answers = jax.vmap(readout)(kernel[..., None], kernel_bias[:, None], hidden)
+        return [answers[..., 0], *carry]
+
+    return jax.jvp(predict, given, tuple(map(ad.instantiate_zeros, tangents)))
+
+
+def _jvp_by_scan(by_scan, given, tangents):
+    return jax.jvp(by_scan, given, tuple(map(ad.instantiate_zeros, tangents)))
+
+
+ad.primitive_jvps[_forward_p] = _forward_jvp
+ad.primitive_jvps[_predict_p] = _predict_jvp
+ad.primitive_jvps[_tangent_p] = functools.partial(_jvp_by_scan, _tangent_by_scan)
+ad.primitive_jvps[_backward_p] = functools.partial(_jvp_by_scan, _backward_by_scan)
+ad.primitive_transposes[_tangent_p] = _tangent_transpose

@@ -298,6 +298,48 @@ def test_no_memory_is_touched_that_is_not_the_kernels(flags, tmp_path):
     subprocess.run([program], check=True)
 
 
+# Other derivatives than the gradient.
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_forward_mode_and_second_derivatives_are_the_scans(mapped):
+    weights, carry, inputs = lstm_cases.draw(0, 7, 2, 3, 9)
+    directions = jax.tree.map(jnp.cos, (weights, carry, inputs))
+
+    def derivatives(layer):
+        def loss(*case):
+            last, hidden = layer(*case)
+            return jnp.sum(jnp.sin(hidden)) + jnp.sum(jnp.square(last.cell))
+
+        def along(size):
+            case = (weights, carry, inputs)
+            return loss(*jax.tree.map(lambda x, d: x + size * d, case, directions))
+
+        if mapped:
+            sizes = jnp.array([0.0, 0.1])
+            return jax.vmap(jax.jacfwd(along))(sizes), jax.vmap(jax.hessian(along))(sizes)
+        slope = jax.jvp(loss, (weights, carry, inputs), directions)
+        rounds = [jax.grad(jax.grad(along)), jax.hessian(along), jax.jacfwd(jax.jacfwd(along))]
+        return slope, [derivative(0.0) for derivative in rounds]
+
+    ours, expected = derivatives(fused_lstm), derivatives(lstm_scan)
+    assert_close(ours, expected, 1e-4)
+
+
+def test_predictions_have_forward_mode_too():
+    weights, carry, inputs = lstm_cases.draw(0, 7, 1, 3, 9)
+    operands = (*readout_of(weights), carry, inputs)
+
+    def along(predict):
+        def end(size):
+            moved = jax.tree.map(lambda x: x + size * jnp.cos(x), weights)
+            return jnp.sum(predict(moved, *operands, 9)[1])
+
+        return jax.jvp(end, (0.0,), (1.0,)), jax.hessian(end)(0.0)
+
+    assert_close(along(fused_predict), along(predict_by_scan), 1e-4)
+
+
 # What the kernel cannot.
 
 
