@@ -10,14 +10,14 @@ import tyro
 
 @dataclass(frozen=True)
 class Options:
-    """Measure speed beside PyTorch and Flax's own LSTM, the sides by turns, on one core.
+    """Measure speed beside PyTorch, Flax's own LSTM and others, the sides by turns, on one core.
 
     Writes docs/benchmarks.md, docs/benchmarks.json and a picture; with --quick or --json, only
     the file that --json names.
     """
 
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Take about a minute: fewer repeats, and not what the time depends on."""
+    """Take some minutes: fewer repeats, and not what the time depends on."""
     full: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also run the whole curriculum: PyTorch's, and ours with cold and with warm caches."""
     json: Path | None = None

@@ -7,7 +7,8 @@ import numpy as np
 import optax
 from flax import nnx
 
-from .sides import NO_INPUT, Setting, call_length, draw_values, in_calls, step_by_step
+from .loops import NO_INPUT, by_windows, draw_values, stream
+from .sides import Setting
 from .timing import Work
 
 
@@ -69,14 +70,16 @@ class Side:
         return Work(run)
 
     def rollout(self, batch_size: int, steps: int) -> Work:
-        """Forecast steps without input."""
+        """Rollouts in one call each."""
         model = Network()
-        unit = call_length(batch_size, steps)
-        inputs = jnp.full((unit, batch_size, 1), NO_INPUT, jnp.float32)
-        next_steps = partial(forecast, model, inputs=inputs)
-        return in_calls(next_steps, model.carry(batch_size), unit, steps)
+        start = model.carry(batch_size)
+
+        def window(carry, inputs):
+            return forecast(model, start if carry is None else carry, inputs)
+
+        return by_windows(window, batch_size, steps)
 
     def streaming(self) -> Work:
         """Steps that take a number and give one."""
         model = Network()
-        return step_by_step(partial(step, model), model.carry(1))
+        return stream(partial(step, model), model.carry(1))

@@ -8,7 +8,15 @@ import numpy as np
 import optax
 from flax import nnx
 
-from sinlstm_jax import SineLSTM, adam, draw_waves, forecast, init_state, train_chunk
+from sinlstm_jax import (
+    SineLSTM,
+    adam,
+    draw_waves,
+    forecast,
+    init_state,
+    rollout,
+    train_chunk,
+)
 from sinlstm_jax.kernel import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
@@ -16,7 +24,8 @@ from sinlstm_jax.rollout import stepper
 from sinlstm_jax.signals import batch_of_waves
 from sinlstm_jax.training import AHEAD, Program, draw_ahead, train_on_waves
 
-from .sides import Setting, call_length, in_calls, step_by_step
+from .loops import PAST, call_length, draw_history, in_calls, stream
+from .sides import Setting
 from .timing import Work
 
 LOOK_EVERY = 100  # iterations; a run looks at least at its display_every, or every second
@@ -54,16 +63,19 @@ class Side:
         return Work(run, cold=True)
 
     def rollout(self, batch_size: int, steps: int) -> Work:
-        """Forecast steps without input."""
+        """Rollouts as a user calls them; where one is too long for a call, forecasts."""
         model = self._model()
-        unit = call_length(batch_size, steps)
+        unit, history = call_length(batch_size, steps), draw_history(batch_size)
+        if unit == steps:
+            call = lambda _: (None, rollout(model, history, steps - PAST))  # noqa: E731
+            return in_calls(call, None, unit, steps)
         next_steps = partial(forecast, model, steps=unit)
         return in_calls(next_steps, model.initial_carry(batch_size), unit, steps)
 
     def streaming(self) -> Work:
         """Steps that take a number and give one."""
         model = self._model()
-        return step_by_step(stepper(model), model.initial_carry(1))
+        return stream(stepper(model), model.initial_carry(1))
 
     def replicates(self, setting: Setting, count: int) -> Work:
         """Iterations of `count` replicates at once; a unit of work is one of all of them."""

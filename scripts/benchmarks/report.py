@@ -1,23 +1,9 @@
-"""What is told of the figures: lines of progress, the bars, and what is published."""
+"""What is told of the figures: lines of progress, tables, and what is published."""
 
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
-
-from sinlstm_jax.plots import save_figure
-
 from ..pages import fill_in, listed, markdown, write_json
-
-FLAT = 1.1  # times: what does not grow
-SAME = 1.25  # times: compilations, of which there are few repeats
-STYLES = {  # colour, marker, line
-    "fused": ("tab:red", "o", "-"),
-    "scan": ("tab:blue", "s", "--"),
-    "PyTorch": ("0.35", "^", "-."),
-    "nnx.RNN": ("tab:green", "D", ":"),
-}
+from .picture import plot_cost
 
 
 def duration(seconds: float) -> str:
@@ -40,47 +26,11 @@ def progress_line(what: str, result: dict) -> str:
         f"{name} {duration(times['median'])}" for name, times in result["seconds"].items()
     )
     if result.get("ratio_to_pytorch"):
-        line += f" ({result['ratio_to_pytorch']:.2f} times faster than PyTorch)"
+        line += f" ({result['ratio_to_pytorch']:.2f} times faster than PyTorch"
+        if result["fastest_other"] != result["baseline"]:
+            line += f", {result['ratio_to_fastest']:.2f} times than {result['fastest_other']}"
+        line += ")"
     return line
-
-
-def judge(figures: dict) -> list[dict]:
-    """Return every bar: what, the wanted figure, whether more is better, the measured figure.
-
-    What was not measured is null, and so is whether its bar is reached.
-    """
-    faster = "times faster than PyTorch"
-    rows = []
-
-    def bar(what: str, wanted: float, measured: float | None, at_least: bool = False) -> None:
-        reached = None
-        if measured is not None:
-            reached = measured >= wanted if at_least else measured <= wanted
-        row = {"bar": what, "wanted": wanted, "at_least": at_least}
-        rows.append(row | {"measured": measured, "reached": reached})
-
-    for window, result in figures["training_iteration"].items():
-        what, wanted = f"training iteration, window {window}", 6 if int(window) <= 300 else 5.5
-        bar(f"{what}: {faster}", wanted, result["ratio_to_pytorch"], True)
-        bar(f"{what}: over layer, data and Adam alone", 1.3, result["ratio_to_parts"]["median"])
-    ratios = figures.get("whole_curriculum", {}).get("ratios_to_pytorch", {})
-    for caches, times, seconds in (("cold", 5, 10), ("warm", 6, 4)):
-        what = f"whole curriculum, {caches} caches"
-        bar(f"{what}: {faster}", times, ratios.get(caches), True)
-        beside = figures["beside_training"].get(caches)
-        bar(f"{what}: seconds beside iterations", seconds, beside)
-    rollouts = {(r["batch_size"], r["steps"]): r for r in figures["rollout"]}
-    one = rollouts[1, 1500]["ratio_to_pytorch"]
-    bar(f"rollout of one series, 1500 steps: {faster}", 250, one, True)
-    short, long = (rollouts[1, n]["seconds"][figures["ours"]] for n in (1000, 1_000_000))
-    what = "rollout of one series: a step of 1,000,000 over a step of 1000"
-    bar(what, FLAT, long["median"] / short["median"])
-    to_scan = rollouts[1024, 1500].get("ratio_to_scan", {}).get("median")
-    bar("rollout of 1024 series: times faster than the scan", 5, to_scan, True)
-    bar(f"streaming step: {faster}", 2.5, figures["streaming_step"]["ratio_to_pytorch"], True)
-    to_shortest = figures["compilation"]["longest_to_shortest"]["median"]
-    bar("compilation: the longest window's over the shortest's", SAME, to_shortest)
-    return rows
 
 
 def publish(root: Path, figures: dict) -> None:
@@ -93,40 +43,51 @@ def publish(root: Path, figures: dict) -> None:
 
 
 def summary(figures: dict) -> str:
-    """Return the README's table: how many times faster than PyTorch."""
-    rows = [
-        [f"training iteration, window {window}", result["ratio_to_pytorch"]]
+    """Return the README's table: how many times faster than PyTorch, and than the fastest other."""
+    results = [
+        (f"training iteration, window {window}", result)
         for window, result in figures["training_iteration"].items()
     ]
-    rows += [
-        [f"rollout of {r['batch_size']} series, {r['steps']} steps", r["ratio_to_pytorch"]]
+    results += [
+        (f"rollout of {r['batch_size']} series, {r['steps']} steps", r)
         for r in figures["rollout"]
         if r["steps"] == 1500
     ]
-    rows.append(["one streaming step, from Python", figures["streaming_step"]["ratio_to_pytorch"]])
-    header = ["", "times faster than PyTorch"]
-    return markdown(header, [[what, _digits(ratio)] for what, ratio in rows if ratio])
+    results.append(("one streaming step, from Python", figures["streaming_step"]))
+    rows = [
+        [what, _digits(r["ratio_to_pytorch"]), _digits(r["ratio_to_fastest"]), r["fastest_other"]]
+        for what, r in results
+        if r["ratio_to_pytorch"]
+    ]
+    header = ["times faster than PyTorch", "than the fastest other", "which is"]
+    return markdown(["", *header], rows)
 
 
 def tables(figures: dict) -> dict[str, str]:
     """Return the tables of docs/benchmarks.md by name, in Markdown."""
     streaming = figures["streaming_step"]
-    sides = list(streaming["seconds"])
-    beside = sides + [f"PyTorch / {side}" for side in streaming["ratios_to_pytorch"]]
-    windows = figures["training_iteration"].items()
-    training = [[window, *_beside(result)] for window, result in windows]
-    rollout = [[r["batch_size"], r["steps"], *_beside(r)] for r in figures["rollout"]]
+    beside = ["side", "time", "times faster than PyTorch", "time / ours"]
+    training = [
+        [window, *row]
+        for window, result in figures["training_iteration"].items()
+        for row in _beside(result)
+    ]
+    sizes = [[*r["sizes"], *row] for r in figures["sizes"] for row in _beside(r)]
+    rollout = [
+        [r["batch_size"], r["steps"], *row] for r in figures["rollout"] for row in _beside(r)
+    ]
     compilation = figures["compilation"]["seconds"]
     return {
         "machine": _machine(figures),
         "bars": _bars(figures["bars"]),
         "training": markdown(["window", *beside], training),
         "parts": _parts(figures),
+        "sizes": markdown(["window", "units", "batch", *beside], sizes),
         "curriculum": _curriculum(figures),
         "rollout": markdown(["batch", "steps", *beside], rollout),
-        "streaming": markdown(beside, [_beside(streaming)]),
+        "streaming": markdown(beside, _beside(streaming)),
         "replicates": _replicates(figures["replicates"]["seconds"]),
-        "start": _start(figures, sides),
+        "start": _start(figures),
         "compilation": markdown(
             ["window", *compilation], [["compilation", *map(_time, compilation.values())]]
         ),
@@ -194,12 +155,11 @@ def _replicates(by_count: dict) -> str:
     return markdown(["replicates", *header], rows)
 
 
-def _start(figures: dict, sides: list[str]) -> str:
+def _start(figures: dict) -> str:
     first = dict(figures["first_line"]["seconds"])
     first[figures["ours"]] = first.pop("ours")
     rows = []
-    for side in sides:
-        start = figures["start_up"][side]
+    for side, start in figures["start_up"].items():
         times = [start["import"], start["first_iteration"], first.get(side)]
         memory = f"{start['peak_bytes']['median'] / 1e6:.0f} MB"
         rows.append([side, *(_time(each) if each else "" for each in times), memory])
@@ -219,41 +179,15 @@ def _ratio(ratio: dict) -> str:
     return "{} ({} to {})".format(*(_digits(ratio[x]) for x in ("median", "lowest", "highest")))
 
 
-def _beside(result: dict) -> list[str]:
-    """Return all sides' times, then their ratios to PyTorch's."""
-    cells = []
+def _beside(result: dict) -> list[list[str]]:
+    """Return a row per side: its time, and the ratios to PyTorch's and to ours."""
+    fastest = f"{result['fastest_other']}, the fastest other"
+    rows = []
     for side, times in result["seconds"].items():
         measured = result.get("steps_measured", {}).get(side)
         begun = measured is not None and measured < result["steps"]
-        cells.append(_time(times, f", on {measured} steps" if begun else ""))
-    return cells + [_ratio(ratio) for ratio in result["ratios_to_pytorch"].values()]
-
-
-def plot_cost(path: Path, figures: dict) -> None:
-    """Draw the cost of a training iteration against its sizes."""
-    figure = Figure(figsize=(10, 7.5), layout="constrained")
-    replicates = figures["replicates"]["seconds"]
-    panels = {
-        "window (steps)": figures["cost"]["window"],
-        "hidden size (units)": figures["cost"]["hidden_size"],
-        "batch (series)": figures["cost"]["batch_size"],
-        "replicates at once": replicates,
-    }
-    for axes, (label, by_size) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
-        sizes = [int(size) for size in by_size]
-        for side in next(iter(by_size.values())):
-            colour, marker, line = STYLES[side]
-            times = [seconds[side].values() for seconds in by_size.values()]
-            middle, low, high = np.transpose([[*each] for each in times]) * 1e3
-            axes.plot(sizes, middle, line, marker=marker, color=colour, label=side)
-            axes.fill_between(sizes, low, high, color=colour, alpha=0.15)
-        axes.set(xscale="log", yscale="log", xlabel=label)
-        axes.set_xticks(sizes, map(str, sizes))
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.minorticks_off()
-        per = " and replicate" if by_size is replicates else ""
-        axes.set_ylabel(f"time per iteration{per} (ms)")
-        axes.grid(alpha=0.3)
-        axes.legend()
-    save_figure(figure, path)
+        ratios = (result[kind].get(side) for kind in ("ratios_to_pytorch", "ratios_to_ours"))
+        name = fastest if side == result["fastest_other"] else side
+        time = _time(times, f", on {measured} steps" if begun else "")
+        rows.append([name, time, *(_ratio(ratio) if ratio else "" for ratio in ratios)])
+    return rows

@@ -1,26 +1,33 @@
-"""Who takes part: each side is a module with a class Side, which imports its library.
+"""Who takes part: each side is a class in a module of its own library, imported only as it loads.
 
-And what several of them do alike, in NumPy alone: PyTorch's memory is not to have JAX in it.
+A side has some of these methods, each returning work to be timed: `training(setting)`,
+`rollout(batch_size, steps)`, `streaming()`. What it cannot do has no method. One that compiles what
+it does has `try_out()`, which raises where that fails.
 """
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
-import numpy as np
-
-from .timing import Work
-
-# Name -> (module, implementation). Tables and pictures keep this order.
+EAGER = ("PyTorch", "PyTorch, 1 thread")  # what ratios to PyTorch are to, the faster of them
+OURS = ("fused", "scan")
+ONE_THREAD = ", 1 thread"  # ends the names of sides that are for several cores only
+# Name -> (module, class, its arguments). Tables and pictures keep this order.
 SIDES = {
-    "fused": ("ours", "fused"),
-    "scan": ("ours", "scan"),
-    "PyTorch": ("pytorch", None),
-    "nnx.RNN": ("flax_nnx", None),
+    "fused": ("ours", "Side", "fused"),
+    "scan": ("ours", "Side", "scan"),
+    "PyTorch": ("pytorch", "Side"),
+    "PyTorch, 1 thread": ("pytorch", "Side", 1),
+    "PyTorch, LSTMCell": ("pytorch", "Cell"),
+    "PyTorch, LSTMCell, 1 thread": ("pytorch", "Cell", 1),
+    "PyTorch, one call": ("pytorch", "OneCall"),
+    "PyTorch, one call, 1 thread": ("pytorch", "OneCall", 1),
+    "PyTorch, compiled": ("torch_compiled", "Side"),
+    "PyTorch, compiled, 1 thread": ("torch_compiled", "Side", 1),
+    "nnx.RNN": ("flax_nnx", "Side"),
+    "ONNX Runtime": ("onnx_runtime", "Side"),
+    "NumPy": ("numpy_loop", "Side"),
+    "numba": ("numba_loop", "Side"),
 }
-SAMPLING_RATE = 100  # Hz
-NO_INPUT = -2.0
-PREDICTIONS = 2_000_000  # of a rollout, in one call at most: 8 MB
 
 
 class Setting(NamedTuple):
@@ -48,70 +55,28 @@ def stage_settings(recipe) -> list[Setting]:
 
 
 def load_side(name: str):
-    """Return a side, or raise ModuleNotFoundError or ValueError where it cannot be had."""
-    module, implementation = SIDES[name]
-    side = import_module(f".{module}", __package__).Side
-    return side(implementation) if implementation else side()
+    """Return a side, or raise ImportError or ValueError where it cannot be had."""
+    module, kind, *arguments = SIDES[name]
+    return getattr(import_module(f".{module}", __package__), kind)(*arguments)
 
 
-def load_sides() -> tuple[dict, dict[str, str]]:
+def load_sides(cores: int) -> tuple[dict, dict[str, str]]:
     """Return (the sides there are by name, why each of the others is missing)."""
     sides, missing = {}, {}
     for name in SIDES:
+        if cores == 1 and name.endswith(ONE_THREAD):
+            continue  # it is the side without this ending
         try:
-            sides[name] = load_side(name)
-        except (ModuleNotFoundError, ValueError) as error:
-            missing[name] = str(error)
+            side = load_side(name)
+            if hasattr(side, "try_out"):
+                side.try_out()
+        except Exception as error:  # a compiler's may be any
+            missing[name] = str(error).strip().split("\n")[0] or type(error).__name__
+        else:
+            sides[name] = side
     return sides, missing
 
 
 def ours_of(names) -> str:
     """Return the implementation that `auto` takes here, given the sides there are."""
     return "fused" if "fused" in names else "scan"
-
-
-def draw_values(rng: np.random.RandomState, batch_size: int, steps: int) -> np.ndarray:
-    """Draw waves one by one, as the tutorial does: `[batch_size, steps]` in float64."""
-    times = np.arange(steps) / SAMPLING_RATE
-    values = np.empty((batch_size, steps))
-    for series in values:
-        offset = 2 * np.pi * rng.rand()
-        frequency = 0.5 + 3.5 * rng.rand()
-        series[:] = np.sin(2 * np.pi * frequency * (times + offset))
-    return values
-
-
-def call_length(batch_size: int, steps: int) -> int:
-    """Return how many steps of a rollout are forecast in one call."""
-    return min(steps, max(PREDICTIONS // batch_size, 1))
-
-
-def in_calls(forecast: Callable, carry, unit: int, steps: int) -> Work:
-    """Forecast steps, `unit` in a call, through the carry.
-
-    `forecast` takes a carry and returns (carry, predictions).
-    """
-
-    def run(units):
-        nonlocal carry
-        for _ in range(units):
-            carry, predictions = forecast(carry)
-            np.asarray(predictions)
-
-    return Work(run, unit, -(-steps // unit))
-
-
-def step_by_step(step: Callable, carry) -> Work:
-    """Take a number and give one, step after step.
-
-    `step` takes a carry and an input, `[1, 1]`, and returns (carry, a prediction of any shape).
-    """
-
-    def run(steps):
-        nonlocal carry
-        for _ in range(steps):
-            inputs = np.full((1, 1), NO_INPUT, np.float32)
-            carry, prediction = step(carry, inputs)
-            np.asarray(prediction).item()
-
-    return Work(run)

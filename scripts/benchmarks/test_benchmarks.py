@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from scripts.benchmarks import __main__ as benchmark
-from scripts.benchmarks import measures
-from scripts.benchmarks.report import duration, judge
-from scripts.benchmarks.sides import Setting, draw_values
+from scripts.benchmarks import measures, sides
+from scripts.benchmarks.bars import judge
+from scripts.benchmarks.comparison import compare
+from scripts.benchmarks.loops import draw_values
+from scripts.benchmarks.report import duration
+from scripts.benchmarks.sides import Setting, load_sides
 from scripts.benchmarks.timing import Work, alternate, ratio, spread
 from scripts.pages import ROOT
 from sinlstm_jax import generate_sample
@@ -108,6 +111,35 @@ def test_training_iteration_has_the_shape_that_is_promised(machine, monkeypatch)
     assert result["ratio_to_parts"]["median"] == 2.4
 
 
+def test_ratios_are_to_the_better_number_of_threads_and_to_the_fastest_other():
+    times = {"fused": [2.0], "scan": [1.0], "PyTorch": [30.0], "PyTorch, 1 thread": [20.0]}
+    result = compare({name: seconds * 2 for name, seconds in times.items()} | {"numba": [1.0, 1.0]})
+    assert result["baseline"] == "PyTorch, 1 thread"
+    assert result["ratio_to_pytorch"] == 10.0
+    assert result["ratios_to_pytorch"]["PyTorch"]["median"] == 20 / 30
+    assert (result["fastest_other"], result["ratio_to_fastest"]) == ("numba", 0.5)
+    assert result["ratios_to_ours"]["scan"]["median"] == 0.5
+
+
+def test_without_others_there_are_no_ratios_to_them():
+    result = compare({"scan": [1.0]})
+    assert (
+        result["ratio_to_pytorch"] is result["fastest_other"] is result["ratio_to_fastest"] is None
+    )
+
+
+def test_what_cannot_be_had_or_does_not_run_is_left_out_with_a_reason(monkeypatch):
+    class Broken:
+        def try_out(self):
+            raise OSError("no compiler\nand more on it")
+
+    there = {"scan": object(), "PyTorch": Broken()}
+    monkeypatch.setattr(sides, "SIDES", {**dict.fromkeys(there), "PyTorch, 1 thread": None})
+    monkeypatch.setattr(sides, "load_side", lambda name: there[name])
+    assert load_sides(cores=1) == ({"scan": there["scan"]}, {"PyTorch": "no compiler"})
+    assert list(load_sides(cores=2)[1]) == ["PyTorch", "PyTorch, 1 thread"]
+
+
 def test_bars_are_judged_on_their_side():
     def window(to_pytorch, to_parts):
         return {"ratio_to_pytorch": to_pytorch, "ratio_to_parts": spread([to_parts])}
@@ -118,7 +150,12 @@ def test_bars_are_judged_on_their_side():
 
     figures = {
         "ours": "fused",
-        "training_iteration": {"300": window(5.9, 1.2), "500": window(5.9, 1.4)},
+        "machine": {"cores": 1},
+        "training_iteration": {"300": window(7.4, 1.1), "500": window(7.5, 1.2)},
+        "sizes": [
+            {"sizes": (500, 15, 256), "ratio_to_pytorch": 4.1},
+            {"sizes": (150, 64, 20), "ratio_to_pytorch": 2.4},
+        ],
         "beside_training": {"cold": 9.0},
         "whole_curriculum": {"ratios_to_pytorch": {"cold": 4.0}},
         "rollout": [
@@ -128,18 +165,27 @@ def test_bars_are_judged_on_their_side():
             rollout(1024, 1500, 1.0, ratio_to_scan=spread([5.1])),
         ],
         "streaming_step": {"ratio_to_pytorch": None},
+        "replicates": {"throughput_kept": {"1": spread([1.0]), "16": spread([0.96])}},
         "compilation": {"longest_to_shortest": spread([1.0])},
     }
+    iteration = "training iteration, window"
     assert {row["bar"]: row["reached"] for row in judge(figures)} == {
-        "training iteration, window 300: times faster than PyTorch": False,
-        "training iteration, window 300: over layer, data and Adam alone": True,
-        "training iteration, window 500: times faster than PyTorch": True,
-        "training iteration, window 500: over layer, data and Adam alone": False,
+        f"{iteration} 300: times faster than PyTorch": False,
+        f"{iteration} 300: over layer, data and Adam alone": True,
+        f"{iteration} 500: times faster than PyTorch": True,
+        f"{iteration} 500: over layer, data and Adam alone": False,
+        f"{iteration} 500, 15 units, batch 256: times faster than PyTorch": True,
+        f"{iteration} 150, 64 units, batch 20: times faster than PyTorch": False,
+        f"{iteration} 150, 64 units, batch 256: times faster than PyTorch": None,
+        f"{iteration} 150, 128 units, batch 20: times faster than PyTorch": None,
+        f"{iteration} 150, 128 units, batch 256: times faster than PyTorch": None,
+        f"{iteration} 150, 256 units, batch 20: times faster than PyTorch": None,
+        "16 replicates on one core: over one's throughput": False,
         "whole curriculum, cold caches: times faster than PyTorch": False,
         "whole curriculum, cold caches: seconds beside iterations": True,
         "whole curriculum, warm caches: times faster than PyTorch": None,
         "whole curriculum, warm caches: seconds beside iterations": None,
-        "rollout of one series, 1500 steps: times faster than PyTorch": None,
+        "rollout of one series, 1500 steps, with the call: times faster than PyTorch": None,
         "rollout of one series: a step of 1,000,000 over a step of 1000": False,
         "rollout of 1024 series: times faster than the scan": True,
         "streaming step: times faster than PyTorch": None,
@@ -178,6 +224,7 @@ TINY = measures.QUICK._replace(
     seconds=0.0,
     repeats=2,
     rollout_seconds=0.0,
+    sizes=((110, 5, 2),),
     replicates=(2,),
     compilations=(150,),
     costs=(("window", (110,)), ("hidden_size", (5,)), ("batch_size", (2,))),
@@ -189,7 +236,7 @@ from scripts.benchmarks import processes, sides
 from scripts.benchmarks.measures import collect
 from scripts.benchmarks.report import publish
 from scripts.benchmarks.test_benchmarks import TINY
-sides.SIDES = {"scan": ("ours", "scan"), "PyTorch": ("not_installed", None)}
+sides.SIDES = {"scan": ("ours", "Side", "scan"), "PyTorch": ("not_installed", "Side")}
 starting = [sys.executable, "-c", "import time; print('step 0 loss 1', flush=True); time.sleep(60)"]
 processes.curriculum = lambda *_: starting
 publish(Path(sys.argv[1]), collect(TINY, full=False, cores=1, pinned=False))
@@ -219,6 +266,6 @@ def test_a_tiny_run_publishes_its_figures(tmp_path):
     assert figures["versions"]["jax"]
     written = (docs / "benchmarks.md").read_text()
     assert "Left out: PyTorch" in written
-    assert "<!-- rollout -->\n| batch | steps | scan |" in written
-    assert "fused |" not in written  # every table is a new one
+    assert "<!-- rollout -->\n| batch | steps | side | time |" in written
+    assert "| fused |" not in written  # every table is a new one
     assert (docs / "images" / "benchmark-cost.png").stat().st_size > 10_000

@@ -24,29 +24,68 @@ void run(int64_t steps, int64_t batch, int inputs, int hidden) {
   const Floats readout = numbers(r * hidden), readout_bias = numbers(r);
   Floats hidden_last(carry), cell_last(carry), hidden_all(carry * steps);
   Floats saved(r * batch * steps * SAVED * n.padded()), predictions(r * steps * batch);
+  Floats checkpoints(r * batch * n.chunks() * n.padded());
   const Floats d_hidden = numbers(carry * steps), d_last = numbers(carry);
   Floats d_inputs(x.size()), d_input_kernel(input_kernel.size()), d_bias(bias.size());
   Floats d_hidden_kernel(hidden_kernel.size()), d_hidden0(carry), d_cell0(carry);
-  const int64_t floats = n.rows() * n.gate_floats();
-  Floats partial(r * n.blocks() * floats);
-  const Forward forward{n, x.data(), input_kernel.data(), hidden_kernel.data(), bias.data(),
-                        hidden0.data(), cell0.data(), steps, nullptr, nullptr, hidden_last.data(),
-                        cell_last.data(), hidden_all.data(), saved.data(), nullptr};
-  const Forward predict{n, x.data(), input_kernel.data(), hidden_kernel.data(), bias.data(),
-                        hidden0.data(), cell0.data(), steps, readout.data(), readout_bias.data(),
-                        hidden_last.data(), cell_last.data(), nullptr, nullptr,
-                        predictions.data()};
-  const Backward backward{n, x.data(), input_kernel.data(), hidden_kernel.data(), bias.data(),
-                          hidden0.data(), cell0.data(), hidden_all.data(), saved.data(),
-                          d_hidden.data(), d_last.data(), d_last.data(), d_inputs.data(),
-                          d_input_kernel.data(), d_hidden_kernel.data(), d_bias.data(),
-                          d_hidden0.data(), d_cell0.data(), partial.data()};
+  Floats partial(r * n.blocks() * n.weights());
+  const Weights weights{input_kernel.data(), hidden_kernel.data(), bias.data()};
+  Floats packed_forward(r * n.weights()), packed_backward(r * n.state_weights());
+  for (int64_t replicate = 0; replicate < r; ++replicate) {
+    pack_forward(n, weights, replicate, packed_forward.data() + replicate * n.weights());
+    pack_backward(n, weights, replicate, packed_backward.data() + replicate * n.state_weights());
+  }
+
+  Forward whole{};
+  whole.n = n;
+  whole.inputs = x.data();
+  whole.hidden0 = hidden0.data();
+  whole.cell0 = cell0.data();
+  whole.input_steps = steps;
+  whole.hidden_last = hidden_last.data();
+  whole.cell_last = cell_last.data();
+  Forward predict = whole, checkpointed;
+  predict.readout_kernel = readout.data();
+  predict.readout_bias = readout_bias.data();
+  predict.predictions = predictions.data();
+  whole.hidden_all = hidden_all.data();
+  checkpointed = whole;
+  whole.saved = saved.data();
+  checkpointed.checkpoints = checkpoints.data();
+
+  Backward backward{};
+  backward.n = n;
+  backward.inputs = x.data();
+  backward.hidden0 = hidden0.data();
+  backward.cell0 = cell0.data();
+  backward.hidden_all = hidden_all.data();
+  backward.saved = saved.data();
+  backward.d_hidden_all = d_hidden.data();
+  backward.d_hidden_last = d_last.data();
+  backward.d_cell_last = d_last.data();
+  backward.d_inputs = d_inputs.data();
+  backward.d_input_kernel = d_input_kernel.data();
+  backward.d_hidden_kernel = d_hidden_kernel.data();
+  backward.d_bias = d_bias.data();
+  backward.d_hidden0 = d_hidden0.data();
+  backward.d_cell0 = d_cell0.data();
+  backward.partial = partial.data();
+  Backward repeating = backward;
+  repeating.saved = nullptr;
+  repeating.checkpoints = checkpoints.data();
+
   for (int64_t item = 0; item < r * n.blocks(); ++item) {
     const int64_t replicate = item / n.blocks(), block = item % n.blocks();
     const int64_t start = n.block_start(block), count = n.block_start(block + 1) - start;
-    forward_block<true>(forward, replicate, start, count);
-    forward_block<false>(predict, replicate, start, count);
-    backward_block(backward, replicate, start, count, partial.data() + item * floats);
+    const float* forward_weights = packed_forward.data() + replicate * n.weights();
+    const float* weights = packed_backward.data() + replicate * n.state_weights();
+    for (const Forward& forward : {whole, checkpointed, predict}) {
+      forward_block(forward, forward_weights, replicate, start, count);
+    }
+    for (const Backward& a : {backward, repeating}) {
+      backward_block(a, weights, forward_weights, replicate, start, count,
+                     partial.data() + item * n.weights());
+    }
   }
   for (int64_t replicate = 0; replicate < r; ++replicate) {
     reduce_weight_gradients(backward, replicate);
@@ -61,6 +100,11 @@ int main() {
       for (int64_t batch : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 21, 23}) {
         for (int64_t steps : {0, 1, 2, 7, 8, 9, 17}) run(steps, batch, inputs, hidden);
       }
+    }
+  }
+  for (int hidden : {65, 80, 130, 200, 256}) {
+    for (int64_t batch : {1, 5, 13, 41}) {
+      for (int64_t steps : {1, 9}) run(steps, batch, hidden == 80 ? 40 : 1, hidden);
     }
   }
   std::puts("nothing was touched that should not be");

@@ -20,7 +20,7 @@ def kernel(monkeypatch):
 
 
 def test_auto_is_the_kernel_where_there_is_one(kernel, said):
-    chosen = [choose_implementation(wanted, 64) for wanted in IMPLEMENTATIONS]
+    chosen = [choose_implementation(wanted, 512) for wanted in IMPLEMENTATIONS]
     assert dict(zip(IMPLEMENTATIONS, chosen, strict=True)) == {
         "auto": "fused",
         "scan": "scan",
@@ -36,9 +36,9 @@ def test_auto_does_without_a_compiler_and_says_so_once(no_kernel, said):
 
 
 def test_auto_does_with_too_many_units_and_says_so_once(kernel, said):
-    assert [choose_implementation("auto", 65) for _ in range(3)] == ["scan"] * 3
+    assert [choose_implementation("auto", 513) for _ in range(3)] == ["scan"] * 3
     assert said() == [
-        "computing with the plain scan: the kernel takes at most 64 hidden units, not 65"
+        "computing with the plain scan: the kernel takes at most 512 hidden units, not 513"
     ]
 
 
@@ -63,8 +63,8 @@ def test_what_cannot_be_had_is_named_with_the_way_out(no_kernel):
     way_out = r"give 'scan' \(--implementation scan\)$"
     with pytest.raises(InputError, match=f"'fused', but there is no C.. compiler: {way_out}"):
         choose_implementation("fused", 15)
-    with pytest.raises(InputError, match=f"at most 64 hidden units, not 65: {way_out}"):
-        SineLSTM(65, implementation="fused")
+    with pytest.raises(InputError, match=f"at most 512 hidden units, not 513: {way_out}"):
+        SineLSTM(513, implementation="fused")
 
 
 def test_unknown_implementations_are_named():

@@ -63,6 +63,7 @@ def test_the_constants_are_those_of_the_source():
 
     assert layer.SAVED == constant("SAVED")
     assert layer.PADDING == constant("PADDING")
+    assert layer.CHUNK == constant("CHUNK")
     assert library.MAX_HIDDEN_SIZE == constant("MAX_SIZE")
 
 
@@ -81,7 +82,7 @@ def test_all_results_are_the_scans(case):
 @settings(max_examples=6, deadline=None, derandomize=True, database=None)
 @given(
     seed=st.integers(0, 1000),
-    hidden=st.integers(1, 64),
+    hidden=st.integers(1, 64) | st.integers(65, 300),
     inputs=st.integers(1, 8) | st.just(64),
     batch=st.integers(1, 23),
     steps=st.integers(1, 40),
@@ -89,6 +90,19 @@ def test_all_results_are_the_scans(case):
 def test_all_results_are_the_scans_at_any_size(seed, hidden, inputs, batch, steps):
     case = lstm_cases.draw(seed, hidden, inputs, batch, steps)
     assert_is_the_scan(lstm_cases.fused(case), case)
+
+
+@pytest.mark.parametrize("case", lstm_cases.cases())
+def test_checkpoints_change_no_bit(case, monkeypatch):
+    def results():
+        return jax.jit(partial(lstm_cases.results, fused_lstm)).lower(*case).compile()(*case)
+
+    expected = results()
+    shape = (2, 9, 3, 5)
+    assert layer.saved_shape(*shape) == (2, 3, 9, layer.SAVED, 16)
+    monkeypatch.setattr(layer, "MAX_SAVED_SIZE", 0)
+    assert layer.saved_shape(*shape) == (2, 3, 2, 1, 16)
+    assert_same_bits(results(), expected)
 
 
 @pytest.mark.parametrize("steps", [1, 9])
@@ -346,7 +360,9 @@ def test_predictions_have_forward_mode_too():
 HANDLERS = ("sinlstm_forward", "sinlstm_predict", "sinlstm_backward")
 
 
-def handler_shapes(name, replicates=2, steps=5, batch=3, inputs=2, units=7):
+def handler_shapes(
+    name, replicates=2, steps=5, batch=3, inputs=2, units=7, checkpoints=False
+):
     """Return the shapes of a handler's operands and of its results."""
     gates = 4 * units
     carry = [(replicates, batch, units)] * 2
@@ -355,6 +371,8 @@ def handler_shapes(name, replicates=2, steps=5, batch=3, inputs=2, units=7):
     hidden = (replicates, steps, batch, units)
     padded = -(-units // layer.PADDING) * layer.PADDING
     saved = (replicates, batch, steps, layer.SAVED, padded)
+    if checkpoints:
+        saved = (replicates, batch, -(-steps // layer.CHUNK), 1, padded)
     common = [window, *weights, *carry]
     return {
         "sinlstm_forward": (common, [hidden, *carry, saved]),
@@ -372,9 +390,10 @@ def call_handler(name, operands, results):
     return jax.block_until_ready(jax.ffi.ffi_call(name, results)(*arrays))
 
 
+@pytest.mark.parametrize("checkpoints", [False, True])
 @pytest.mark.parametrize("name", HANDLERS)
-def test_handlers_check_every_dimension(name):
-    operands, results = handler_shapes(name)
+def test_handlers_check_every_dimension(name, checkpoints):
+    operands, results = handler_shapes(name, checkpoints=checkpoints)
     shapes = (*operands, *results)
     call_handler(name, operands, results)
     for i, shape in enumerate(shapes):
@@ -386,9 +405,9 @@ def test_handlers_check_every_dimension(name):
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-@pytest.mark.parametrize(("units", "inputs"), [(65, 2), (7, 0), (7, 65)])
+@pytest.mark.parametrize(("units", "inputs"), [(513, 2), (7, 0), (7, 513)])
 def test_handlers_check_sizes(name, units, inputs):
-    with pytest.raises(jax.errors.JaxRuntimeError, match=r"shape does not fit: .* \(1 to 64\)"):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"shape does not fit: .* \(1 to 512\)"):
         call_handler(name, *handler_shapes(name, units=units, inputs=inputs))
 
 
@@ -402,8 +421,8 @@ def test_handlers_take_empty_arrays(name, empty):
 @pytest.mark.parametrize(
     ("hidden", "inputs", "wide", "reason"),
     [
-        (65, 1, (), "it takes at most 64 units and inputs, not 65"),
-        (3, 65, (), "it takes at most 64 units and inputs, not 65"),
+        (513, 1, (), "it takes at most 512 units and inputs, not 513"),
+        (3, 513, (), "it takes at most 512 units and inputs, not 513"),
         (5, 1, (0, 1, 2), "it computes in float32, not float64"),
         (5, 1, (0, 1), "it computes in float32, not float32 and float64"),
         (5, 1, (1,), "it computes in float32, not float32 and float64"),

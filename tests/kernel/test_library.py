@@ -92,10 +92,12 @@ def test_what_killed_processes_left_half_built_is_cleared_away(tmp_path, compile
 
 
 def test_the_cache_is_keyed_by_all_that_the_library_depends_on(tmp_path, compiler, monkeypatch):
-    other_source = tmp_path / "other.cc"
+    other_source, other_header = tmp_path / "other.cc", tmp_path / "other.h"
     other_source.write_text(library.SOURCE.read_text() + "\n")
+    other_header.write_text(library.HEADER.read_text() + "\n")
     changes = {
         "source": lambda patch: patch.setattr(library, "SOURCE", other_source),
+        "header": lambda patch: patch.setattr(library, "HEADER", other_header),
         "compiler": lambda patch: patch.setenv("CXX", str(shutil.copy(compiler, tmp_path / "c"))),
         "version": lambda patch: patch.setattr(library, "_run", _other_version(library._run)),
         "flags": lambda patch: patch.setattr(library, "FLAGS", (*library.FLAGS, "-O2")),

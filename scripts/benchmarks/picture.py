@@ -1,0 +1,50 @@
+"""The picture of docs/benchmarks.md: what an iteration costs against its sizes."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from sinlstm_jax.plots import save_figure
+
+STYLES = {  # colour, marker, line
+    "fused": ("tab:red", "o", "-"),
+    "scan": ("tab:blue", "s", "--"),
+    "PyTorch": ("0.35", "^", "-."),
+    "PyTorch, 1 thread": ("0.35", "v", ":"),
+    "PyTorch, compiled": ("tab:orange", "^", "-."),
+    "PyTorch, compiled, 1 thread": ("tab:orange", "v", ":"),
+    "nnx.RNN": ("tab:green", "D", ":"),
+}
+
+
+def plot_cost(path: Path, figures: dict) -> None:
+    """Draw the cost of a training iteration against its sizes."""
+    figure = Figure(figsize=(10, 7.5), layout="constrained")
+    replicates = figures["replicates"]["seconds"]
+    panels = {
+        "window (steps)": figures["cost"]["window"],
+        "hidden size (units)": figures["cost"]["hidden_size"],
+        "batch (series)": figures["cost"]["batch_size"],
+        "replicates at once": replicates,
+    }
+    for axes, (label, by_size) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+        for side, (colour, marker, line) in STYLES.items():
+            found = {int(size): times[side] for size, times in by_size.items() if side in times}
+            if not found:
+                continue
+            times = np.array([list(times.values()) for times in found.values()]) * 1e3
+            middle, low, high = times.T
+            axes.plot(found, middle, line, marker=marker, color=colour, label=side)
+            axes.fill_between(list(found), low, high, color=colour, alpha=0.15)
+        axes.set(xscale="log", yscale="log", xlabel=label)
+        axes.set_xticks([int(size) for size in by_size], by_size)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        per = " and replicate" if by_size is replicates else ""
+        axes.set_ylabel(f"time per iteration{per} (ms)")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    save_figure(figure, path)
