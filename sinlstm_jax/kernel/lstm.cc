@@ -34,7 +34,9 @@ namespace {
 
 // ---- sizes, scratch memory, threads ------------------------------------------------------------
 
-constexpr int BLOCK = 10;      // series that go through time side by side, at the most
+constexpr int BLOCK = 10;      // series that go through time side by side, at the most; and where
+constexpr int WIDE_BLOCK = 20;  // the weights do not fit into the first-level cache
+constexpr int WIDE = 64;       // units, above which they do not
 constexpr int PADDING = 16;    // hidden units are padded to a multiple of it, on every CPU
 constexpr int GATES = 4;
 constexpr int TILE = GATES;    // vectors of sums that each series of a group has in registers
@@ -47,15 +49,16 @@ struct Sizes {
   int64_t replicates, steps, batch;
   int inputs, hidden;
   int padded() const { return (hidden + PADDING - 1) / PADDING * PADDING; }
-  int vectors() const { return padded() / LANES; }      // of hidden units
+  int vectors() const { return (hidden + LANES - 1) / LANES; }  // that hold hidden units
   int lanes_used(int v) const { return std::clamp(hidden - v * LANES, 0, LANES); }
-  int state() const { return hidden + inputs; }         // what a step's gates are computed from
-  int state_padded() const { return (state() + LANES - 1) / LANES * LANES; }
-  int rows() const { return state() + 1; }              // of weights: bias, inputs, hidden
-  int64_t weights() const { return int64_t{rows()} * GATES * padded(); }
-  int64_t state_weights() const { return int64_t{state_padded()} * GATES * padded(); }
+  int lanes() const { return vectors() * LANES; }
+  bool inputs_fit() const { return hidden + inputs <= lanes(); }  // behind the hidden units
+  int rows() const { return 1 + inputs + hidden; }  // of weights: bias, inputs, hidden
+  int64_t weights() const { return int64_t{rows()} * GATES * lanes(); }
+  int64_t backward_weights() const { return int64_t{lanes() + inputs} * GATES * lanes(); }
   int64_t chunks() const { return (steps + CHUNK - 1) / CHUNK; }
-  int64_t blocks() const { return std::max<int64_t>((batch + BLOCK - 1) / BLOCK, 1); }
+  int block() const { return hidden > WIDE ? WIDE_BLOCK : BLOCK; }
+  int64_t blocks() const { return std::max<int64_t>((batch + block() - 1) / block(), 1); }
   // Blocks of nearly equal size.
   int64_t block_start(int64_t block) const { return block * batch / blocks(); }
 };
@@ -169,44 +172,53 @@ const float* weight_row(const Sizes& n, const Weights& w, int64_t replicate, int
   return w.hidden + (replicate * n.hidden + k - 1 - n.inputs) * gates;
 }
 
+// Vector v of units of a row [4H], as [gate][lane].
+void pack_vector(const Sizes& n, const float* row, int v, float* packed) {
+  for (int g = 0; g < GATES; ++g) {
+    std::copy_n(row + g * n.hidden + v * LANES, n.lanes_used(v), packed + g * LANES);
+  }
+}
+
 // [vector][row][gate][lane], padded with zeros: what a vector of units needs lies together.
 void pack_forward(const Sizes& n, const Weights& w, int64_t replicate, float* packed) {
   for (int k = 0; k < n.rows(); ++k) {
     const float* row = weight_row(n, w, replicate, k);
     for (int v = 0; v < n.vectors(); ++v) {
-      float* to = packed + (int64_t{v} * n.rows() + k) * GATES * LANES;
-      for (int g = 0; g < GATES; ++g) {
-        std::copy_n(row + g * n.hidden + v * LANES, n.lanes_used(v), to + g * LANES);
-      }
+      pack_vector(n, row, v, packed + (int64_t{v} * n.rows() + k) * GATES * LANES);
     }
   }
 }
 
-// How many of the state's vectors from `first` on are computed together.
-int tile_width(const Sizes& n, int first) {
-  return n.state_padded() / LANES - first >= TILE ? TILE : 1;
-}
+// How many vectors of units from `first` on have their gradients computed together.
+int tile_width(const Sizes& n, int first) { return n.vectors() - first >= TILE ? TILE : 1; }
 
-// What a gate's gradient contributes to the gradients of the state: the hidden units, then the
-// inputs. [tile of the state's vectors][vector of units][gate][lane][the tile's lanes].
+// What the gate gradients contribute to the gradients of the hidden units, and in the lanes behind
+// them, if they fit, of the inputs: [tile of their vectors][vector][gate][lane][unit of the tile].
+// Then what they contribute to the inputs if they do not fit: [input][vector][gate][lane].
 void pack_backward(const Sizes& n, const Weights& w, int64_t replicate, float* packed) {
-  const int64_t depth = GATES * n.padded();
-  for (int first = 0, width; first * LANES < n.state(); first += width) {
-    width = tile_width(n, first) * LANES;
-    for (int i = 0; i < width && first * LANES + i < n.state(); ++i) {
+  const int64_t depth = int64_t{GATES} * n.lanes();
+  const int columns = n.hidden + (n.inputs_fit() ? n.inputs : 0);
+  for (int first = 0; first < n.vectors(); first += tile_width(n, first)) {
+    const int width = tile_width(n, first) * LANES;
+    float* tile = packed + first * LANES * depth;
+    for (int i = 0; i < std::min(width, columns - first * LANES); ++i) {
       const int k = first * LANES + i;
       const float* row =
           weight_row(n, w, replicate, k < n.hidden ? 1 + n.inputs + k : 1 + k - n.hidden);
-      for (int v = 0; v < n.vectors(); ++v) {
+      for (int unit = 0; unit < n.hidden; ++unit) {
+        const int v = unit / LANES, lane = unit % LANES;
         for (int g = 0; g < GATES; ++g) {
-          float* to = packed + first * LANES * depth + int64_t{v * GATES + g} * LANES * width + i;
-          for (int lane = 0; lane < n.lanes_used(v); ++lane) {
-            to[lane * width] = row[g * n.hidden + v * LANES + lane];
-          }
+          tile[int64_t{(v * GATES + g) * LANES + lane} * width + i] = row[g * n.hidden + unit];
         }
       }
     }
-    width /= LANES;
+  }
+  float* of_inputs = packed + n.lanes() * depth;
+  for (int k = 0; k < n.inputs; ++k) {
+    const float* row = weight_row(n, w, replicate, 1 + k);
+    for (int v = 0; v < n.vectors(); ++v) {
+      pack_vector(n, row, v, of_inputs + k * depth + v * GATES * LANES);
+    }
   }
 }
 
@@ -270,7 +282,7 @@ __attribute__((noinline)) void forward_group(const Sizes& n, const float* packed
 
 // Each vector's weights serve all groups while they are in the first-level cache.
 void forward_step(const Sizes& n, const float* packed, const Step& step, int64_t series) {
-  for (int v = 0; v < n.vectors() && n.lanes_used(v) > 0; ++v) {
+  for (int v = 0; v < n.vectors(); ++v) {
     for_each_part<GROUP>(series, [&](auto size, int64_t first) {
       forward_group<size()>(n, packed, step, v, first);
     });
@@ -281,10 +293,10 @@ void forward_step(const Sizes& n, const float* packed, const Step& step, int64_t
 struct Carry {
   Scratch memory;
   float *hidden[2], *cell;  // the hidden units before and after a step, in turn
-  explicit Carry(const Sizes& n) : memory(scratch(int64_t{3} * BLOCK * n.padded())) {
+  explicit Carry(const Sizes& n) : memory(scratch(int64_t{3} * n.block() * n.padded())) {
     hidden[0] = memory.get();
-    hidden[1] = hidden[0] + BLOCK * n.padded();
-    cell = hidden[1] + BLOCK * n.padded();
+    hidden[1] = hidden[0] + n.block() * n.padded();
+    cell = hidden[1] + n.block() * n.padded();
   }
 };
 
@@ -408,7 +420,7 @@ void add_bias(const Chunk& chunk, int v, float* sums) {
 
 // partial [vector][bias, inputs, hidden][gate][lane] += the chunk's; empties the chunk.
 void add_weight_gradients(const Sizes& n, Chunk& chunk, float* partial) {
-  for (int v = 0; v < n.vectors() && n.lanes_used(v) > 0; ++v) {
+  for (int v = 0; v < n.vectors(); ++v) {
     float* sums = partial + int64_t{v} * n.rows() * GATES * LANES;
     auto add_all = [&](const float* const* values, int count) {
       for_each_part<GROUP>(count, [&](auto size, int64_t row) {
@@ -427,12 +439,10 @@ void add_weight_gradients(const Sizes& n, Chunk& chunk, float* partial) {
 // What backward carries from step to step.
 struct Gradients {
   Scratch memory;
-  float* state;  // [series, state_padded]: of the hidden units and of the step's inputs
-  float* cell;   // [series, padded]
-  explicit Gradients(const Sizes& n)
-      : memory(scratch(int64_t{BLOCK} * (n.state_padded() + n.padded()))) {
-    state = memory.get();
-    cell = state + BLOCK * n.state_padded();
+  float *hidden, *cell;  // [series, padded]
+  explicit Gradients(const Sizes& n) : memory(scratch(int64_t{2} * n.block() * n.padded())) {
+    hidden = memory.get();
+    cell = hidden + n.block() * n.padded();
   }
 };
 
@@ -442,15 +452,13 @@ void gate_gradients(const Sizes& n, const Kept& kept, const float* d_output, int
   const int padded = n.padded();
   for (int64_t s = 0; s < series; ++s) {
     for (int v = 0; v < n.vectors(); ++v) {
-      const int units = n.lanes_used(v);
-      if (units == 0) break;  // gradients of padding stay zero
       const float* saved = kept.saved + s * kept.saved_stride + v * LANES;
       float* d_cell = gradients.cell + s * padded + v * LANES;
       Vec i = load(saved), f = load(saved + padded), g = load(saved + 2 * padded);
       Vec o = load(saved + 3 * padded), tanh_c = load(saved + 5 * padded);
       Vec c_before = load(kept.cell_before + s * kept.cell_stride + v * LANES);
-      // Behind the units lie the inputs' lanes.
-      Vec dh = load_first(gradients.state + s * n.state_padded() + v * LANES, units) +
+      const int units = n.lanes_used(v);  // behind them may be the inputs' gradients
+      Vec dh = load_first(gradients.hidden + s * padded + v * LANES, units) +
                load_first(d_output + s * n.hidden + v * LANES, units);
       Vec dh_o = dh * o;
       // 1 - y^2 is 0 where y is 1, with or without fused products; dy - dy y^2 need not be.
@@ -466,11 +474,11 @@ void gate_gradients(const Sizes& n, const Kept& kept, const float* d_output, int
   }
 }
 
-// TILE vectors of the state's gradient, for S series.
+// TILE vectors of the hidden units' gradients, for S series.
 template <int S>
-__attribute__((noinline)) void state_gradients(const Sizes& n, const float* weights,
-                                               const float* d_gates, int64_t panel,
-                                               float* d_state) {
+__attribute__((noinline)) void tile_gradients(const Sizes& n, const float* weights,
+                                              const float* d_gates, int64_t panel,
+                                              float* d_hidden) {
   Vec sums[S][TILE] = {};
   for (int v = 0; v < n.vectors(); ++v, d_gates += panel) {
     for (int g = 0; g < GATES; ++g, weights += LANES * TILE * LANES) {
@@ -478,15 +486,15 @@ __attribute__((noinline)) void state_gradients(const Sizes& n, const float* weig
     }
   }
   for (int s = 0; s < S; ++s) {
-    for (int i = 0; i < TILE; ++i) store(d_state + s * n.state_padded() + i * LANES, sums[s][i]);
+    for (int i = 0; i < TILE; ++i) store(d_hidden + s * n.padded() + i * LANES, sums[s][i]);
   }
 }
 
-// One vector of it: the gates have sums of their own, so that there are enough to overlap.
+// One vector of them: the gates have sums of their own, so that there are enough to overlap.
 template <int S>
-__attribute__((noinline)) void state_gradients_of_vector(const Sizes& n, const float* weights,
-                                                         const float* d_gates, int64_t panel,
-                                                         float* d_state) {
+__attribute__((noinline)) void vector_gradients(const Sizes& n, const float* weights,
+                                                const float* d_gates, int64_t panel,
+                                                float* d_hidden) {
   Vec sums[S][GATES] = {};
   for (int v = 0; v < n.vectors(); ++v, d_gates += panel, weights += GATES * LANES * LANES) {
     for (int lane = 0; lane < n.lanes_used(v); ++lane) {
@@ -499,24 +507,43 @@ __attribute__((noinline)) void state_gradients_of_vector(const Sizes& n, const f
     }
   }
   for (int s = 0; s < S; ++s) {
-    store(d_state + s * n.state_padded(), (sums[s][0] + sums[s][1]) + (sums[s][2] + sums[s][3]));
+    store(d_hidden + s * n.padded(), (sums[s][0] + sums[s][1]) + (sums[s][2] + sums[s][3]));
   }
 }
 
-// gradients.state = gate gradients x weights.
-void all_state_gradients(const Sizes& n, const float* packed, const float* d_gates, int64_t panel,
-                         int64_t series, Gradients& gradients) {
-  for (int k = 0; k * LANES < n.state(); k += tile_width(n, k)) {
-    const float* weights = packed + int64_t{k} * LANES * GATES * n.padded();
+// d_hidden [series, padded] = gate gradients x weights.
+void hidden_gradients(const Sizes& n, const float* packed, const float* d_gates, int64_t panel,
+                      int64_t series, float* d_hidden) {
+  for (int first = 0; first < n.vectors(); first += tile_width(n, first)) {
+    const float* weights = packed + int64_t{first} * LANES * GATES * n.lanes();
     for_each_part<GROUP>(series, [&](auto size, int64_t s) {
       const float* d = d_gates + s * GATES * LANES;
-      float* to = gradients.state + s * n.state_padded() + k * LANES;
-      if (tile_width(n, k) == TILE) {
-        state_gradients<size()>(n, weights, d, panel, to);
+      float* to = d_hidden + s * n.padded() + first * LANES;
+      if (tile_width(n, first) == TILE) {
+        tile_gradients<size()>(n, weights, d, panel, to);
       } else {
-        state_gradients_of_vector<size()>(n, weights, d, panel, to);
+        vector_gradients<size()>(n, weights, d, panel, to);
       }
     });
+  }
+}
+
+// d_inputs [series, inputs] = gate gradients x weights, where they are not behind the hidden units'.
+void input_gradients(const Sizes& n, const float* packed, const float* d_gates, int64_t panel,
+                     int64_t series, float* d_inputs) {
+  const float* weights = packed + int64_t{n.lanes()} * GATES * n.lanes();
+  for (int k = 0; k < n.inputs; ++k, weights += GATES * n.lanes()) {
+    for (int64_t s = 0; s < series; ++s) {
+      Vec sums[GATES] = {};
+      for (int v = 0; v < n.vectors(); ++v) {
+        const float* d = d_gates + v * panel + s * GATES * LANES;
+        const float* w = weights + v * GATES * LANES;
+        for (int g = 0; g < GATES; ++g) {
+          sums[g] += load_first(d + g * LANES, n.lanes_used(v)) * load(w + g * LANES);
+        }
+      }
+      d_inputs[s * n.inputs + k] = sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    }
   }
 }
 
@@ -564,8 +591,7 @@ bool backward_block(const Backward& a, const float* packed, const float* packed_
     return false;
   }
   const int64_t series = replicate * n.batch + start;
-  copy_rows(count, units, a.d_hidden_last + series * units, units, gradients.state,
-            n.state_padded());
+  copy_rows(count, units, a.d_hidden_last + series * units, units, gradients.hidden, padded);
   copy_rows(count, units, a.d_cell_last + series * units, units, gradients.cell, padded);
   for (int64_t t = n.steps - 1; t >= 0; --t) {
     const int64_t row = (replicate * n.steps + t) * n.batch + start;
@@ -593,12 +619,16 @@ bool backward_block(const Backward& a, const float* packed, const float* packed_
     chunk.steps += 1;
     gate_gradients(n, kept, a.d_hidden_all + row * units, count, gradients, d_gates,
                    chunk.panel());
-    all_state_gradients(n, packed, d_gates, chunk.panel(), count, gradients);
-    copy_rows(count, n.inputs, gradients.state + units, n.state_padded(),
-              a.d_inputs + row * n.inputs, n.inputs);
+    hidden_gradients(n, packed, d_gates, chunk.panel(), count, gradients.hidden);
+    float* d_inputs = a.d_inputs + row * n.inputs;
+    if (n.inputs_fit()) {
+      copy_rows(count, n.inputs, gradients.hidden + units, padded, d_inputs, n.inputs);
+    } else {
+      input_gradients(n, packed, d_gates, chunk.panel(), count, d_inputs);
+    }
     if (t == chunk_start) add_weight_gradients(n, chunk, partial);
   }
-  copy_rows(count, units, gradients.state, n.state_padded(), a.d_hidden0 + series * units, units);
+  copy_rows(count, units, gradients.hidden, padded, a.d_hidden0 + series * units, units);
   copy_rows(count, units, gradients.cell, padded, a.d_cell0 + series * units, units);
   return true;
 }
@@ -805,7 +835,7 @@ ffi::Error backward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Arra
   }
   const Weights weights = weights_of(input_kernel, hidden_kernel, bias);
   Scratch partial = scratch(n.replicates * n.blocks() * n.weights());
-  Scratch packed = pack_all(pool, n, n.state_weights(), weights, pack_backward);
+  Scratch packed = pack_all(pool, n, n.backward_weights(), weights, pack_backward);
   Scratch packed_forward;
   if (!has_all(n, saved)) {
     packed_forward = pack_all(pool, n, n.weights(), weights, pack_forward);
@@ -833,7 +863,7 @@ ffi::Error backward(ffi::ThreadPool pool, Array inputs, Array input_kernel, Arra
       pool, n, [&](int64_t replicate, int64_t start, int64_t count, int64_t item) {
         const float* forward_weights =
             packed_forward ? packed_forward.get() + replicate * n.weights() : nullptr;
-        return backward_block(a, packed.get() + replicate * n.state_weights(), forward_weights,
+        return backward_block(a, packed.get() + replicate * n.backward_weights(), forward_weights,
                               replicate, start, count, partial.get() + item * n.weights());
       });
   if (error.failure()) return error;

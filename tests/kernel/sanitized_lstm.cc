@@ -30,10 +30,10 @@ void run(int64_t steps, int64_t batch, int inputs, int hidden) {
   Floats d_hidden_kernel(hidden_kernel.size()), d_hidden0(carry), d_cell0(carry);
   Floats partial(r * n.blocks() * n.weights());
   const Weights weights{input_kernel.data(), hidden_kernel.data(), bias.data()};
-  Floats packed_forward(r * n.weights()), packed_backward(r * n.state_weights());
+  Floats packed_forward(r * n.weights()), packed_backward(r * n.backward_weights());
   for (int64_t replicate = 0; replicate < r; ++replicate) {
     pack_forward(n, weights, replicate, packed_forward.data() + replicate * n.weights());
-    pack_backward(n, weights, replicate, packed_backward.data() + replicate * n.state_weights());
+    pack_backward(n, weights, replicate, packed_backward.data() + replicate * n.backward_weights());
   }
 
   Forward whole{};
@@ -78,7 +78,7 @@ void run(int64_t steps, int64_t batch, int inputs, int hidden) {
     const int64_t replicate = item / n.blocks(), block = item % n.blocks();
     const int64_t start = n.block_start(block), count = n.block_start(block + 1) - start;
     const float* forward_weights = packed_forward.data() + replicate * n.weights();
-    const float* weights = packed_backward.data() + replicate * n.state_weights();
+    const float* weights = packed_backward.data() + replicate * n.backward_weights();
     for (const Forward& forward : {whole, checkpointed, predict}) {
       forward_block(forward, forward_weights, replicate, start, count);
     }
