@@ -36,10 +36,13 @@ def plot_cost(path: Path, figures: dict) -> None:
                 continue
             times = np.array([list(times.values()) for times in found.values()]) * 1e3
             middle, low, high = times.T
-            axes.plot(found, middle, line, marker=marker, color=colour, label=side)
+            axes.plot(list(found), middle, line, marker=marker, color=colour, label=side)
             axes.fill_between(list(found), low, high, color=colour, alpha=0.15)
         axes.set(xscale="log", yscale="log", xlabel=label)
-        axes.set_xticks([int(size) for size in by_size], by_size)
+        sizes = [int(size) for size in by_size]
+        pairs = zip(sizes, [0, *sizes], strict=False)
+        apart = [size for size, before in pairs if size > 1.1 * before]
+        axes.set_xticks(apart, map(str, apart))  # 65 would be written over 64
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()

@@ -1,7 +1,7 @@
 """PyTorch's loops with `torch.compile`, as a side of the benchmark.
 
 In training, the compiler leaves `torch.nn.LSTM` as it is and compiles what is around it, and Adam.
-(Written out as a loop over the window, the LSTM takes minutes to compile at each length, and trains
+(Written out as a loop over the window, the LSTM took minutes to compile at each length, and trained
 no faster.) A forecast's step is written out, which is faster than compiling around the LSTM.
 """
 
