@@ -1,60 +1,38 @@
 """An LSTM that continues sine waves: the PyTorch tutorial, in JAX and Flax."""
 
-from .curriculum import run
-from .errors import Diverged, InputError, Interrupted, SaveFailed
-from .evaluation.errors import Waves, forecast_function, held_out_waves, rollout_errors
-from .evaluation.report import evaluate
-from .formats.torch_weights import params_from_torch, params_to_torch
-from .lstm import LSTMCarry
-from .model import FrozenBias, LSTMCell, SineLSTM
-from .optimizer import adam
-from .recipes import RECIPES, Recipe, Stage
-from .rollout import forecast, observe, rollout, stepper
-from .runs.loading import load_model, load_models, load_pretrained, save_model
-from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
-from .streams.forecaster import Forecaster
-from .training import Failure, TrainState, init_state, train_chunk, train_stage, train_step
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "NO_INPUT",
-    "RECIPES",
-    "Diverged",
-    "Failure",
-    "Forecaster",
-    "FrozenBias",
-    "InputError",
-    "Interrupted",
-    "LSTMCarry",
-    "LSTMCell",
-    "Recipe",
-    "SaveFailed",
-    "SineLSTM",
-    "Stage",
-    "TrainState",
-    "Waves",
-    "adam",
-    "draw_waves",
-    "evaluate",
-    "forecast",
-    "forecast_function",
-    "generate_sample",
-    "held_out_waves",
-    "init_state",
-    "load_model",
-    "load_models",
-    "load_pretrained",
-    "observe",
-    "params_from_torch",
-    "params_to_torch",
-    "rollout",
-    "rollout_errors",
-    "run",
-    "sample_batch",
-    "sample_batches",
-    "save_model",
-    "sine",
-    "stepper",
-    "train_chunk",
-    "train_stage",
-    "train_step",
-]
+if TYPE_CHECKING:
+    from .public import *  # noqa: F403
+
+
+class _Package(ModuleType):
+    """This package: what public.py offers is imported when the first of it is asked for.
+
+    It brings JAX, which takes a second to import, and the command line often does without.
+    """
+
+    def __getattr__(self, name: str):
+        public = importlib.import_module(".public", __name__)
+        for each in ("__all__", *public.__all__):
+            setattr(self, each, getattr(public, each))
+        try:
+            return vars(self)[name]  # of it, or a module that was imported along with it
+        except KeyError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *self.__all__})
+
+    def __setattr__(self, name: str, value) -> None:
+        # Python has each module that it imports be an attribute of its package, but our `rollout`
+        # is the function, and not the module that it is in.
+        if name == "rollout" and isinstance(value, ModuleType):
+            value = value.rollout
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -5,6 +5,7 @@ import numbers
 import operator
 
 LARGEST_INTEGER = 2**31 - 1  # JAX counts in int32
+MAX_HIDDEN_SIZE = 4096  # units; what a file that tells it may make a process allocate
 
 
 class InputError(ValueError):
@@ -49,6 +50,13 @@ def integer_from(least: int, name: str, value) -> int:
     if number > LARGEST_INTEGER:
         raise InputError(f"{name} is {shown(value)}: give at most {LARGEST_INTEGER}")
     return number
+
+
+def checked_size(name: str, size) -> int:
+    """Return a size as an int from 1 to MAX_HIDDEN_SIZE, or raise InputError naming it."""
+    if positive_integer(name, size) > MAX_HIDDEN_SIZE:
+        raise InputError(f"{name} is {size}: give at most {MAX_HIDDEN_SIZE}")
+    return int(size)
 
 
 def positive_number(name: str, value) -> float:

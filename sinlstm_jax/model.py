@@ -10,12 +10,10 @@ from flax import nnx
 from flax.nnx.nn import dtypes
 from jaxtyping import Array, Float, Key, PyTree
 
-from .errors import InputError, positive_integer, shown
+from .errors import InputError, checked_size, shown
 from .kernel import fused_lstm, fused_predict
 from .kernel.choice import choose_implementation
 from .lstm import PRECISION, LSTMCarry, LSTMWeights, lstm_scan, lstm_step
-
-MAX_HIDDEN_SIZE = 4096  # units; what a file that tells it may make a process allocate
 
 CELL_WEIGHTS = ("input_kernel", "hidden_kernel", "hidden_bias")
 OUTPUT_WEIGHTS = ("kernel", "bias")
@@ -232,13 +230,6 @@ def lstm_model(model) -> SineLSTM:
     if not isinstance(cell, LSTMCell):
         raise InputError(f"the model's cell is a {type(cell).__name__}: only an LSTMCell is taken")
     return model
-
-
-def checked_size(name: str, size) -> int:
-    """Return a size as an int from 1 to MAX_HIDDEN_SIZE, or raise InputError naming it."""
-    if positive_integer(name, size) > MAX_HIDDEN_SIZE:
-        raise InputError(f"{name} is {size}: give at most {MAX_HIDDEN_SIZE}")
-    return int(size)
 
 
 def torch_uniform(hidden_size: int):

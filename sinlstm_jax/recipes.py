@@ -1,25 +1,31 @@
-"""Stage, Recipe, the named recipes, and what the tutorial prints for its own."""
+"""Stage, Recipe, the named recipes, and what the tutorial prints for its own.
+
+All but an optimizer can be had without JAX: the command line does so.
+"""
 
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import numpy as np
-import optax
 from jaxtyping import Bool, Float
 
 from .errors import (
     InputError,
+    checked_size,
     finite_number,
     integer_from,
     positive_integer,
     positive_number,
     shown,
 )
-from .model import checked_size
-from .optimizer import adam
+
+if TYPE_CHECKING:
+    import optax
 
 DEFAULT_SEED = 0x1010  # the tutorial's
+TRAINED_SAMPLES = 100  # steps that the recipes observe before they forecast
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,10 @@ class Stage:
             return np.zeros(len(losses), bool)
         return ~(losses[:, -max(1, self.iterations // 10) :].mean(axis=1) <= self.undo_above)
 
-    def optimizer(self) -> optax.GradientTransformation:
+    def optimizer(self) -> "optax.GradientTransformation":
         """Return the stage's optimizer, one object per setting."""
+        from .optimizer import adam
+
         settings = asdict(self)
         del settings["horizon"], settings["undo_above"]
         return adam(**settings)
@@ -102,7 +110,7 @@ class Recipe:
     summary: str
     stages: tuple[Stage, ...]
     display_every: int  # iterations between two printed lines, and what averages are over
-    past: int = 100  # steps observed
+    past: int = TRAINED_SAMPLES
     batch_size: int = 20
     hidden_size: int = 15
 

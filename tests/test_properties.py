@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from tiny import tiny_recipe
 
 import sinlstm_jax as sl
-from sinlstm_jax import commands, curriculum
+from sinlstm_jax import commands, curriculum, playground
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.errors import shown
+from sinlstm_jax.formats import convert, export
 
 SIZE = 3  # hidden units, so that few programs are compiled
 MODEL = sl.SineLSTM(SIZE, implementation="scan")
@@ -308,11 +309,11 @@ EVALUATE = {"--out": "a", "--horizon": "400 399", "--device": "cpu"}
 COMMANDS = {
     "curriculum": ((curriculum, "initial_model"), "", CURRICULUM),
     "evaluate": ((commands.evaluate, "make_folder"), "pretrained nowhere zero", EVALUATE),
-    "convert": ((commands.convert, "convert"), "a.pt b.safetensors c", {"--replicate": "0 1"}),
+    "convert": ((convert, "convert"), "a.pt b.safetensors c", {"--replicate": "0 1"}),
     "forecast": ((commands.forecast, "opened"), "", FORECAST),
-    "export": ((commands.export, "export"), "pretrained nowhere a", {}),
+    "export": ((export, "export"), "pretrained nowhere a", {}),
     "playground": (
-        (commands.playground, "write_page"),
+        (playground, "write_page"),
         "pretrained nowhere",
         {"--out": "a.html a"},
     ),

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from sinlstm_jax import SineLSTM, sample_batches
 from sinlstm_jax.commands.main import tidy_exit
+from sinlstm_jax.commands.shared import keep_compiled_programs
 from sinlstm_jax.plots import save_figure
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
 from tests import torch_cases
@@ -131,4 +132,5 @@ def plot(path: Path, losses: dict) -> None:
 
 if __name__ == "__main__":
     with tidy_exit():
+        keep_compiled_programs()
         main(tyro.cli(Options))

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from sinlstm_jax.commands import EvaluateOptions
 from sinlstm_jax.commands.main import tidy_exit
-from sinlstm_jax.commands.shared import SHIPPED
+from sinlstm_jax.commands.shared import keep_compiled_programs
 from sinlstm_jax.curriculum import run
 from sinlstm_jax.evaluation.tables import error
 from sinlstm_jax.model import SineLSTM
@@ -26,6 +26,7 @@ from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES
 from sinlstm_jax.rollout import rollout
 from sinlstm_jax.runs.loading import load_model, save_pretrained
 from sinlstm_jax.runs.pictures import LONG_TEST_STEPS
+from sinlstm_jax.runs.record import SHIPPED
 from sinlstm_jax.signals import generate_sample
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, listed, markdown, torch_runs
@@ -192,4 +193,5 @@ def plot_spread(path: Path, original: dict, ours: dict) -> None:
 
 if __name__ == "__main__":
     with tidy_exit():
+        keep_compiled_programs()
         main(tyro.cli(Options))

@@ -19,7 +19,7 @@ import numpy as np
 from flax import nnx
 
 from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
-from sinlstm_jax.commands.main import keep_compiled_programs
+from sinlstm_jax.commands.shared import keep_compiled_programs
 from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, held_out_waves
 from sinlstm_jax.model import SineLSTM, initial_model, split_model
 from sinlstm_jax.recipes import RECIPES, Recipe, Stage

@@ -17,6 +17,7 @@ from typing import Literal
 import tyro
 
 from sinlstm_jax.commands.main import tidy_exit
+from sinlstm_jax.commands.shared import keep_compiled_programs
 from sinlstm_jax.runs.record import versions
 
 from ..pages import DOCS, cores, cpu_name, write_json
@@ -121,4 +122,5 @@ def whole(name: str, figures: dict) -> bool:
 
 if __name__ == "__main__":
     with tidy_exit():
+        keep_compiled_programs()
         main(tyro.cli(Options))

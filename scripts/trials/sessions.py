@@ -18,8 +18,7 @@ from sinlstm_jax.model import initial_model
 from sinlstm_jax.recipes import Recipe
 from sinlstm_jax.runs.checkpoints import Checkpoints
 from sinlstm_jax.runs.folder import METRICS
-from sinlstm_jax.runs.loading import CHECKPOINTS
-from sinlstm_jax.runs.record import RECORD
+from sinlstm_jax.runs.record import CHECKPOINTS, RECORD
 from sinlstm_jax.runs.replicates import run_keys
 from sinlstm_jax.runs.resume import restore_stages, steps_to_resume
 

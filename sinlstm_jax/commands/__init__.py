@@ -1,4 +1,8 @@
-"""The `sinlstm` subcommands, a module each: their options, and what they do."""
+"""The `sinlstm` subcommands, a module each: their options, and what they do.
+
+`execute` imports what computes when it is sure to compute: JAX takes a second to import, and
+neither --help nor a wrong option needs it.
+"""
 
 from .convert import ConvertOptions
 from .curriculum import CurriculumOptions

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import tyro
 
-from ..formats.convert import convert
 from .shared import Replicate, computing_on
 
 
@@ -28,5 +27,7 @@ class ConvertOptions:
     def execute(self) -> None:
         """Do what was asked for."""
         with computing_on(None):
+            from ..formats.convert import convert
+
             model = convert(self.source, self.target, self.replicate)
         print(f"{self.target}: {model.hidden_size} hidden units, from {self.source}")

@@ -3,20 +3,25 @@
 import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
-from rich.console import Console
 
-from ..curriculum import run
 from ..errors import positive_integer
 from ..recipes import DEFAULT_SEED, RECIPES, find_recipe
 from ..runs.interruption import Interruption
-from ..runs.processes import join
 from ..runs.record import RunRecord
-from ..runs.replicates import give_each_core_a_device
-from ..runs.report import closing_table
-from .shared import Device, computing_on, optional, plain_console, printing_console
+from .shared import (
+    Device,
+    computing_on,
+    import_jax,
+    optional,
+    plain_console,
+    printing_console,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,22 @@ class CurriculumOptions:
             self._train(interruption)
 
     def _train(self, interruption: Interruption) -> None:
-        if positive_integer("--replicates", self.replicates) > 1 and self.processes is None:
-            give_each_core_a_device(self.replicates)
-        join(self.coordinator, self.processes, self.process_index)
-        console = printing_console()
         recipe = replace(
             find_recipe(self.recipe), hidden_size=self.hidden_size, batch_size=self.batch_size
         )
         if self.display_every is not None:
             recipe = replace(recipe, display_every=self.display_every)
+        positive_integer("--replicates", self.replicates)
+        import_jax()
+        from ..curriculum import run
+        from ..runs.processes import join
+        from ..runs.replicates import give_each_core_a_device
+        from ..runs.report import closing_table
+
+        if self.replicates > 1 and self.processes is None:
+            give_each_core_a_device(self.replicates)
+        join(self.coordinator, self.processes, self.process_index)
+        console = printing_console()
         out = self.out or Path("runs") / f"{recipe.name}-{self.seed}"
         with computing_on(self.device):
             description = run(
@@ -88,7 +100,7 @@ class CurriculumOptions:
         console.print(f"Checkpoints, pictures, metrics.csv and run.json are in {out}")
 
 
-def print_recipes(console: Console) -> None:
+def print_recipes(console: "Console") -> None:
     """Print the named recipes and their stages."""
     for recipe in RECIPES.values():
         console.print(f"{recipe.name}: {recipe.summary}")

@@ -2,20 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from ..errors import InputError
-from ..evaluation.baselines import BASELINES
-from ..evaluation.errors import forecast_function
-from ..evaluation.plots import plot_evaluation
-from ..evaluation.report import checked_horizon, report
-from ..evaluation.tables import tables, write_csv
-from ..model import SineLSTM
-from ..runs.loading import load_models, load_pretrained, replicate_seeds
+from ..runs.record import SHIPPED
 from .shared import (
-    SHIPPED,
     Device,
     computing_on,
     make_folder,
@@ -23,6 +16,9 @@ from .shared import (
     printing_console,
     run_and_step,
 )
+
+if TYPE_CHECKING:
+    from ..model import SineLSTM
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,12 @@ class EvaluateOptions:
     def execute(self) -> None:
         """Do what was asked for."""
         console = printing_console()
+        from ..evaluation.baselines import BASELINES
+        from ..evaluation.errors import forecast_function
+        from ..evaluation.plots import plot_evaluation
+        from ..evaluation.report import checked_horizon, report
+        from ..evaluation.tables import tables, write_csv
+
         folders = evaluation_folders(self.runs, self.out)
         horizon = checked_horizon(self.horizon)
         with computing_on(self.device):
@@ -78,6 +80,8 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
     Raises:
       InputError: there is no run, two have the same name, or the shipped model has no folder.
     """
+    from ..evaluation.baselines import BASELINES
+
     if not runs:
         raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
     folders = {}
@@ -97,11 +101,13 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
 
 def evaluated_models(
     runs: tuple[str, ...], folders: dict[str, Path]
-) -> tuple[dict[str, SineLSTM], dict[str, Path]]:
+) -> "tuple[dict[str, SineLSTM], dict[str, Path]]":
     """Return (models, folders) of all replicates of runs, by names that end with their seeds.
 
     A run that has only one is called as in `folders`.
     """
+    from ..runs.loading import load_models, load_pretrained, replicate_seeds
+
     models, theirs = {}, {}
     for given, (name, folder) in zip(runs, folders.items(), strict=True):
         found = [load_pretrained()] if given == SHIPPED else load_models(given)

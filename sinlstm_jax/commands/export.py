@@ -6,7 +6,6 @@ from typing import Annotated
 
 import tyro
 
-from ..formats.export import export
 from .shared import Replicate, Run, computing_on, named_model
 
 
@@ -26,6 +25,8 @@ class ExportOptions:
     def execute(self) -> None:
         """Do what was asked for."""
         with computing_on(None):
+            from ..formats.export import export
+
             model = named_model(self.model, self.replicate)
             export(model, self.out)
         print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")

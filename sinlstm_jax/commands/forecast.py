@@ -12,11 +12,9 @@ import tyro
 
 from ..errors import InputError, positive_integer
 from ..files import replacing, usable_path
-from ..plots import plot_streams
-from ..signals import SAMPLING_RATE
-from ..streams.csv_forecasts import write_forecasts
-from ..streams.csv_samples import TRAINED_SAMPLES, read_samples
-from .shared import SHIPPED, Device, Replicate, computing_on, make_folder, named_model, optional
+from ..recipes import TRAINED_SAMPLES
+from ..runs.record import SHIPPED
+from .shared import Device, Replicate, computing_on, make_folder, named_model, optional
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,9 @@ class ForecastOptions:
         source = "standard input" if self.samples is None else str(self.samples)
         try:
             with computing_on(self.device), opened(self.samples) as lines:
+                from ..streams.csv_forecasts import write_forecasts
+                from ..streams.csv_samples import read_samples
+
                 model = named_model(self.model, self.replicate)
                 samples = read_samples(lines, source, self.header)
                 with written(self.out) as file:
@@ -74,6 +75,9 @@ class ForecastOptions:
             print("interrupted", file=sys.stderr)
             sys.exit(130)
         if self.picture is not None:
+            from ..plots import plot_streams
+            from ..signals import SAMPLING_RATE
+
             title = f"The next {steps / SAMPLING_RATE:g} s, by {self.model}"
             plot_streams(self.picture, last, title)
 

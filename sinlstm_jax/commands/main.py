@@ -8,13 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-import jax
 import tyro
 
 import sinlstm_jax
 
 from ..errors import Diverged, InputError, Interrupted, SaveFailed
-from ..files import cache_folder
 from . import SUBCOMMANDS
 
 
@@ -48,23 +46,6 @@ def _first_words(box: str) -> str:
         elif words:
             break
     return f"{' '.join(words).rstrip('.')}: --help shows what can be given"
-
-
-def keep_compiled_programs() -> None:
-    """Have JAX keep its compiled programs in the user's cache; what the user has set stays."""
-    if _is_unset("jax_compilation_cache_dir", None):
-        with contextlib.suppress(RuntimeError, OSError):  # a user without a home, or rights in it
-            folder = cache_folder() / "xla"
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
-                jax.config.update("jax_compilation_cache_dir", str(folder))
-    if _is_unset("jax_persistent_cache_min_compile_time_secs", 1.0):
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-
-
-def _is_unset(option: str, default) -> bool:
-    """Tell whether an option of JAX has JAX's default, and there is no variable for it."""
-    return getattr(jax.config, option) == default and option.upper() not in os.environ
 
 
 @contextlib.contextmanager
@@ -119,7 +100,6 @@ def tidy_exit():
     """
     _fill_closed_descriptors()
     _spell_out_what_cannot_be_encoded()
-    keep_compiled_programs()
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs traces of what it raises
     try:
         with _warnings_on_one_line():
@@ -138,7 +118,7 @@ def tidy_exit():
     except OSError as error:
         _give_up_failed_output()
         _leave(4, f"error: a file cannot be read or written ({error}): fix that")
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    except (MemoryError, RuntimeError) as error:  # JAX's is a RuntimeError
         if not _is_out_of_memory(error):
             raise
         _leave(2, "error: there is not enough memory for this: give smaller sizes")

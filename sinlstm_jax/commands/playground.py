@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from ..files import usable_path
-from ..playground import pretrained_data, run_data, write_page
+from ..runs.record import SHIPPED
 from .shared import (
-    SHIPPED,
     Replicate,
     Run,
     computing_on,
@@ -34,6 +33,8 @@ class PlaygroundOptions:
         else:
             out = usable_path(self.out)
         with computing_on(None):
+            from ..playground import pretrained_data, run_data, write_page
+
             if self.run == SHIPPED:
                 only_model(self.run, self.replicate)
                 data = pretrained_data()

@@ -1,18 +1,21 @@
-"""What several subcommands need: options, a run or a model by name, a device, a console."""
+"""What several subcommands need: options, a run or a model by name, JAX, a device, a console."""
 
 import contextlib
+import os
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import jax
 import tyro
-from rich.console import Console
 
 from ..errors import InputError
-from ..files import usable_path
-from ..model import SineLSTM
-from ..runs.loading import CHECKPOINTS, SHIPPED, load_model, load_pretrained
-from ..runs.processes import is_first
+from ..files import cache_folder, usable_path
+from ..runs.record import CHECKPOINTS, SHIPPED
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..model import SineLSTM
 
 
 def optional(metavar: str, otherwise: str = "", help: str | None = None):
@@ -56,8 +59,10 @@ def run_and_step(name: str) -> tuple[Path, str]:
     return path, ""
 
 
-def named_model(name: str, replicate: int | None) -> SineLSTM:
+def named_model(name: str, replicate: int | None) -> "SineLSTM":
     """Load the model of a run's or checkpoint's folder as `load_model` does, or what ships."""
+    from ..runs.loading import load_model, load_pretrained
+
     if name != SHIPPED:
         return load_model(name, replicate)
     only_model(name, replicate)
@@ -79,8 +84,50 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder} cannot be made ({reason}): give another --out") from None
 
 
-def check_jax_starts() -> None:
-    """Raise InputError where JAX finds nothing of what it is told to compute on."""
+def import_jax():
+    """Return JAX, imported for the first time perhaps, with its compiled programs kept.
+
+    Raises:
+      InputError: one of its variables holds what it does not know.
+    """
+    try:
+        import jax
+    except ValueError as error:
+        found = re.search(r"\bjax_\w+", str(error), re.IGNORECASE)
+        name = found[0].upper() if found else ""
+        if name not in os.environ:
+            raise
+        raise InputError(
+            f"{name} is {os.environ[name]!r}, which JAX does not know ({error}): unset it"
+        ) from None
+    keep_compiled_programs()
+    return jax
+
+
+def keep_compiled_programs() -> None:
+    """Have JAX keep its compiled programs in the user's cache; what the user has set stays."""
+    import jax
+
+    if _is_unset("jax_compilation_cache_dir", None):
+        with contextlib.suppress(RuntimeError, OSError):  # a user without a home, or rights in it
+            folder = cache_folder() / "xla"
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                jax.config.update("jax_compilation_cache_dir", str(folder))
+    if _is_unset("jax_persistent_cache_min_compile_time_secs", 1.0):
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def _is_unset(option: str, default) -> bool:
+    """Tell whether an option of JAX has JAX's default, and there is no variable for it."""
+    import jax
+
+    return getattr(jax.config, option) == default and option.upper() not in os.environ
+
+
+def started_jax():
+    """Return JAX, or raise InputError where it finds nothing of what it is told to compute on."""
+    jax = import_jax()
     try:
         jax.default_backend()
     except Exception as error:  # AssertionError and RuntimeError, by version and platform
@@ -89,12 +136,13 @@ def check_jax_starts() -> None:
             f"JAX cannot start on JAX_PLATFORMS={jax.config.jax_platforms!r} "  # pyright: ignore
             f"({reason}): unset JAX_PLATFORMS, or set it to cpu"
         ) from None
+    return jax
 
 
 @contextlib.contextmanager
 def computing_on(platform: str | None):
     """Make a platform JAX's default, or raise InputError if it is not there."""
-    check_jax_starts()
+    jax = started_jax()
     if platform is None:
         yield
         return
@@ -109,12 +157,16 @@ def computing_on(platform: str | None):
         yield
 
 
-def printing_console() -> Console:
+def printing_console() -> "Console":
     """Return the console of a process that prints, or a silent one for the others."""
-    check_jax_starts()
+    started_jax()
+    from ..runs.processes import is_first
+
     return plain_console(quiet=not is_first())
 
 
-def plain_console(*, quiet: bool = False) -> Console:
+def plain_console(*, quiet: bool = False) -> "Console":
     """Return a console that leaves words as they are."""
+    from rich.console import Console
+
     return Console(highlight=False, markup=False, soft_wrap=True, quiet=quiet)

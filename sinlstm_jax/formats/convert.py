@@ -14,7 +14,8 @@ import safetensors.numpy
 from ..errors import InputError, shown
 from ..files import reading, replacing, usable_path
 from ..model import SineLSTM
-from ..runs.loading import SHIPPED, load_model, load_pretrained, save_model
+from ..runs.loading import load_model, load_pretrained, save_model
+from ..runs.record import SHIPPED
 from .torch_weights import params_from_torch, params_to_torch
 
 TORCH_SUFFIXES = (".pt", ".pth")

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from ..errors import InputError, shown
-from ..model import MAX_HIDDEN_SIZE, SineLSTM, lstm_model, split_model
+from ..errors import MAX_HIDDEN_SIZE, InputError, shown
+from ..model import SineLSTM, lstm_model, split_model
 
 # PyTorch's name: shape in terms of the hidden size.
 SHAPES = {

@@ -3,6 +3,8 @@
 A step is written into a folder aside, gets a manifest with the SHA-256 of each of its files, and
 then its name, in one move. So a folder of that name was once whole, and its manifest tells whether
 it still is. Of several processes all may read, and the first one writes.
+
+Orbax is imported by what uses it: most who import this package read and write no checkpoint.
 """
 
 import hashlib
@@ -14,14 +16,17 @@ import shutil
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from ..errors import InputError, SaveFailed
 from ..files import read_json, reading
 from .processes import is_first
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 META = "meta"
 MANIFEST = "manifest.json"
@@ -52,7 +57,7 @@ class Checkpoints:
         self._keep = frozenset(keep)
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._saving: Future | None = None
-        self._orbax = _checkpointer()
+        self._orbax = self._thread.submit(_checkpointer)  # there, since it takes a while
         if create and is_first():
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +74,7 @@ class Checkpoints:
             self.wait()
         finally:
             self._thread.shutdown()
-            self._orbax.close()
+            self._orbax.result().close()
 
     def steps(self) -> list[int]:
         """Return the steps on disk, damaged or not, in order."""
@@ -115,15 +120,10 @@ class Checkpoints:
         if not is_first():
             return
         trees = jax.tree.map(np.array, trees)
-        items: dict[str, ocp.args.CheckpointArgs] = {
-            name: ocp.args.StandardSave(tree) for name, tree in trees.items()
-        }
-        items[META] = ocp.args.JsonSave(meta)
         self.wait()
         if step in self.steps():
             raise FileExistsError(f"step {step} is there already, of {self.steps()}")
-        size = sum(array.nbytes for array in jax.tree.leaves(trees))
-        self._saving = self._thread.submit(self._write, step, ocp.args.Composite(**items), size)
+        self._saving = self._thread.submit(self._write, step, meta, trees)
 
     def wait(self) -> None:
         """Wait until what was saved is on disk, or raise why it cannot be."""
@@ -141,23 +141,32 @@ class Checkpoints:
         Raises:
           InputError: what is there is something else, or cannot be read.
         """
+        import orbax.checkpoint as ocp
+
         abstract = jax.tree.map(ocp.tree.to_shape_dtype_struct, like)
         folder = self._folder / str(step)
         _check_announced(folder / name, abstract)
         args = ocp.args.Composite(**{name: ocp.args.StandardRestore(abstract)})
         with reading(folder, "checkpoint of this package"):
-            return self._orbax.restore(folder, args=args)[name]
+            return self._orbax.result().restore(folder, args=args)[name]
 
     def set_aside(self, steps: Iterable[int]) -> None:
         """Move steps into a folder where they are in no one's way, and none is lost."""
         for step in steps:
             _move(self._folder / str(step), self._folder / DAMAGED)
 
-    def _write(self, step: int, items: ocp.args.Composite, size: int) -> None:
+    def _write(self, step: int, meta: dict, trees: dict) -> None:
+        import orbax.checkpoint as ocp
+
+        items: dict[str, ocp.args.CheckpointArgs] = {
+            name: ocp.args.StandardSave(tree) for name, tree in trees.items()
+        }
+        items[META] = ocp.args.JsonSave(meta)
+        size = sum(array.nbytes for array in jax.tree.leaves(trees))
         aside = self._folder / SAVING / str(step)
         try:
             _need_room(aside.parent, size)
-            self._orbax.save(aside, args=items)
+            self._orbax.result().save(aside, args=ocp.args.Composite(**items))
             files = sorted(path for path in aside.rglob("*") if path.is_file())
             hashes = {path.relative_to(aside).as_posix(): _sha256(path) for path in files}
             (aside / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": hashes}, indent=1))
@@ -178,6 +187,8 @@ def _check_announced(folder: Path, like) -> None:
 
     Orbax would cut or fill up arrays of other shapes, and allocate whatever is announced.
     """
+    import orbax.checkpoint as ocp
+
     with reading(folder, "checkpoint of this model"):
         for path in folder.glob("_*METADATA"):
             read_json(path)
@@ -206,8 +217,10 @@ def _check_array(name: str, like, announced) -> None:
         raise ValueError(f"{name} takes over {LARGEST_ARRAY} bytes")
 
 
-def _checkpointer() -> ocp.Checkpointer:
+def _checkpointer() -> "ocp.Checkpointer":
     """Return Orbax's checkpointer for a process on its own: processes meet where they train."""
+    import orbax.checkpoint as ocp
+
     alone = jax.process_index()
     options = ocp.options.MultiprocessingOptions(
         primary_host=alone, active_processes={alone}, barrier_sync_key_prefix=str(alone)

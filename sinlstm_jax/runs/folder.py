@@ -14,9 +14,16 @@ from ..files import clear_leftovers, replacing, writing_to
 from ..kernel.choice import choose_implementation
 from ..recipes import Recipe
 from .checkpoints import Checkpoints
-from .loading import CHECKPOINTS
 from .processes import from_first, is_first
-from .record import IDENTITY, RECORD, RunRecord, StageFigures, read_record, write_record
+from .record import (
+    CHECKPOINTS,
+    IDENTITY,
+    RECORD,
+    RunRecord,
+    StageFigures,
+    read_record,
+    write_record,
+)
 
 LOCK = ".lock"
 METRICS = "metrics.csv"

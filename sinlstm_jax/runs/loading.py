@@ -16,10 +16,9 @@ from ..errors import InputError, positive_integer, shown
 from ..files import new_folder, usable_path
 from ..model import SineLSTM, lstm_model, split_model
 from .checkpoints import Checkpoints
+from .record import CHECKPOINTS
 from .replicates import stack, take
 
-CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
-SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 PRETRAINED = "pretrained/curriculum.npz"  # shipped inside the package
 _LOG = logging.getLogger("sinlstm_jax")
 

@@ -12,6 +12,8 @@ from ..files import read_json, replacing
 from ..recipes import Recipe
 
 RECORD = "run.json"
+CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
+SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 IDENTITY = "recipe seed replicates seeds hidden_size batch_size past stages".split()
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 

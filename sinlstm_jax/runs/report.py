@@ -13,8 +13,7 @@ from ..evaluation.tables import error, plain_table
 from ..model import SineLSTM
 from ..recipes import RECIPES, TUTORIAL_FIGURES, Recipe, Stage
 from ..training import Failure
-from .loading import CHECKPOINTS
-from .record import ReplicateFigures, RunRecord, StageFigures
+from .record import CHECKPOINTS, ReplicateFigures, RunRecord, StageFigures
 from .resume import StageState, is_complete
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..evaluation.baselines import fit_sine
+from ..recipes import TRAINED_SAMPLES
 from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
 
 MISSING = ("", "nan", "na", "none", "null")  # fields, in any case, that hold no sample
@@ -19,7 +20,6 @@ LARGEST = 1.5  # amplitude 1 and noise stay below
 LARGEST_LEVEL = 0.2  # of the amplitude
 LEVEL_ROUNDS = 10
 WELL_FITTED = 0.3  # of the amplitude
-TRAINED_SAMPLES = 100  # what the recipes observe before they forecast
 ENOUGH_FOR_A_FIT = 20  # samples
 STEP_TOLERANCE = 0.5  # steps that a sample may come early or late, or one is missing, or twice
 RATE_TOLERANCE = 0.01  # share by which the rate may be off on the whole

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import reference_lstm
 
-from sinlstm_jax import NO_INPUT, SineLSTM, commands, load_pretrained, save_model
+from sinlstm_jax import NO_INPUT, SineLSTM, load_pretrained, save_model
 from sinlstm_jax.model import split_model
+from sinlstm_jax.streams import csv_samples
 
 WAVES = np.sin(2 * np.pi * np.array([1.7, 0.8]) * np.arange(160)[:, None] / 100)
 
@@ -166,7 +167,7 @@ def test_a_live_stream_is_answered_line_by_line():
 
 
 def test_ctrl_c_ends_a_stream_quietly(command, monkeypatch):
-    monkeypatch.setattr(commands.forecast, "read_samples", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(csv_samples, "read_samples", Mock(side_effect=KeyboardInterrupt))
     assert command("forecast") == (130, "", "interrupted\n")
 
 

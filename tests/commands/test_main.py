@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 from jax.errors import JaxRuntimeError
 
-from sinlstm_jax import InputError, SineLSTM, commands, load_pretrained, save_model
+from sinlstm_jax import InputError, SineLSTM, curriculum, load_pretrained, save_model
 from sinlstm_jax.errors import Interrupted, SaveFailed
 
 NO_MEMORY = "error: there is not enough memory for this: give smaller sizes\n"
@@ -195,7 +195,7 @@ def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, comp
     ],
 )
 def test_exit_codes_tell_why_a_run_ended(command, monkeypatch, error, expected):
-    monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=error))
+    monkeypatch.setattr(curriculum, "run", Mock(side_effect=error))
     assert command("curriculum", "--recipe", "smoke") == expected
 
 
@@ -207,7 +207,7 @@ def test_sizes_beyond_all_memory_end_with_one_line_and_block_no_folder(command, 
 
 
 def test_other_errors_of_jax_are_not_hidden(command, monkeypatch):
-    monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=JaxRuntimeError("INTERNAL")))
+    monkeypatch.setattr(curriculum, "run", Mock(side_effect=JaxRuntimeError("INTERNAL")))
     with pytest.raises(JaxRuntimeError):
         command("curriculum", "--recipe", "smoke")
 
@@ -217,7 +217,7 @@ def test_what_the_package_logs_is_one_line_each(command, monkeypatch):
         logging.getLogger("sinlstm_jax").warning("it rains")
         raise InputError("no umbrella")
 
-    monkeypatch.setattr(commands.curriculum, "run", warned)
+    monkeypatch.setattr(curriculum, "run", warned)
     assert command("curriculum", "--recipe", "smoke") == (
         2,
         "",
@@ -245,6 +245,6 @@ def test_a_coordinator_that_is_not_reached_is_named(tmp_path):
 
 
 def test_ctrl_c_leaves_without_a_traceback(command, monkeypatch):
-    monkeypatch.setattr(commands.curriculum, "run", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(curriculum, "run", Mock(side_effect=KeyboardInterrupt))
     said = "interrupted: the same command resumes, or starts again\n"
     assert command("curriculum", "--recipe", "smoke") == (130, "", said)

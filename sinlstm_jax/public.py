@@ -1,0 +1,60 @@
+"""All that `import sinlstm_jax` offers, from where it is made."""
+
+from .curriculum import run
+from .errors import Diverged, InputError, Interrupted, SaveFailed
+from .evaluation.errors import Waves, forecast_function, held_out_waves, rollout_errors
+from .evaluation.report import evaluate
+from .formats.torch_weights import params_from_torch, params_to_torch
+from .lstm import LSTMCarry
+from .model import FrozenBias, LSTMCell, SineLSTM
+from .optimizer import adam
+from .recipes import RECIPES, Recipe, Stage
+from .rollout import forecast, observe, rollout, stepper
+from .runs.loading import load_model, load_models, load_pretrained, save_model
+from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
+from .streams.forecaster import Forecaster
+from .training import Failure, TrainState, init_state, train_chunk, train_stage, train_step
+
+__all__ = [
+    "NO_INPUT",
+    "RECIPES",
+    "Diverged",
+    "Failure",
+    "Forecaster",
+    "FrozenBias",
+    "InputError",
+    "Interrupted",
+    "LSTMCarry",
+    "LSTMCell",
+    "Recipe",
+    "SaveFailed",
+    "SineLSTM",
+    "Stage",
+    "TrainState",
+    "Waves",
+    "adam",
+    "draw_waves",
+    "evaluate",
+    "forecast",
+    "forecast_function",
+    "generate_sample",
+    "held_out_waves",
+    "init_state",
+    "load_model",
+    "load_models",
+    "load_pretrained",
+    "observe",
+    "params_from_torch",
+    "params_to_torch",
+    "rollout",
+    "rollout_errors",
+    "run",
+    "sample_batch",
+    "sample_batches",
+    "save_model",
+    "sine",
+    "stepper",
+    "train_chunk",
+    "train_stage",
+    "train_step",
+]
