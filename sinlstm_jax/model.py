@@ -1,6 +1,5 @@
 """The LSTM cell, the network around it, its initial weights, and what is frozen."""
 
-from collections.abc import Hashable
 from functools import partial
 
 import jax
@@ -176,7 +175,7 @@ def split_model(
     return structure, nnx.to_pure_dict(weights), nnx.to_pure_dict(frozen)
 
 
-def take_apart(model: SineLSTM) -> tuple[Hashable, tuple]:
+def take_apart(model: SineLSTM) -> tuple[nnx.GraphDef | str, tuple]:
     """Return (structure, arrays), of which `put_together` makes the model again.
 
     For what is called often: Flax takes a model apart in 0.2 ms. One as `SineLSTM` made it is told
@@ -194,7 +193,7 @@ def take_apart(model: SineLSTM) -> tuple[Hashable, tuple]:
     return model.implementation, (weights, frozen)
 
 
-def put_together(structure: Hashable, arrays: tuple) -> SineLSTM:
+def put_together(structure: nnx.GraphDef | str, arrays: tuple) -> SineLSTM:
     """Return a model of what `take_apart` returned; to be called where a program is traced."""
     if isinstance(structure, str):
         size = arrays[0]["output"]["kernel"].shape[0]
