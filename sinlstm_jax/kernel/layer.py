@@ -14,7 +14,8 @@ from ..lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
 from .library import MAX_HIDDEN_SIZE, NativeUnavailable, load
 
 SAVED, PADDING, CHUNK = 6, 16, 8  # as in lstm.cc
-MAX_SAVED_SIZE = 8 * 2**20  # floats: what forward keeps for backward rather than checkpoints
+MAX_SAVED_SIZE = 6 * 2**20  # floats that forward keeps for backward at the most, and
+MAX_REPEATED_UNITS = 96  # the units up to which it computes again what would be more
 REPLACED = "the plain scan replaces the kernel"
 
 
@@ -115,7 +116,7 @@ def saved_shape(replicates: int, steps: int, batch: int, hidden: int) -> tuple[i
     """
     padded = -(-hidden // PADDING) * PADDING
     everything = (replicates, batch, steps, SAVED, padded)
-    if math.prod(everything) <= MAX_SAVED_SIZE:
+    if hidden > MAX_REPEATED_UNITS or math.prod(everything) <= MAX_SAVED_SIZE:
         return everything
     return (replicates, batch, -(-steps // CHUNK), 1, padded)
 

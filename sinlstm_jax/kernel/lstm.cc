@@ -250,14 +250,15 @@ __attribute__((noinline)) void forward_group(const Sizes& n, const float* packed
   add_products(gate, step.inputs + first * inputs, inputs, 1, w, inputs);
   w += inputs * GATES * LANES;
   add_products(gate, step.hidden + first * padded, padded, 1, w, n.hidden);
-  float* save = step.saved + first * step.saved_stride + v * LANES;
+  const bool saves = step.saved != nullptr;
+  float* save = saves ? step.saved + first * step.saved_stride + v * LANES : nullptr;
   Vec cells[S];
   for (int s = 0; s < S; ++s) {
     Vec i = sigmoid(gate[s][0]), f = sigmoid(gate[s][1]), g = hyperbolic_tangent(gate[s][2]);
     Vec product = i * g;
     cells[s] = f * load(cell + s * padded) + product;
     store(cell + s * padded, cells[s]);
-    if (step.saved != nullptr) {
+    if (saves) {
       float* to = save + s * step.saved_stride;
       store(to, i);
       store(to + padded, f);
@@ -269,7 +270,7 @@ __attribute__((noinline)) void forward_group(const Sizes& n, const float* packed
     Vec o = sigmoid(gate[s][3]), tanh_c = hyperbolic_tangent(cells[s]);
     Vec h = o * tanh_c;
     store(next + s * padded, h);
-    if (step.saved != nullptr) {
+    if (saves) {
       float* to = save + s * step.saved_stride;
       store(to + 3 * padded, o);
       store(to + 5 * padded, tanh_c);
@@ -323,6 +324,7 @@ bool forward_block(const Forward& a, const float* packed, int64_t replicate, int
                    int64_t count) {
   const Sizes& n = a.n;
   const int units = n.hidden, padded = n.padded();
+  if (count == 0) return true;
   Carry carry(n);
   if (!carry.memory) return false;
   const int64_t series = replicate * n.batch + start;
@@ -573,15 +575,40 @@ void repeat_forward(const Backward& a, const float* packed, Carry& carry, Chunk&
   }
 }
 
+// What there is of step t for the series from `series` on; `cell0` is [series, padded].
+Kept kept_of(const Backward& a, const Chunk& chunk, const float* cell0, int64_t series, int64_t t) {
+  const Sizes& n = a.n;
+  const int64_t step_size = SAVED * n.padded();
+  Kept kept;
+  if (chunk.saved) {
+    kept.saved = chunk.saved.get() + t % CHUNK * step_size;
+    kept.saved_stride = CHUNK * step_size;
+  } else {
+    kept.saved = a.saved + (series * n.steps + t) * step_size;
+    kept.saved_stride = n.steps * step_size;
+  }
+  if (chunk.saved && t % CHUNK == 0) {
+    kept.cell_before = a.checkpoints + (series * n.chunks() + t / CHUNK) * n.padded();
+    kept.cell_stride = n.chunks() * n.padded();
+  } else if (t == 0) {
+    kept.cell_before = cell0;
+    kept.cell_stride = n.padded();
+  } else {
+    kept.cell_before = kept.saved - step_size + CELL * n.padded();
+    kept.cell_stride = kept.saved_stride;
+  }
+  return kept;
+}
+
 // Series start .. start + count of one replicate, through all steps; adds to `partial`. False
 // without memory. `packed_forward` is needed where forward left checkpoints.
 bool backward_block(const Backward& a, const float* packed, const float* packed_forward,
                     int64_t replicate, int64_t start, int64_t count, float* partial) {
   const Sizes& n = a.n;
   const int units = n.hidden, padded = n.padded();
+  if (count == 0) return true;
   const bool repeats = a.checkpoints != nullptr;
-  const int64_t saved_steps = repeats ? CHUNK : n.steps;
-  Carry carry(n);
+  Carry carry(n);  // of forward, where it is repeated; else just for its first cell
   Gradients gradients(n);
   Chunk chunk;
   chunk.series = count;
@@ -591,34 +618,21 @@ bool backward_block(const Backward& a, const float* packed, const float* packed_
     return false;
   }
   const int64_t series = replicate * n.batch + start;
+  copy_rows(count, units, a.cell0 + series * units, units, carry.cell, padded);
   copy_rows(count, units, a.d_hidden_last + series * units, units, gradients.hidden, padded);
   copy_rows(count, units, a.d_cell_last + series * units, units, gradients.cell, padded);
   for (int64_t t = n.steps - 1; t >= 0; --t) {
     const int64_t row = (replicate * n.steps + t) * n.batch + start;
-    const int64_t chunk_start = t / CHUNK * CHUNK;
     if (repeats && chunk.steps == 0) {
-      repeat_forward(a, packed_forward, carry, chunk, replicate, start, chunk_start);
-    }
-    Kept kept;
-    kept.saved_stride = kept.cell_stride = saved_steps * SAVED * padded;
-    kept.saved = repeats ? chunk.saved.get() + (t - chunk_start) * SAVED * padded
-                         : a.saved + (series * n.steps + t) * SAVED * padded;
-    kept.cell_before = kept.saved - (SAVED - CELL) * padded;
-    if (repeats && t == chunk_start) {
-      kept.cell_before = a.checkpoints + (series * n.chunks() + t / CHUNK) * padded;
-      kept.cell_stride = n.chunks() * padded;
-    } else if (t == 0) {
-      copy_rows(count, units, a.cell0 + series * units, units, carry.cell, padded);
-      kept.cell_before = carry.cell;
-      kept.cell_stride = padded;
+      repeat_forward(a, packed_forward, carry, chunk, replicate, start, t / CHUNK * CHUNK);
     }
     chunk.hidden[chunk.steps] =
         t > 0 ? a.hidden_all + (row - n.batch) * units : a.hidden0 + series * units;
     chunk.inputs[chunk.steps] = a.inputs + row * n.inputs;
     float* d_gates = chunk.d_gates.get() + chunk.steps * count * GATES * LANES;
     chunk.steps += 1;
-    gate_gradients(n, kept, a.d_hidden_all + row * units, count, gradients, d_gates,
-                   chunk.panel());
+    gate_gradients(n, kept_of(a, chunk, carry.cell, series, t), a.d_hidden_all + row * units,
+                   count, gradients, d_gates, chunk.panel());
     hidden_gradients(n, packed, d_gates, chunk.panel(), count, gradients.hidden);
     float* d_inputs = a.d_inputs + row * n.inputs;
     if (n.inputs_fit()) {
@@ -626,7 +640,7 @@ bool backward_block(const Backward& a, const float* packed, const float* packed_
     } else {
       input_gradients(n, packed, d_gates, chunk.panel(), count, d_inputs);
     }
-    if (t == chunk_start) add_weight_gradients(n, chunk, partial);
+    if (t % CHUNK == 0) add_weight_gradients(n, chunk, partial);
   }
   copy_rows(count, units, gradients.hidden, padded, a.d_hidden0 + series * units, units);
   copy_rows(count, units, gradients.cell, padded, a.d_cell0 + series * units, units);

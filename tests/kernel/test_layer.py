@@ -101,6 +101,7 @@ def test_checkpoints_change_no_bit(case, monkeypatch):
     shape = (2, 9, 3, 5)
     assert layer.saved_shape(*shape) == (2, 3, 9, layer.SAVED, 16)
     monkeypatch.setattr(layer, "MAX_SAVED_SIZE", 0)
+    monkeypatch.setattr(layer, "MAX_REPEATED_UNITS", library.MAX_HIDDEN_SIZE)
     assert layer.saved_shape(*shape) == (2, 3, 2, 1, 16)
     assert_same_bits(results(), expected)
 
@@ -360,7 +361,9 @@ def test_predictions_have_forward_mode_too():
 HANDLERS = ("sinlstm_forward", "sinlstm_predict", "sinlstm_backward")
 
 
-def handler_shapes(name, replicates=2, steps=5, batch=3, inputs=2, units=7, checkpoints=False):
+def handler_shapes(
+    name, replicates=2, steps=5, batch=3, inputs=2, units=7, checkpoints=False
+):
     """Return the shapes of a handler's operands and of its results."""
     gates = 4 * units
     carry = [(replicates, batch, units)] * 2
