@@ -361,9 +361,7 @@ def test_predictions_have_forward_mode_too():
 HANDLERS = ("sinlstm_forward", "sinlstm_predict", "sinlstm_backward")
 
 
-def handler_shapes(
-    name, replicates=2, steps=5, batch=3, inputs=2, units=7, checkpoints=False
-):
+def handler_shapes(name, replicates=2, steps=5, batch=3, inputs=2, units=7, checkpoints=False):
     """Return the shapes of a handler's operands and of its results."""
     gates = 4 * units
     carry = [(replicates, batch, units)] * 2
