@@ -105,6 +105,7 @@ ENVIRONMENTS = {
         (0, "metrics.csv and run.json are in r"),
     ),
     "`JAX_ENABLE_X64=1`": (f"JAX_ENABLE_X64=1 {FORECAST}", RIGHT),
+    "`JAX_ENABLE_X64` that is neither": (f"JAX_ENABLE_X64=maybe {FORECAST}", (2, "JAX_ENABLE_X64")),
     "`JAX_NUMPY_RANK_PROMOTION=raise`": (f"JAX_NUMPY_RANK_PROMOTION=raise {FORECAST}", RIGHT),
     "`JAX_NUMPY_DTYPE_PROMOTION=strict`": (f"JAX_NUMPY_DTYPE_PROMOTION=strict {FORECAST}", RIGHT),
     "`JAX_COMPILATION_CACHE_DIR`": (
