@@ -19,7 +19,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # What tests/test_properties.py tries: the same few examples each time, or many new ones.
 slow_ones_too = {"deadline": None, "suppress_health_check": list(HealthCheck)}
-settings.register_profile("few", max_examples=5, derandomize=True, **slow_ones_too)
+settings.register_profile("few", max_examples=8, derandomize=True, **slow_ones_too)
 settings.register_profile("thousands", max_examples=150, **slow_ones_too)
 settings.load_profile("few")
 
