@@ -80,5 +80,5 @@ def test_the_pretrained_model_is_as_good_as_the_readme_says():
     np.testing.assert_array_equal(model.cell.input_bias[...], np.zeros(60))
     reference = reference_lstm.arrays(*split_model(model)[1:])
     inputs, targets = sample_batch(jax.random.key(0), 2000, 100, 400)
-    # 0.0182 over 80,000 waves; over 2,000 the standard deviation is 0.0005.
-    assert 0.0157 < reference_lstm.loss(reference, inputs, targets) < 0.0207
+    # 0.0702 over 80,000 waves; over 2,000 the standard deviation is 0.0009.
+    assert 0.0657 < reference_lstm.loss(reference, inputs, targets) < 0.0747
