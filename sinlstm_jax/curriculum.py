@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -84,9 +85,10 @@ def run(
             )
             for number in range(1, len(recipe.stages) + 1):
                 start = resumed.popleft() if resumed else trainer.begin(number, models, end)
+                next_one = None
                 if not resumed and number < len(recipe.stages):
-                    background.start(trainer.compile_ahead, number + 1, models)
-                end = trainer.train(number, models, start)
+                    next_one = partial(background.start, trainer.compile_ahead, number + 1, models)
+                end = trainer.train(number, models, start, once_compiled=next_one)
                 models = merge_models(models[0], end.state)
                 figures = stage_figures(recipe, number, seeds, models, end)
                 folder.finish_stage(figures)

@@ -10,8 +10,8 @@ from flax.nnx.nn import dtypes
 from jaxtyping import Array, Float, Key, PyTree
 
 from .errors import InputError, checked_size, shown
-from .kernel import fused_lstm, fused_predict
 from .kernel.choice import choose_implementation
+from .kernel.layer import fused_lstm, fused_predict
 from .lstm import PRECISION, LSTMCarry, LSTMWeights, lstm_scan, lstm_step
 
 CELL_WEIGHTS = ("input_kernel", "hidden_kernel", "hidden_bias")

@@ -122,16 +122,16 @@ def train_step(
     finite = jnp.isfinite(loss + gradient_norm + optax.tree.norm(new[0], ord=1))
     well = state.failure.iteration < 0
     healthy = well & finite
-    weights, optimizer_state = jax.tree.map(
-        partial(jnp.where, healthy), new, (state.weights, state.optimizer)
-    )
+    old = state.weights, state.optimizer
+    # XLA compiles a choice for each array much longer than one of all.
+    weights, optimizer_state = jax.lax.cond(healthy, lambda: new, lambda: old)
     now = Failure(state.iteration, loss, gradient_norm)
     return state._replace(
         weights=weights,
         optimizer=optimizer_state,
         iteration=state.iteration + 1,
         losses=state.losses.at[state.iteration].set(jnp.where(healthy, loss, jnp.nan)),
-        failure=jax.tree.map(partial(jnp.where, well & ~finite), now, state.failure),
+        failure=jax.lax.cond(well & ~finite, lambda: now, lambda: state.failure),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sinlstm_jax import curriculum
-from sinlstm_jax.kernel import NativeUnavailable, load
+from sinlstm_jax.kernel.library import NativeUnavailable, load
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import lstm_cases
 import numpy as np
 
-from sinlstm_jax.kernel import fused_lstm, library
+from sinlstm_jax.kernel import library
+from sinlstm_jax.kernel.layer import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 
 

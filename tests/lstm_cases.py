@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sinlstm_jax.kernel import fused_lstm, fused_predict
+from sinlstm_jax.kernel.layer import fused_lstm, fused_predict
 from sinlstm_jax.lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
 
 SHAPES = (  # hidden, inputs, batch, steps: vectors and groups that are full, and others

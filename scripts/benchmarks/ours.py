@@ -17,7 +17,7 @@ from sinlstm_jax import (
     rollout,
     train_chunk,
 )
-from sinlstm_jax.kernel import fused_lstm
+from sinlstm_jax.kernel.layer import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
 from sinlstm_jax.rollout import stepper

@@ -10,6 +10,7 @@ import tyro
 
 from ..errors import InputError
 from ..files import cache_folder, usable_path
+from ..kernel.library import build_ahead
 from ..runs.record import CHECKPOINTS, SHIPPED
 
 if TYPE_CHECKING:
@@ -87,9 +88,12 @@ def make_folder(folder: Path) -> None:
 def import_jax():
     """Return JAX, imported for the first time perhaps, with its compiled programs kept.
 
+    Meanwhile the kernel is built, if it is not there yet.
+
     Raises:
       InputError: one of its variables holds what it does not know.
     """
+    build_ahead()
     try:
         import jax
     except ValueError as error:

@@ -14,12 +14,13 @@ import threading
 import time
 from pathlib import Path
 
-import jax
+import jaxlib
 
 from ..files import cache_folder
 
 SOURCE = Path(__file__).with_name("lstm.cc")
 HEADER = SOURCE.with_name("vectors.h")
+XLA_HEADERS = Path(jaxlib.__file__).with_name("include")  # jax.ffi.include_dir()
 MAX_HIDDEN_SIZE = 512  # MAX_SIZE in the source
 HANDLERS = ("sinlstm_forward", "sinlstm_backward", "sinlstm_predict")
 COMPILERS = ("c++", "g++", "clang++")  # tried in this order, after $CXX
@@ -34,6 +35,19 @@ _LOCK = threading.Lock()
 
 class NativeUnavailable(Exception):
     """The kernel cannot be had here; the message says why."""
+
+
+def build_ahead() -> None:
+    """Have another thread build the kernel unless it is in the cache; `load` waits for it.
+
+    JAX need not be imported yet: that takes a while, too.
+    """
+    threading.Thread(target=_build_locked, daemon=True).start()
+
+
+def _build_locked() -> None:
+    with _LOCK:
+        _build_at_first()
 
 
 def load() -> None:
@@ -55,14 +69,28 @@ def _load_once() -> str | None:
 
 @functools.cache
 def _load_at_first() -> str | None:
+    import jax
+
+    built = _build_at_first()
+    if isinstance(built, str):
+        return built
     try:
-        library = ctypes.CDLL(str(_built()))
-    except (NativeUnavailable, OSError) as error:
+        library = ctypes.CDLL(str(built))
+    except OSError as error:
         return str(error)
     for name in HANDLERS:
         handler = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(name, handler, platform="cpu")
     return None
+
+
+@functools.cache
+def _build_at_first() -> Path | str:
+    """Return the path of the compiled kernel, or why there is none; the same answer ever after."""
+    try:
+        return _built()
+    except (NativeUnavailable, OSError) as error:
+        return str(error)
 
 
 def _built() -> Path:
@@ -84,7 +112,7 @@ def _built() -> Path:
         _clear_leftovers(folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=BUILDING) as building:
             target = Path(building) / "lstm.so"
-            _run([*compiler, *flags, f"-I{jax.ffi.include_dir()}", str(SOURCE), "-o", str(target)])
+            _run([*compiler, *flags, f"-I{XLA_HEADERS}", str(SOURCE), "-o", str(target)])
             path = folder / _name(key, target)
             os.replace(target, path)
     except OSError as error:
@@ -153,7 +181,7 @@ def _key(compiler: list[str], flags: tuple[str, ...]) -> str:
         _run([*compiler, "--version"]),
         " ".join(flags),
         _cpu(),
-        jax.__version__,
+        jaxlib.__version__,
     )
     return _hash("\0".join(parts).encode())
 

@@ -67,12 +67,12 @@ def draw_stage(folder: Path, recipe: Recipe, number: int, shown: Shown, losses: 
 
     model, whose = shown.models[shown.replicate], shown.one_named(recipe)
     waves = picture_waves(past, TEST_STEPS, shown.seeds[0])
-    window = waves[: past + horizon]
-    inputs = np.array(window[:, :, None], np.float32)
+    # As long for all stages that one program does it; what comes later changes nothing before.
+    inputs = np.array(waves[:, :, None], np.float32)
     inputs[past:] = NO_INPUT
     plot_forecasts(
         folder / f"{name}-windowed.png",
-        _forecasts(window, _predict(model, inputs)),
+        _forecasts(waves[: past + horizon], _predict(model, inputs)[: past + horizon]),
         past,
         f"Windowed test: {title} ({whose})",
     )

@@ -59,8 +59,17 @@ class StageTrainer:
         keys = stage_keys(self.seeds, number, self.mesh)
         train_chunk(start, keys, 0, **self.settings(number, models[0]))
 
-    def train(self, number: int, models: list[SineLSTM], start: StageState) -> StageState:
+    def train(
+        self,
+        number: int,
+        models: list[SineLSTM],
+        start: StageState,
+        once_compiled: Callable[[], object] | None = None,
+    ) -> StageState:
         """Train stage `number` to its end, from `start` on; `models` are those it began with.
+
+        `once_compiled` is called when the stage's program is there: compilers that run side by side
+        would delay each other.
 
         Raises:
           Diverged: no replicate is left; the last checkpoint is from before.
@@ -86,6 +95,8 @@ class StageTrainer:
             **self.settings(number, models[0]),
         ):
             before, done = done, iterations_done(state)
+            if once_compiled is not None and before == start.iteration:
+                once_compiled()
             self._tell(number, state, before, done)
             signal = chunk.look(done - before)
             if signal or done % every == 0 or done == stage.iterations:

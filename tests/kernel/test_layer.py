@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lstm_cases import assert_close, assert_same_bits, part, readout_of, results_of
 
-from sinlstm_jax.kernel import fused_lstm, fused_predict, layer, library
+from sinlstm_jax.kernel import layer, library
+from sinlstm_jax.kernel.layer import fused_lstm, fused_predict
 from sinlstm_jax.lstm import lstm_scan, readout
 
 TESTS = Path(__file__).parents[1]

@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
+import jaxlib
 import lstm_cases
 import pytest
 
-from sinlstm_jax.kernel import fused_lstm, library
+from sinlstm_jax.kernel import library
+from sinlstm_jax.kernel.layer import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 
 
@@ -58,9 +60,10 @@ done
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """Forget that the kernel was loaded."""
-    load = functools.cache(library._load_at_first.__wrapped__)
-    monkeypatch.setattr(library, "_load_at_first", load)
+    """Forget that the kernel was built and loaded."""
+    for name in ("_build_at_first", "_load_at_first"):
+        forgetful = functools.cache(getattr(library, name).__wrapped__)
+        monkeypatch.setattr(library, name, forgetful)
 
 
 def compilations(tmp_path):
@@ -103,7 +106,7 @@ def test_the_cache_is_keyed_by_all_that_the_library_depends_on(tmp_path, compile
         "flags": lambda patch: patch.setattr(library, "FLAGS", (*library.FLAGS, "-O2")),
         "tuning": lambda patch: patch.setattr(library, "TUNING", ("-march=native",)),
         "cpu": lambda patch: patch.setattr(library, "_cpu", lambda: "another"),
-        "jax": lambda patch: patch.setattr(jax, "__version__", "99"),
+        "jax": lambda patch: patch.setattr(jaxlib, "__version__", "99"),
     }
     paths = {library._built()}
     for count, change in enumerate(changes.values(), 2):
@@ -121,7 +124,7 @@ def _other_version(run):
 
 @pytest.mark.slow
 def test_processes_that_compile_at_once_leave_one_library(tmp_path, compiler):
-    program = "from sinlstm_jax.kernel import load; load(); print('loaded')"
+    program = "from sinlstm_jax.kernel.library import load; load(); print('loaded')"
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
         for _ in range(3)
@@ -142,6 +145,25 @@ def test_threads_that_load_at_once_compile_once(tmp_path, compiler, fresh, monke
         for future in [pool.submit(load) for _ in range(4)]:
             future.result()
     assert compilations(tmp_path) == 1
+
+
+def test_what_is_built_ahead_is_not_built_again(tmp_path, compiler, fresh, monkeypatch):
+    monkeypatch.setattr(jax.ffi, "register_ffi_target", lambda *_, **__: None)
+    library.build_ahead()
+    library.load()
+    assert compilations(tmp_path) == 1
+
+
+def test_a_build_that_fails_ahead_is_not_tried_again(tmp_path, fresh, monkeypatch):
+    make_compiler(tmp_path, monkeypatch, f"echo >> {tmp_path}/compiled; exit 3")
+    library.build_ahead()
+    with pytest.raises(library.NativeUnavailable, match="exit code 3"):
+        library.load()
+    assert compilations(tmp_path) == 1
+
+
+def test_it_is_built_against_the_headers_of_this_jax():
+    assert str(library.XLA_HEADERS) == jax.ffi.include_dir()
 
 
 @pytest.mark.parametrize("damage", ["cut short", "empty", "changed"])
