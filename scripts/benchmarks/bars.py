@@ -46,7 +46,7 @@ def judge(figures: dict) -> list[dict]:
     for caches, (times, seconds) in CURRICULUM.items():
         what = f"whole curriculum, {caches} caches"
         bar(f"{what}: {FASTER}", times, ratios.get(caches), True)
-        beside = figures["beside_training"].get(caches)
+        beside = figures.get("beside_training", {}).get(caches)
         bar(f"{what}: seconds beside iterations", seconds, beside if one_core else None)
     rollouts = {(r["batch_size"], r["steps"]): r for r in figures["rollout"]}
     one = rollouts[1, 1500]["ratio_to_pytorch"]

@@ -17,7 +17,7 @@ from sinlstm_jax.runs.record import versions
 from ..pages import cpu_name
 from .bars import SIZES, judge
 from .comparison import able, compare
-from .processes import first_line, start_up, whole_curriculum
+from .processes import beside_training, first_line, start_up, whole_curriculum
 from .report import progress_line
 from .sides import Setting, load_sides, ours_of, stage_settings
 from .timing import alternate, ratio, spread, spreads
@@ -101,20 +101,15 @@ def collect(plan: Plan, *, full: bool, cores: int, pinned: bool) -> dict:
         "cost": cost(plan, sides, settings[0], say),
         "compilation": compilation(plan, sides[figures["ours"]], settings[0], say),
     }
-    runs = {}
     if full:
+        figures["beside_training"] = beside_training(plan.recipe, say)
         figures["whole_curriculum"] = whole_curriculum(plan.recipe, sides, say)
-        runs = figures["whole_curriculum"]["seconds"]
     by_stage = zip(figures["training_iteration"].values(), plan.recipe.stages, strict=True)
     stages = [(result["seconds"], stage.iterations) for result, stage in by_stage]
     iterations = {
         side: sum(count * seconds[side]["median"] for seconds, count in stages) for side in trainers
     }
     figures["extrapolated_curriculum"] = iterations
-    figures["beside_training"] = {
-        run: seconds - iterations["PyTorch" if run == "PyTorch" else figures["ours"]]
-        for run, seconds in runs.items()
-    }
     return figures | {"bars": judge(figures)}
 
 

@@ -73,6 +73,23 @@ def whole_curriculum(recipe: Recipe, names, say) -> dict:
     return {"seconds": seconds, "ratios_to_pytorch": ratios}
 
 
+def beside_training(recipe: Recipe, say) -> dict[str, float]:
+    """Return seconds of our command but for iterations, with cold caches and then with warm ones.
+
+    They are those of a run of 10 iterations a stage. A whole run of 44,000 says nothing about them:
+    the clock drifts by more while it lasts.
+    """
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        caches = {**os.environ, "XDG_CACHE_HOME": f"{folder}/cache"}
+        for run in ("cold", "warm"):
+            started = time.perf_counter()
+            _watch(_worker(recipe=recipe.name, iterations=10, folder=f"{folder}/{run}"), caches)
+            seconds[run] = time.perf_counter() - started
+            say(f"beside iterations, {run}", {"seconds": {run: spread([seconds[run]])}})
+    return seconds
+
+
 def curriculum(name: str, recipe: Recipe, out: str) -> list[str]:
     """Return the command that runs a recipe in a folder: ours, or PyTorch's."""
     if name == "ours":

@@ -139,9 +139,9 @@ def _curriculum(figures: dict) -> str:
     run = figures.get("whole_curriculum", {"seconds": {}})
     for kind in (kind for kind in names if kind in run["seconds"]):
         ratio = run["ratios_to_pytorch"].get(kind)
-        seconds = [run["seconds"][kind], figures["beside_training"][kind]]
-        cells = [f"{value:.1f}" for value in seconds] + [f"{ratio:.2f}" if ratio else ""]
-        rows.append([names[kind], *cells])
+        beside = figures["beside_training"].get(kind)
+        cells = [beside and f"{beside:.1f}", ratio and f"{ratio:.2f}"]
+        rows.append([names[kind], f"{run['seconds'][kind]:.1f}", *(cell or "" for cell in cells)])
     header = ["", "seconds", "of them beside iterations", "times faster than PyTorch"]
     return markdown(header, rows)
 
