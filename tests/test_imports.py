@@ -66,6 +66,7 @@ def test_wrong_options_are_named_without_jax(line, tmp_path):
     assert by_command(line, 2, tmp_path) == set()
 
 
+@pytest.mark.slow
 def test_commands_import_what_they_need(tmp_path):
     (tmp_path / "s.csv").write_text("1\n0\n")
     computing = {"jax", "flax", "optax", "rich"}

@@ -192,7 +192,7 @@ def one_step(implementation):
     return train_step(structure, adam(0.01, 0.04), state, batch)
 
 
-@pytest.mark.parametrize("implementation", [pytest.param("scan", marks=pytest.mark.slow), "fused"])
+@pytest.mark.slow
 def test_jax_can_be_debugged(implementation):
     model = load_pretrained()
     model.implementation = implementation

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-import jaxlib
+import jaxlib.version
 
 from ..files import cache_folder
 
@@ -181,7 +181,7 @@ def _key(compiler: list[str], flags: tuple[str, ...]) -> str:
         _run([*compiler, "--version"]),
         " ".join(flags),
         _cpu(),
-        jaxlib.__version__,
+        jaxlib.version.__version__,
     )
     return _hash("\0".join(parts).encode())
 

@@ -140,6 +140,7 @@ def test_a_user_without_a_home_has_no_cache_and_no_traceback(command, monkeypatc
     assert (code, errors) == (0, "") and "tuned" in output
 
 
+@pytest.mark.slow
 def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command, tmp_path):
     for name in ("one", "two"):
         save_model(SineLSTM(3), tmp_path / name)

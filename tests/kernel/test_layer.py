@@ -80,6 +80,7 @@ def test_all_results_are_the_scans(case):
     assert_is_the_scan(lstm_cases.fused(case), case)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, derandomize=True, database=None)
 @given(
     seed=st.integers(0, 1000),
@@ -317,6 +318,7 @@ def test_no_memory_is_touched_that_is_not_the_kernels(flags, tmp_path):
 # Other derivatives than the gradient.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mapped", [False, True])
 def test_forward_mode_and_second_derivatives_are_the_scans(mapped):
     weights, carry, inputs = lstm_cases.draw(0, 7, 2, 3, 9)
@@ -342,6 +344,7 @@ def test_forward_mode_and_second_derivatives_are_the_scans(mapped):
     assert_close(ours, expected, 1e-4)
 
 
+@pytest.mark.slow
 def test_predictions_have_forward_mode_too():
     weights, carry, inputs = lstm_cases.draw(0, 7, 1, 3, 9)
     operands = (*readout_of(weights), carry, inputs)

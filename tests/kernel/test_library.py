@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
-import jaxlib
+import jaxlib.version
 import lstm_cases
 import pytest
 
@@ -106,7 +106,7 @@ def test_the_cache_is_keyed_by_all_that_the_library_depends_on(tmp_path, compile
         "flags": lambda patch: patch.setattr(library, "FLAGS", (*library.FLAGS, "-O2")),
         "tuning": lambda patch: patch.setattr(library, "TUNING", ("-march=native",)),
         "cpu": lambda patch: patch.setattr(library, "_cpu", lambda: "another"),
-        "jax": lambda patch: patch.setattr(jaxlib, "__version__", "99"),
+        "jax": lambda patch: patch.setattr(jaxlib.version, "__version__", "99"),
     }
     paths = {library._built()}
     for count, change in enumerate(changes.values(), 2):

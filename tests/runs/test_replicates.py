@@ -94,6 +94,7 @@ def test_replicates_that_crashed_go_on_to_the_same_bits(tmp_path, no_pictures):
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys):
     description = run(RECKLESS, 6, tmp_path / "all", replicates=3)
     written = json.loads((tmp_path / "all" / "run.json").read_text(), parse_constant=pytest.fail)
@@ -226,6 +227,7 @@ def finish(processes):
     return results
 
 
+@pytest.mark.slow
 def test_the_command_shares_replicates_out_over_the_cores(tmp_path):
     command = "--recipe smoke --hidden-size 3 --batch-size 2 --replicates 3 --out".split()
     done = subprocess.run(
