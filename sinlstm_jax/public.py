@@ -11,7 +11,16 @@ from .optimizer import adam
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
 from .runs.loading import load_model, load_models, load_pretrained, save_model
-from .signals import NO_INPUT, draw_waves, generate_sample, sample_batch, sample_batches, sine
+from .signals import (
+    NO_INPUT,
+    Signal,
+    Sines,
+    draw_waves,
+    generate_sample,
+    sample_batch,
+    sample_batches,
+    sine,
+)
 from .streams.forecaster import Forecaster
 from .training import Failure, TrainState, init_state, train_chunk, train_stage, train_step
 
@@ -28,7 +37,9 @@ __all__ = [
     "LSTMCell",
     "Recipe",
     "SaveFailed",
+    "Signal",
     "SineLSTM",
+    "Sines",
     "Stage",
     "TrainState",
     "Waves",

@@ -16,18 +16,14 @@ from jaxtyping import Array, Float, Int, Key
 from .errors import InputError, positive_integer
 from .kernel.choice import default_platform
 from .model import SineLSTM, split_model
-from .signals import batch_of_waves, draw_waves
+from .signals import AHEAD, Drawn, Signal, Sines, batch_of, checked_signal, draw_ahead
 
-AHEAD = 128  # iterations whose waves are drawn together
 REPLICATE = "replicate"  # the axis of a mesh whose devices share the replicates
 
 
 # A batch for training: inputs and targets, of the weights' dtype.
 Batch = tuple[Float[Array | np.ndarray, "time batch 1"], Float[Array | np.ndarray, "time batch 1"]]
-# Waves drawn ahead, of one model or of replicates: frequencies in Hz, offsets in seconds.
-Waves = tuple[
-    Float[Array, "*replicates iterations batch"], Float[Array, "*replicates iterations batch"]
-]
+SINES = Sines()
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Program:
 
     structure: nnx.GraphDef  # of the model
     optimizer: optax.GradientTransformation  # as it was for `init_state`
-    batch_size: int = 0  # waves per iteration; this and the next two only where batches are drawn
+    batch_size: int = 0  # windows per iteration; this and the next two only where batches are drawn
     past: int = 0  # steps observed
     horizon: int = 0  # steps forecast beyond the past
     mesh: Mesh | None = None  # of the one axis REPLICATE: devices that share the replicates
@@ -136,7 +132,12 @@ def train_step(
 
 
 def train_chunk(
-    state: TrainState, key: Key[Array, "*replicates"], end: int, **settings
+    state: TrainState,
+    key: Key[Array, "*replicates"],
+    end: int,
+    *,
+    signal: Signal = SINES,
+    **settings,
 ) -> TrainState:
     """Train up to iteration `end` of a stage on batches drawn on the device.
 
@@ -147,42 +148,33 @@ def train_chunk(
       state: where to start; consumed.
       key: of the stage; of replicates, whose arrays in the state have a leading axis, one for each.
       end: the iteration to train up to; at most as many as the state has room for losses.
+      signal: what is learnt; the tutorial's waves if not given.
       **settings: of `Program`: structure, optimizer, batch_size, past, horizon, and, where devices
         share the replicates, mesh.
 
     Raises:
-      InputError: `end` is beyond the losses that the state has room for.
+      InputError: `end` is beyond the losses that the state has room for, or the signal is none.
     """
-    program = Program(**settings)
+    program, signal = Program(**settings), checked_signal(signal)
     if end > state.losses.shape[-1]:  # JAX would drop the losses beyond, without a word
         raise InputError(f"end is {end}: the state has room for {state.losses.shape[-1]} losses")
     start = iterations_done(state)
     for first in range(start, max(end, start + 1), AHEAD):
-        waves = draw_ahead(key, np.int32(first), batch_size=program.batch_size)
-        state = train_on_waves(state, waves, np.int32(min(end, first + AHEAD)), program)
+        drawn = draw_ahead(signal, key, np.int32(first), batch_size=program.batch_size)
+        last = np.int32(min(end, first + AHEAD))
+        state = train_on_drawn(state, signal, drawn, last, program)
     return state
 
 
-@partial(jax.jit, static_argnames="batch_size")
-def draw_ahead(
-    key: Key[Array, "*replicates"], first: Int[Array | np.int32, ""], *, batch_size: int
-) -> Waves:
-    """Draw the waves of AHEAD iterations from `first` on, as `draw_waves` does."""
-
-    def draw(key, iteration):
-        return draw_waves(jax.random.fold_in(key, iteration), batch_size)
-
-    draw = jax.vmap(draw, (None, 0))
-    if key.ndim:
-        draw = jax.vmap(draw, (0, None))
-    return draw(key, first + jnp.arange(AHEAD))
-
-
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
-def train_on_waves(
-    state: TrainState, waves: Waves, end: Int[Array | np.int32, ""], program: Program
+def train_on_drawn(
+    state: TrainState,
+    signal: Signal,
+    drawn: Drawn,
+    end: Int[Array | np.int32, ""],
+    program: Program,
 ) -> TrainState:
-    """Train up to iteration `end`, at most AHEAD on, on waves drawn for the next iterations."""
+    """Train up to iteration `end`, at most AHEAD on, on what was drawn for the next iterations."""
     train = partial(_train, program)
     if program.mesh is not None:
         # The partitioner would not split the fused kernel's call. (Nor does JAX know how that
@@ -191,23 +183,23 @@ def train_on_waves(
         train = jax.shard_map(
             train,
             mesh=program.mesh,
-            in_specs=(split, split, whole),
+            in_specs=(split, whole, split, whole),
             out_specs=split,
             check_vma=False,
         )
-    return train(state, waves, end)
+    return train(state, signal, drawn, end)
 
 
-def _train(program: Program, state: TrainState, waves: Waves, end) -> TrainState:
+def _train(program: Program, state: TrainState, signal: Signal, drawn: Drawn, end) -> TrainState:
     start = state.iteration.ravel()[0]  # the same for all replicates
 
-    def train_one(state_and_waves):
-        state, waves = state_and_waves
+    def train_one(state_and_drawn):
+        state, drawn = state_and_drawn
 
         def sample(iteration):
             # The last one's is not used; an index that is too large is clamped.
-            drawn = [jnp.take(x, iteration - start, axis=0, mode="clip") for x in waves]
-            return batch_of_waves(*drawn, past=program.past, future=program.horizon)
+            now = jax.tree.map(lambda x: jnp.take(x, iteration - start, axis=0, mode="clip"), drawn)
+            return batch_of(signal, now, past=program.past, future=program.horizon)
 
         # A batch is sampled an iteration ahead of its use. Used where it is made it would be fused
         # into its uses, and XLA on CPU would compute it again in each.
@@ -218,13 +210,13 @@ def _train(program: Program, state: TrainState, waves: Waves, end) -> TrainState
 
         return jax.lax.fori_loop(start, end, iterate, (state, sample(start)))[0]
 
-    if waves[0].ndim == 2:
-        return train_one((state, waves))
+    if state.iteration.ndim == 0:
+        return train_one((state, drawn))
     if default_platform() != "cpu":
-        return jax.vmap(train_one)((state, waves))
+        return jax.vmap(train_one)((state, drawn))
     # On CPU one after the other. Side by side, what the kernel keeps for the backward pass
     # overflows the cache; and this way each has the bits of a model that is trained alone.
-    return jax.lax.map(train_one, (state, waves))
+    return jax.lax.map(train_one, (state, drawn))
 
 
 def iterations_done(state: TrainState) -> int:
@@ -243,6 +235,7 @@ def train_stage(
     *,
     pause_every: tuple[int, ...],
     pause_after: Callable[[], int] | None = None,
+    signal: Signal = SINES,
     **settings,
 ) -> Iterator[TrainState]:
     """Train a stage to the end of its loss history, pausing at every multiple of `pause_every`.
@@ -255,6 +248,7 @@ def train_stage(
       pause_every: periods, in iterations.
       pause_after: asked before each chunk, how many iterations it may have at most; no limit if not
         given.
+      signal: what the batches of a key are of, as in `train_chunk`.
       **settings: of `Program`, as in `train_chunk`; where batches are given, structure and
         optimizer are all.
 
@@ -279,7 +273,7 @@ def train_stage(
         if pause_after is not None:
             iteration = min(iteration, start + pause_after())
         if isinstance(source, jax.Array):
-            state = train_chunk(state, source, iteration, **settings)
+            state = train_chunk(state, source, iteration, signal=signal, **settings)
         else:
             for done in range(start, iteration):
                 batch = next(source, None)

@@ -12,6 +12,7 @@ from sinlstm_jax import (
     FrozenBias,
     InputError,
     SineLSTM,
+    Sines,
     adam,
     init_state,
     sample_batch,
@@ -21,7 +22,8 @@ from sinlstm_jax import (
     train_step,
 )
 from sinlstm_jax.model import split_model
-from sinlstm_jax.training import AHEAD, Program, draw_ahead, train_on_waves
+from sinlstm_jax.signals import AHEAD, draw_ahead
+from sinlstm_jax.training import Program, train_on_drawn
 
 PAST, HORIZON, BATCH = 20, 10, 4
 DRAWN = {"batch_size": BATCH, "past": PAST, "horizon": HORIZON}  # the batches of a key
@@ -166,8 +168,8 @@ def test_a_chunk_moves_nothing_between_host_and_device(model):
     program = Program(**static(model, past=PAST, horizon=HORIZON))
     first, end = jnp.int32(0), jnp.int32(10)
     with jax.transfer_guard("disallow"):
-        waves = draw_ahead(key, first, batch_size=BATCH)
-        state = train_on_waves(state, waves, end, program)
+        drawn = draw_ahead(Sines(), key, first, batch_size=BATCH)
+        state = train_on_drawn(state, Sines(), drawn, end, program)
     assert int(state.iteration) == 10
 
 
@@ -295,8 +297,8 @@ def test_a_chunk_lowers_for_accelerators(platform):
     state, program = init_state(model, OPTIMIZER, 100), Program(**static(model, **DRAWN))
 
     def chunk(state, key, end):
-        waves = draw_ahead(key, state.iteration, batch_size=BATCH)
-        return train_on_waves(state, waves, end, program)
+        drawn = draw_ahead(Sines(), key, state.iteration, batch_size=BATCH)
+        return train_on_drawn(state, Sines(), drawn, end, program)
 
     exported = jax.export.export(jax.jit(chunk), platforms=[platform])(
         state, jax.random.key(0), jnp.int32(10)

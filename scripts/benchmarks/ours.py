@@ -21,8 +21,8 @@ from sinlstm_jax.kernel.layer import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
 from sinlstm_jax.rollout import stepper
-from sinlstm_jax.signals import batch_of_waves
-from sinlstm_jax.training import AHEAD, Program, draw_ahead, train_on_waves
+from sinlstm_jax.signals import AHEAD, Sines, batch_of, draw_ahead
+from sinlstm_jax.training import Program, train_on_drawn
 
 from .loops import PAST, call_length, draw_history, in_calls, stream
 from .sides import Setting
@@ -56,9 +56,11 @@ class Side:
 
         def run(_):
             jax.clear_caches()
-            first = draw_ahead.lower(jax.random.key(0), np.int32(0), batch_size=program.batch_size)
+            first = draw_ahead.lower(
+                Sines(), jax.random.key(0), np.int32(0), batch_size=program.batch_size
+            )
             first.compile()
-            train_on_waves.lower(state, first.out_info, np.int32(1), program).compile()
+            train_on_drawn.lower(state, Sines(), first.out_info, np.int32(1), program).compile()
 
         return Work(run, cold=True)
 
@@ -93,7 +95,7 @@ class Side:
         optimizer = adam(setting.learning_rate, setting.epsilon)
         carry = model.initial_carry(setting.batch_size)
         key, sizes = jax.random.key(0), (setting.past, setting.horizon)
-        inputs, _ = batch_of_waves(*draw_waves(key, setting.batch_size), *sizes)
+        inputs, _ = batch_of(Sines(), draw_waves(key, setting.batch_size), *sizes)
 
         # Every iteration must depend on the one before: what does not is done once, by XLA.
         def layer(_, weights):
@@ -101,10 +103,10 @@ class Side:
             (gradient,) = pull_back((jax.tree.map(jnp.zeros_like, last), hidden))
             return jax.tree.map(lambda w, g: w - 1e-9 * g, weights, gradient)
 
-        waves = draw_ahead(key, 0, batch_size=setting.batch_size)
+        waves = draw_ahead(Sines(), key, 0, batch_size=setting.batch_size)
 
         def data(i, _):
-            return batch_of_waves(*(x[i % AHEAD] for x in waves), *sizes)
+            return batch_of(Sines(), tuple(x[i % AHEAD] for x in waves), *sizes)
 
         def adam_alone(_, carried):
             parameters, state = carried

@@ -1,12 +1,12 @@
-"""What is learnt: sine waves, in NumPy and on the device, and what counts as their samples."""
+"""What is learnt: signals as data, the tutorial's sine waves, and what counts as their samples."""
 
 from .observation import observed, real_numbers
+from .signal import AHEAD, NO_INPUT, Drawn, Signal, batch_of, checked_signal, draw_ahead
 from .sines import (
     FREQUENCY_RANGE,
-    NO_INPUT,
     OFFSET_RANGE,
     SAMPLING_RATE,
-    batch_of_waves,
+    Sines,
     draw_waves,
     generate_sample,
     sample_batch,
@@ -15,11 +15,17 @@ from .sines import (
 )
 
 __all__ = [
+    "AHEAD",
     "FREQUENCY_RANGE",
     "NO_INPUT",
     "OFFSET_RANGE",
     "SAMPLING_RATE",
-    "batch_of_waves",
+    "Drawn",
+    "Signal",
+    "Sines",
+    "batch_of",
+    "checked_signal",
+    "draw_ahead",
     "draw_waves",
     "generate_sample",
     "observed",

@@ -4,12 +4,15 @@ A wave is sin(2 pi f (t + t0)), sampled at 100 Hz, with a frequency f in Hz and 
 seconds. Random waves draw f from U[0.5, 4) Hz and t0 from U[0, 2 pi) s.
 """
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Float64, Key
 
 from ..errors import InputError, finite_number, positive_integer, positive_number, shown
+from .signal import NO_INPUT, Window, batch_of
 
 SAMPLING_RATE = 100  # Hz
 FREQUENCY_RANGE = (0.5, 4.0)  # Hz, upper end excluded
@@ -18,10 +21,8 @@ HIGHEST = 256  # Hz, the frequency from which `sine` could not count its cycles 
 # Of x, x**3, ..., x**9: sin(pi/2 x) for x from -1 to 1, within 4e-9 before rounding (a
 # least-squares fit, reweighted to be nearly minimax).
 QUARTER_SINE = (1.57079629, -0.645963360, 0.0796884805, -0.00467222792, 0.000150820564)
-NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
 
 PerWave = Float32[Array, " batch"]
-Window = Float32[Array, "time batch 1"]
 
 
 def generate_sample(
@@ -79,6 +80,20 @@ def generate_sample(
     if not np.isfinite(values).all():
         raise InputError(f"f is {f} and t0 {t0}: give values whose product is finite")
     return times[:, :samples], values[:, :samples], times[:, samples:], values[:, samples:]
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Sines:
+    """The tutorial's signal: sine waves of random frequency and phase, and amplitude 1."""
+
+    def draw(self, key: Key[Array, ""], batch_size: int) -> tuple[PerWave, PerWave]:
+        """Draw waves, as `draw_waves` does."""
+        return draw_waves(key, batch_size)
+
+    def values(self, drawn: tuple[PerWave, PerWave], steps: int) -> Float32[Array, "{steps} batch"]:
+        """Sample waves, as `sine` does."""
+        return sine(*drawn, steps)
 
 
 def draw_waves(key: Key[Array, ""], batch_size: int) -> tuple[PerWave, PerWave]:
@@ -139,16 +154,8 @@ def sample_batch(
     Inputs hold the signal for the first `past` steps and NO_INPUT after; targets hold the signal
     throughout. float32.
     """
-    return batch_of_waves(*draw_waves(key, batch_size), past, future)
-
-
-def batch_of_waves(
-    frequency: PerWave, offset: PerWave, past: int, future: int
-) -> tuple[Window, Window]:
-    """Make the training batch of given waves, as `sample_batch` returns it."""
-    targets = sine(frequency, offset, past + future)[:, :, None]
-    inputs = targets.at[past:].set(NO_INPUT)
-    return inputs, targets
+    waves = Sines()
+    return batch_of(waves, waves.draw(key, batch_size), past, future)
 
 
 def sample_batches(rng, batch_size: int, past: int, future: int, dtype=np.float32):
