@@ -10,7 +10,7 @@ import math
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,6 +107,8 @@ waves = Argument(
 intervals = Argument(
     one_of(((0, 2),), [(0, 1), (3, 4)]), st.lists(st.tuples(junk, junk) | junk) | junk
 )
+pair = Argument(one_of((0.5, 2.0), [1, 1]), st.tuples(junk, junk) | junk)
+rate = Argument(one_of(100, 44.1))
 names = one_of("", ".", "..", "a", "a/b", "/dev/null", "x" * 5000, "\0", "\ud800") | junk
 TORCH, STATE = sl.params_to_torch(MODEL), STREAM.state()
 
@@ -130,6 +132,16 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         {"f": Argument(st.none() | st.floats(0.1, 10)), "t0": Argument(st.none() | finite)}
         | {"batch_size": size, "predict": size, "samples": size}
         | {"rng": Argument(st.builds(np.random.RandomState, st.just(1)) | st.none())},
+    ),
+    "Sines": (
+        lambda *a: astuple(sl.Sines(*a)),
+        dict.fromkeys(("frequency", "offset", "amplitude", "level"), pair)
+        | {"sampling.rate": rate},
+    ),
+    "Tones": (
+        lambda *a: astuple(sl.Tones(*a)),
+        {"count": size, "frequency": pair, "harmonic": Argument(st.booleans())}
+        | {"power": Argument(one_of(0.5, 2)), "sampling.rate": rate},
     ),
     "SineLSTM": (
         lambda *a: sl.params_to_torch(sl.SineLSTM(a[0], implementation=a[1])),
@@ -215,7 +227,7 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
 BUILDING_BLOCKS = set(
     """
     adam draw_waves init_state sample_batch sample_batches sine train_chunk train_stage train_step
-    LSTMCell FrozenBias Failure LSTMCarry TrainState Waves
+    LSTMCell FrozenBias Failure LSTMCarry Signal TrainState Waves
     NO_INPUT RECIPES Diverged InputError Interrupted SaveFailed
     """.split()
 )

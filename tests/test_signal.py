@@ -9,7 +9,17 @@ import pytest
 import reference_lstm
 from flax import nnx
 
-from sinlstm_jax import InputError, SineLSTM, Sines, adam, init_state, train_chunk, train_stage
+from sinlstm_jax import (
+    InputError,
+    SineLSTM,
+    Sines,
+    Tones,
+    adam,
+    draw_waves,
+    init_state,
+    train_chunk,
+    train_stage,
+)
 
 PAST, HORIZON, BATCH = 20, 10, 4
 STEPS = np.arange(PAST + HORIZON)
@@ -135,3 +145,80 @@ class Sideways(Ramps):
 def test_what_is_no_signal_is_refused(signal, complaint):
     with pytest.raises(InputError, match=complaint):
         trained(SineLSTM(6), signal, 3, jax.random.key(0))
+
+
+def test_the_default_draws_the_tutorials_waves():
+    key = jax.random.key(1)
+    for own, tutorials in zip(Sines().draw(key, 7), draw_waves(key, 7), strict=True):
+        np.testing.assert_array_equal(own, tutorials)
+
+
+@pytest.mark.parametrize("rate", [100.0, 50.0, 0.7, 44100.0])
+def test_sines_are_the_closed_form(rate):
+    signal = Sines(
+        frequency=(0.005 * rate, 0.04 * rate),
+        amplitude=(0.3, 2.0),
+        level=(-1.0, 1.0),
+        sampling_rate=rate,
+    )
+    drawn = signal.draw(jax.random.key(2), 50)
+    frequency, offset, amplitude, level = (np.float64(x) for x in drawn)
+    seconds = np.arange(10_000)[:, None] / rate
+    # The offset in periods, as float32 holds it, is what is left of a phase of many.
+    phase = frequency * seconds + np.float64(np.float32(frequency) * np.float32(offset))
+    expected = level + amplitude * np.sin(2 * np.pi * phase)
+    # Elsewhere a frequency is rounded once more: 2 pi 400 periods of it, times 2**-24, times 2.
+    tolerance = 1e-4 if rate == 100 else 4e-4
+    np.testing.assert_allclose(signal.values(drawn, 10_000), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("harmonic", [False, True])
+def test_tones_are_the_closed_form(harmonic):
+    signal = Tones(3, frequency=(0.5, 4), harmonic=harmonic)
+    drawn = signal.draw(jax.random.key(3), 20)
+    frequency, offset, amplitude = (np.float64(x) for x in drawn)
+    if harmonic:
+        np.testing.assert_allclose(frequency, frequency[:, :1] * [1, 2, 3], rtol=1e-6)
+    phase = frequency * np.arange(10_000)[:, None, None] / 100 + offset
+    expected = (amplitude * np.sin(2 * np.pi * phase)).sum(axis=2)
+    np.testing.assert_allclose(signal.values(drawn, 10_000), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("signal", [Tones(1), Tones(4, power=2.0), Tones(5, harmonic=True)])
+def test_a_wave_of_tones_has_the_power_that_was_asked_for(signal):
+    values = np.float64(signal.values(signal.draw(jax.random.key(4), 30), 60_000))
+    assert values.shape == (60_000, 30)
+    # In ten minutes a beat of two tones averages out to a few percent.
+    np.testing.assert_allclose(np.square(values).mean(axis=0), signal.power, rtol=0.05)
+
+
+def test_what_is_drawn_is_spread_evenly_over_its_range():
+    signal = Sines(frequency=(1, 3), offset=(0, 2), amplitude=(0.5, 0.6), level=(-4, 4))
+    ranges = (signal.frequency, signal.offset, signal.amplitude, signal.level)
+    for values, (low, high) in zip(signal.draw(jax.random.key(5), 4000), ranges, strict=True):
+        counts, _ = np.histogram(np.float64(values), 10, (low, high))
+        assert counts.sum() == 4000
+        assert np.square(counts - 400).sum() / 400 < 27.9  # chi-squared of 9, one in a thousand
+
+
+def test_an_empty_range_is_a_number():
+    frequency, _, amplitude, level = Sines((2, 2), amplitude=(3, 3)).draw(jax.random.key(6), 5)
+    assert (frequency == 2).all() and (amplitude == 3).all() and (level == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: Sines(frequency=2.0), "frequency is 2.0: give a range"),
+        (lambda: Sines(frequency=(0, 2)), "frequency is 0: give a finite number above 0"),
+        (lambda: Sines(amplitude=(2, 1)), r"amplitude is \(2, 1\): .* low at most high"),
+        (lambda: Sines(level=(0, np.nan)), "level is nan: give a finite number"),
+        (lambda: Sines(sampling_rate=7.9), "4 Hz is above half the sampling rate of 7.9 Hz"),
+        (lambda: Tones(0), "count is 0"),
+        (lambda: Tones(harmonic=1), "harmonic is 1: give True or False"),
+        (lambda: Tones(20, harmonic=True), "80 Hz is above half the sampling rate of 100 Hz"),
+    ],
+)
+def test_signals_that_cannot_be_are_refused(make, complaint):
+    with pytest.raises(InputError, match=complaint):
+        make()

@@ -13,6 +13,7 @@ from .sines import (
     sample_batches,
     sine,
 )
+from .tones import Tones
 
 __all__ = [
     "AHEAD",
@@ -23,6 +24,7 @@ __all__ = [
     "Drawn",
     "Signal",
     "Sines",
+    "Tones",
     "batch_of",
     "checked_signal",
     "draw_ahead",

@@ -85,24 +85,80 @@ def generate_sample(
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class Sines:
-    """The tutorial's signal: sine waves of random frequency and phase, and amplitude 1."""
+    """Sine waves, level + amplitude sin(2 pi f (t + t0)); as they stand, the tutorial's.
 
-    def draw(self, key: Key[Array, ""], batch_size: int) -> tuple[PerWave, PerWave]:
-        """Draw waves, as `draw_waves` does."""
-        return draw_waves(key, batch_size)
+    Each range is (low, high): a number for each wave is drawn evenly from it, and is `low` where
+    both are equal.
 
-    def values(self, drawn: tuple[PerWave, PerWave], steps: int) -> Float32[Array, "{steps} batch"]:
-        """Sample waves, as `sine` does."""
-        return sine(*drawn, steps)
+    Raises:
+      InputError: a range is no pair of numbers that go up, an amplitude or a frequency is not above
+        0, a frequency is above half of the sampling rate, or that is not above 0.
+    """
+
+    frequency: tuple[float, float] = FREQUENCY_RANGE  # Hz
+    offset: tuple[float, float] = OFFSET_RANGE  # s
+    amplitude: tuple[float, float] = (1.0, 1.0)
+    level: tuple[float, float] = (0.0, 0.0)
+    sampling_rate: float = float(SAMPLING_RATE)  # Hz
+
+    def __post_init__(self):
+        rate = positive_number("sampling_rate", self.sampling_rate)
+        object.__setattr__(self, "sampling_rate", rate)
+        for name in ("frequency", "offset", "amplitude", "level"):
+            positive = name in ("frequency", "amplitude")
+            object.__setattr__(self, name, number_range(name, getattr(self, name), positive))
+        below_nyquist(self.frequency[1], rate)
+
+    def draw(self, key: Key[Array, ""], batch_size: int) -> tuple[PerWave, ...]:
+        """Draw waves: frequencies in Hz, offsets in seconds, and amplitudes and levels if any."""
+        frequency_key, offset_key = jax.random.split(key)
+        drawn = [
+            jax.random.uniform(frequency_key, (batch_size,), jnp.float32, *self.frequency),
+            jax.random.uniform(offset_key, (batch_size,), jnp.float32, *self.offset),
+        ]
+        if self._scales:
+            keys = jax.random.split(jax.random.fold_in(key, 2))
+            for each, (low, high) in zip(keys, (self.amplitude, self.level), strict=True):
+                drawn.append(jax.random.uniform(each, (batch_size,), jnp.float32, low, high))
+        return tuple(drawn)
+
+    def values(self, drawn: tuple[PerWave, ...], steps: int) -> Float32[Array, "{steps} batch"]:
+        """Sample waves that were drawn, as `sine` does."""
+        frequency, offset, *scales = drawn
+        values = sine(frequency, offset, steps, self.sampling_rate)
+        if not scales:
+            return values
+        amplitude, level = scales
+        return level[None] + amplitude[None] * values
+
+    @property
+    def _scales(self) -> bool:
+        """Whether waves are other than of amplitude 1 around 0."""
+        return (self.amplitude, self.level) != ((1.0, 1.0), (0.0, 0.0))
+
+
+def number_range(name: str, value, positive: bool) -> tuple[float, float]:
+    """Return a range (low, high), or raise InputError naming it."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise InputError(f"{name} is {shown(value)}: give a range (low, high)")
+    low, high = ((positive_number if positive else finite_number)(name, x) for x in value)
+    if low > high:
+        raise InputError(f"{name} is {shown(value)}: give a range (low, high), low at most high")
+    return low, high
+
+
+def below_nyquist(frequency: float, sampling_rate: float) -> None:
+    """Raise InputError for a frequency that samples at that rate cannot tell."""
+    if frequency > sampling_rate / 2:
+        raise InputError(
+            f"a frequency of {frequency:g} Hz is above half the sampling rate of {sampling_rate:g} "
+            "Hz: give lower ones, or a higher rate"
+        )
 
 
 def draw_waves(key: Key[Array, ""], batch_size: int) -> tuple[PerWave, PerWave]:
     """Draw random waves: (frequency in Hz, offset in seconds), each `[batch]`, float32."""
-    frequency_key, offset_key = jax.random.split(key)
-    low, high = FREQUENCY_RANGE
-    frequency = jax.random.uniform(frequency_key, (batch_size,), jnp.float32, low, high)
-    low, high = OFFSET_RANGE
-    offset = jax.random.uniform(offset_key, (batch_size,), jnp.float32, low, high)
+    frequency, offset = Sines().draw(key, batch_size)
     return frequency, offset
 
 
@@ -110,6 +166,7 @@ def sine(
     frequency: Float[Array | np.ndarray, " batch"],
     offset: Float[Array | np.ndarray, " batch"],
     steps: int,
+    sampling_rate: float = SAMPLING_RATE,
 ) -> Float32[Array, "{steps} batch"]:
     """Sample waves on the device, `[steps, batch]` in float32, without blur at late steps.
 
@@ -118,16 +175,20 @@ def sine(
     cycles of a long window to that accuracy, so the whole seconds are counted in integers: with
     the frequency in units of 2**-24 Hz (exact from 0.5 Hz up), the cycles of s seconds modulo one
     are an integer product modulo 2**24. What is left, less than a second and the offset, is small
-    enough for float32.
+    enough for float32. At another sampling rate in Hz, a second is still 100 steps and frequencies
+    are scaled to it, which rounds them: to 2e-4 after 10,000 steps.
     """
     unit = (1 << 32) // HIGHEST
     step = jnp.arange(steps, dtype=jnp.uint32)[:, None]
     frequency, offset = (jnp.asarray(x, jnp.float32)[None, :] for x in (frequency, offset))
+    phase = _fraction(frequency * offset)
+    if sampling_rate != SAMPLING_RATE:
+        frequency = frequency * (SAMPLING_RATE / sampling_rate)
     second, rest = jnp.divmod(step, jnp.uint32(SAMPLING_RATE))
     whole = jnp.round(frequency * unit).astype(jnp.uint32) * second % jnp.uint32(unit)
     cycles = whole.astype(jnp.float32) / unit
     cycles += _fraction(frequency * rest.astype(jnp.float32) / SAMPLING_RATE)
-    cycles += _fraction(frequency * offset)
+    cycles += phase
     return _sine_of_turns(cycles)
 
 
