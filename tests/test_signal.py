@@ -1,6 +1,8 @@
 """Signals of one's own, trained as the tutorial's waves are."""
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import pytest
 import reference_lstm
 from flax import nnx
 
+from scripts.publish import signals
 from sinlstm_jax import (
     InputError,
     SineLSTM,
@@ -21,6 +24,7 @@ from sinlstm_jax import (
     train_stage,
 )
 
+ROOT = Path(__file__).parents[1]
 PAST, HORIZON, BATCH = 20, 10, 4
 STEPS = np.arange(PAST + HORIZON)
 
@@ -222,3 +226,17 @@ def test_an_empty_range_is_a_number():
 def test_signals_that_cannot_be_are_refused(make, complaint):
     with pytest.raises(InputError, match=complaint):
         make()
+
+
+def test_what_the_page_shows_works(tmp_path, capsys):
+    page = (ROOT / "docs" / "signals.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    namespace = {}
+    exec(block, namespace)
+    assert re.fullmatch(r"100 \S+\n200 \S+\n300 \S+\n", capsys.readouterr().out)
+    losses = namespace["state"].losses
+    assert losses[-50:].mean() < 0.8 * losses[:50].mean()
+    for name, signal in signals.SHOWN.items():
+        assert eval(name, {"Sines": Sines, "Tones": Tones}) == signal
+    signals.draw(tmp_path / "signals.png")
+    assert (tmp_path / "signals.png").stat().st_size > 10_000
