@@ -205,6 +205,14 @@ def test_what_is_drawn_is_spread_evenly_over_its_range():
         assert np.square(counts - 400).sum() / 400 < 27.9  # chi-squared of 9, one in a thousand
 
 
+@pytest.mark.parametrize("signal", [Sines(level=(0, 1)), Tones(2), Tones(2, harmonic=True)])
+def test_what_is_drawn_is_float32_whatever_is_jaxs_default(signal):
+    with jax.enable_x64(True):
+        drawn = signal.draw(jax.random.key(7), 3)
+        values = signal.values(drawn, 5)
+    assert {x.dtype for x in (*drawn, values)} == {np.dtype(np.float32)}
+
+
 def test_an_empty_range_is_a_number():
     frequency, _, amplitude, level = Sines((2, 2), amplitude=(3, 3)).draw(jax.random.key(6), 5)
     assert (frequency == 2).all() and (amplitude == 3).all() and (level == 0).all()

@@ -190,6 +190,16 @@ publish(Path(sys.argv[1]), collect(TINY, full=False, cores=1, pinned=False))
 
 
 @pytest.mark.slow
+def test_what_stands_beside_iterations_is_a_run_of_few(tmp_path):
+    task = {"recipe": "smoke", "iterations": 2, "folder": str(tmp_path / "run")}
+    command = [sys.executable, "-m", "scripts.benchmarks.worker", json.dumps(task)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    losses = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[1:]
+    assert len(losses) == 2 * len(RECIPES["smoke"].stages)
+    assert (tmp_path / "run" / "long-term.png").exists()
+
+
+@pytest.mark.slow
 def test_a_tiny_run_publishes_its_figures(tmp_path):
     docs = tmp_path / "docs"
     (docs / "images").mkdir(parents=True)

@@ -58,13 +58,12 @@ class Tones:
         number = jnp.arange(1, self.count + 1, dtype=jnp.float32)[None]
         amplitude = jax.random.uniform(keys[2], shape, jnp.float32)
         if self.harmonic:
-            frequency = number * jax.random.uniform(
-                keys[0], (batch_size, 1), float, *self.frequency
-            )
+            first = jax.random.uniform(keys[0], (batch_size, 1), jnp.float32, *self.frequency)
+            frequency = number * first
             amplitude /= number
         else:
             frequency = jax.random.uniform(keys[0], shape, jnp.float32, *self.frequency)
-        # A sine has half of the square of its amplitude. (All of them are 0 once in 2**23.)
+        # A sine has half of the square of its amplitude. (A single one is 0 once in 2**23.)
         square = jnp.sum(jnp.square(amplitude), axis=1, keepdims=True) / 2
         amplitude *= jnp.sqrt(self.power / jnp.maximum(square, 1e-12))
         return frequency, jax.random.uniform(keys[1], shape, jnp.float32), amplitude
