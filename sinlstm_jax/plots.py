@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .files import replacing
-from .signals import SAMPLING_RATE
+from .signals.signal import SAMPLING_RATE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,17 +11,11 @@ from .optimizer import adam
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
 from .runs.loading import load_model, load_models, load_pretrained, save_model
-from .signals import (
-    NO_INPUT,
-    Signal,
-    Sines,
-    Tones,
-    draw_waves,
-    generate_sample,
-    sample_batch,
-    sample_batches,
-    sine,
-)
+from .signals.signal import NO_INPUT, Signal
+from .signals.sines import Sines
+from .signals.tones import Tones
+from .signals.tutorial import draw_waves, generate_sample, sample_batch, sample_batches
+from .signals.waves import sine
 from .streams.forecaster import Forecaster
 from .training import Failure, TrainState, init_state, train_chunk, train_stage, train_step
 

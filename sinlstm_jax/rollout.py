@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, PyTree
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
 from .model import LSTMCell, SineLSTM, checked_model, put_together, split_model, take_apart
-from .signals import NO_INPUT, observed
+from .signals.samples import observed
+from .signals.signal import NO_INPUT
 
 
 def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 1"]:

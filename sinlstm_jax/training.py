@@ -16,7 +16,9 @@ from jaxtyping import Array, Float, Int, Key
 from .errors import InputError, positive_integer
 from .kernel.choice import default_platform
 from .model import SineLSTM, split_model
-from .signals import AHEAD, Drawn, Signal, Sines, batch_of, checked_signal, draw_ahead
+from .signals.batches import AHEAD, Drawn, batch_of, checked_signal, draw_ahead
+from .signals.signal import Signal
+from .signals.sines import Sines
 
 REPLICATE = "replicate"  # the axis of a mesh whose devices share the replicates
 

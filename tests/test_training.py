@@ -22,7 +22,7 @@ from sinlstm_jax import (
     train_step,
 )
 from sinlstm_jax.model import split_model
-from sinlstm_jax.signals import AHEAD, draw_ahead
+from sinlstm_jax.signals.batches import AHEAD, draw_ahead
 from sinlstm_jax.training import Program, train_on_drawn
 
 PAST, HORIZON, BATCH = 20, 10, 4

@@ -21,7 +21,8 @@ from sinlstm_jax.kernel.layer import fused_lstm
 from sinlstm_jax.lstm import lstm_scan
 from sinlstm_jax.model import split_model
 from sinlstm_jax.rollout import stepper
-from sinlstm_jax.signals import AHEAD, Sines, batch_of, draw_ahead
+from sinlstm_jax.signals.batches import AHEAD, batch_of, draw_ahead
+from sinlstm_jax.signals.sines import Sines
 from sinlstm_jax.training import Program, train_on_drawn
 
 from .loops import PAST, call_length, draw_history, in_calls, stream

@@ -27,7 +27,7 @@ from sinlstm_jax.rollout import rollout
 from sinlstm_jax.runs.loading import load_model, save_pretrained
 from sinlstm_jax.runs.pictures import LONG_TEST_STEPS
 from sinlstm_jax.runs.record import SHIPPED
-from sinlstm_jax.signals import generate_sample
+from sinlstm_jax.signals.tutorial import generate_sample
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, listed, markdown, torch_runs
 

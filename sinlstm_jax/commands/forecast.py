@@ -76,7 +76,7 @@ class ForecastOptions:
             sys.exit(130)
         if self.picture is not None:
             from ..plots import plot_streams
-            from ..signals import SAMPLING_RATE
+            from ..signals.signal import SAMPLING_RATE
 
             title = f"The next {steps / SAMPLING_RATE:g} s, by {self.model}"
             plot_streams(self.picture, last, title)

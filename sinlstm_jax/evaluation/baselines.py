@@ -7,7 +7,7 @@ forecast, and returns `[horizon, wave]`.
 import numpy as np
 
 from ..errors import InputError
-from ..signals import NO_INPUT, SAMPLING_RATE
+from ..signals.signal import NO_INPUT, SAMPLING_RATE
 
 COARSE_FREQUENCIES = np.arange(0.05, 10, 0.05)  # Hz; closer than the main lobe of any second
 

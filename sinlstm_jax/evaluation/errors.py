@@ -9,7 +9,9 @@ import numpy as np
 from ..errors import InputError, positive_integer, shown
 from ..model import SineLSTM, checked_model
 from ..rollout import forecast, observe
-from ..signals import FREQUENCY_RANGE, OFFSET_RANGE, SAMPLING_RATE, real_numbers
+from ..signals.samples import real_numbers
+from ..signals.signal import SAMPLING_RATE
+from ..signals.sines import FREQUENCY_RANGE, OFFSET_RANGE
 
 # Forecast steps, from the first up to but without the second. The first six are those of the
 # figures that were taken from the PyTorch original, docs/torch_runs.csv.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..signals import SAMPLING_RATE
+from ..signals.signal import SAMPLING_RATE
 
 HOP = 10  # steps between two measurements
 SHORTEST_WINDOW = 25  # steps, the period of 4 Hz

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..plots import drawing, new_figure, save_figure
-from ..signals import FREQUENCY_RANGE
+from ..signals.sines import FREQUENCY_RANGE
 from .phase import DEAD
 from .report import FIRST_400, LOST, SLIGHTLY_LOST, SPOILINGS, Evaluation, Report
 

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, positive_integer, shown
-from ..signals import FREQUENCY_RANGE, NO_INPUT, real_numbers
+from ..signals.samples import real_numbers
+from ..signals.signal import NO_INPUT
+from ..signals.sines import FREQUENCY_RANGE
 from .errors import (
     HELD_OUT_SEED,
     HELD_OUT_WAVES,

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from ..files import replacing
-from ..signals import FREQUENCY_RANGE
+from ..signals.sines import FREQUENCY_RANGE
 from .report import FIRST_400, SPOILINGS, Evaluation, Report, in_trained_band
 
 

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..files import new_folder, usable_path
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model
-from ..signals import NO_INPUT, SAMPLING_RATE
+from ..signals.signal import NO_INPUT, SAMPLING_RATE
 from .convert import FILE_SUFFIXES, SAFETENSORS_SUFFIX, TORCH_SUFFIXES
 from .torch_weights import params_to_torch
 

@@ -18,7 +18,8 @@ from ..model import SineLSTM, split_model
 from ..recipes import DEFAULT_SEED
 from ..runs.loading import load_model, load_pretrained
 from ..runs.record import RECORD, read_record
-from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
+from ..signals.signal import NO_INPUT, SAMPLING_RATE
+from ..signals.sines import FREQUENCY_RANGE
 
 SCRIPTS = [
     f"{name}.js" for name in "lstm signal measure words drawing controls main".split()

@@ -11,7 +11,8 @@ from ..model import SineLSTM
 from ..plots import Forecast, plot_forecasts, plot_loss
 from ..recipes import Recipe
 from ..rollout import rollout
-from ..signals import NO_INPUT, generate_sample
+from ..signals.signal import NO_INPUT
+from ..signals.tutorial import generate_sample
 
 TEST_FREQUENCIES = (1.1337, 2.1337, 3.1337)  # Hz, the tutorial's
 TEST_STEPS = 600

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Key
 
 from ..errors import InputError, positive_integer, positive_number
-from .sines import FREQUENCY_RANGE, SAMPLING_RATE, below_nyquist, number_range, sine
+from .signal import SAMPLING_RATE
+from .sines import FREQUENCY_RANGE, below_nyquist, number_range
+from .waves import sine
 
 PerTone = Float32[Array, "batch tones"]
 

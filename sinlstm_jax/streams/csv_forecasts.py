@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..model import SineLSTM
 from ..plots import StreamForecasts
-from ..signals import SAMPLING_RATE
+from ..signals.signal import SAMPLING_RATE
 from .csv_samples import Sample, Samples, doubts
 from .forecaster import CHUNKS, Forecaster
 

@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import InputError
 from ..evaluation.baselines import fit_sine
 from ..recipes import TRAINED_SAMPLES
-from ..signals import FREQUENCY_RANGE, NO_INPUT, SAMPLING_RATE
+from ..signals.signal import NO_INPUT, SAMPLING_RATE
+from ..signals.sines import FREQUENCY_RANGE
 
 MISSING = ("", "nan", "na", "none", "null")  # fields, in any case, that hold no sample
 TIME = "time"  # the column that holds no samples but their time in seconds

@@ -13,7 +13,8 @@ from ..errors import InputError, positive_integer, shown
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model, split_model
 from ..runs.loading import load_model
-from ..signals import NO_INPUT, observed, real_numbers
+from ..signals.samples import observed, real_numbers
+from ..signals.signal import NO_INPUT
 
 # Steps that one call computes. Whatever comes is put together from these, so that there are only
 # as many programs, and a stream never waits for the compiler.

@@ -4,7 +4,7 @@ import scipy.optimize
 
 from sinlstm_jax import InputError
 from sinlstm_jax.evaluation.baselines import fit_sine, last_value, sine_fit, zero
-from sinlstm_jax.signals import NO_INPUT
+from sinlstm_jax.signals.signal import NO_INPUT
 
 RNG = np.random.default_rng(3)
 FREQUENCY = RNG.uniform(0.25, 8, 60)

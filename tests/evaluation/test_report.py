@@ -15,7 +15,7 @@ from sinlstm_jax.evaluation.report import (
     robustness,
     spoil,
 )
-from sinlstm_jax.signals import NO_INPUT
+from sinlstm_jax.signals.signal import NO_INPUT
 
 
 def test_an_evaluation_holds_a_models_errors_by_interval_and_by_step():

@@ -29,7 +29,7 @@ from sinlstm_jax import (
     train_step,
 )
 from sinlstm_jax.model import split_model
-from sinlstm_jax.signals import real_numbers
+from sinlstm_jax.signals.samples import real_numbers
 
 NAN = float("nan")
 

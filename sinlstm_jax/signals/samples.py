@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Float, Float64
 
 from ..errors import InputError, shown
-from .sines import NO_INPUT
+from .signal import NO_INPUT
 
 MISSING = ("NAType", "MaskedConstant")  # the types of pandas' NA and of NumPy's masked
 
