@@ -22,7 +22,9 @@ from .runs.progress import RunProgress
 from .runs.replicates import merge_models, replicate_mesh, run_keys, run_seeds
 from .runs.report import stage_figures, where_it_starts
 from .runs.resume import StageState, is_complete, restore_stages, steps_to_resume
+from .runs.signals import keep_signal
 from .runs.stage import StageTrainer
+from .signals.batches import check_windows
 
 
 def run(
@@ -69,12 +71,16 @@ def run(
     mesh = replicate_mesh(len(seeds))
     if not isinstance(recipe, Recipe):
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
+    for stage in recipe.stages:
+        check_windows(recipe.signal, recipe.observation, recipe.past, stage.horizon)
     implementation = known_implementation(implementation)
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     out, device = usable_path(out), _device_name(mesh)
     opened = open_run(out, recipe, seeds, device=device, implementation=implementation)
     with opened as folder, Background() as background:
+        if is_first():
+            keep_signal(out, recipe.signal)
         size, computed_by = recipe.hidden_size, folder.now.implementation
         models = [initial_model(size, run_keys(each)[0], computed_by) for each in seeds]
         resumed = deque(_resume(folder, recipe, models, console))

@@ -75,6 +75,16 @@ def finite_number(name: str, value) -> float:
     return number
 
 
+def number_range(name: str, value, positive: bool) -> tuple[float, float]:
+    """Return a range (low, high), or raise InputError naming it."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise InputError(f"{name} is {shown(value)}: give a range (low, high)")
+    low, high = ((positive_number if positive else finite_number)(name, x) for x in value)
+    if low > high:
+        raise InputError(f"{name} is {shown(value)}: give a range (low, high), low at most high")
+    return low, high
+
+
 def _finite(value) -> float | None:
     try:
         if isinstance(value, numbers.Real) and math.isfinite(value):

@@ -26,11 +26,12 @@ _SETTINGS = threading.RLock()  # matplotlib has one set of them for all threads
 
 
 class Forecast(NamedTuple):
-    """One wave, and what a model made of it; each array `[past + future]`."""
+    """One window, and what a model made of it."""
 
     title: str
-    truth: np.ndarray
-    prediction: np.ndarray
+    truth: np.ndarray  # [past + future], NaN where it is not known
+    prediction: np.ndarray  # [past + future]
+    observed: np.ndarray | None = None  # [past], NaN where nothing was; None: the truth
 
 
 class StreamForecasts(NamedTuple):
@@ -108,19 +109,37 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
 
 
 @drawing
-def plot_forecasts(path: Path, forecasts: list[Forecast], past: int, title: str) -> None:
-    """Draw waves one below the other: observed for `past` steps, then truth and prediction."""
+def plot_forecasts(
+    path: Path,
+    forecasts: list[Forecast],
+    past: int,
+    title: str,
+    sampling_rate: float = SAMPLING_RATE,
+) -> None:
+    """Draw windows one below the other: observed for `past` steps, then truth and prediction."""
+    # A picture is as wide as the tutorial's would be: its size follows the steps.
     figure, rows = _stacked(len(forecasts), forecasts[0].truth.size / SAMPLING_RATE, title)
     for axes, forecast in zip(rows, forecasts, strict=True):
-        time = np.arange(forecast.truth.size) / SAMPLING_RATE
-        axes.axvspan(0, (past - 1) / SAMPLING_RATE, color="0.92")
-        axes.plot(time[:past], forecast.truth[:past], "k-", linewidth=2.5, label="observed")
-        later = slice(past - 1, None)
+        time = np.arange(forecast.truth.size) / sampling_rate
+        axes.axvspan(0, (past - 1) / sampling_rate, color="0.92")
+        observed, style, first, name = forecast.observed, "k.", 0, "truth"
+        if observed is None:
+            observed, style, first = forecast.truth[:past], "k-", past - 1
+            name = "true continuation"
+        axes.plot(time[:past], observed, style, linewidth=2.5, markersize=4, label="observed")
+        later = slice(first, None)
         dotted = {"color": "tab:green", "linestyle": ":", "linewidth": 2.5}
         dashed = {"color": "tab:red", "linestyle": DASHED, "linewidth": 1.2}
-        axes.plot(time[later], forecast.truth[later], **dotted, label="true continuation")
+        axes.plot(time[later], forecast.truth[later], **dotted, label=name)
         axes.plot(time, forecast.prediction, **dashed, label="prediction")
-        axes.set(ylabel="signal", ylim=(-1.3, 1.3), yticks=(-1, 0, 1), xlim=(0, time[-1]))
+        axes.set(ylabel="signal", xlim=(0, time[-1]))
+        values = np.concatenate([forecast.truth, observed])
+        low, high = np.nanmin(values), np.nanmax(values)
+        if -1 <= low and high <= 1:  # of the tutorial's waves, all alike
+            axes.set(ylim=(-1.3, 1.3), yticks=(-1, 0, 1))
+        else:
+            margin = 0.15 * (high - low)
+            axes.set_ylim(low - margin, high + margin)
         axes.set_title(forecast.title, loc="left", fontsize="medium", y=1, parse_math=False)
     _save_stacked(figure, rows, path)
 

@@ -11,6 +11,8 @@ from .optimizer import adam
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
 from .runs.loading import load_model, load_models, load_pretrained, save_model
+from .signals.observation import Observation
+from .signals.recording import Recording
 from .signals.signal import NO_INPUT, Signal
 from .signals.sines import Sines
 from .signals.tones import Tones
@@ -30,7 +32,9 @@ __all__ = [
     "Interrupted",
     "LSTMCarry",
     "LSTMCell",
+    "Observation",
     "Recipe",
+    "Recording",
     "SaveFailed",
     "Signal",
     "SineLSTM",

@@ -20,6 +20,9 @@ from .errors import (
     positive_number,
     shown,
 )
+from .signals.observation import CLEAN, Observation
+from .signals.signal import Signal, in_words
+from .signals.sines import SINES, Sines
 
 if TYPE_CHECKING:
     import optax
@@ -113,6 +116,8 @@ class Recipe:
     past: int = TRAINED_SAMPLES
     batch_size: int = 20
     hidden_size: int = 15
+    signal: Signal = SINES  # what is learnt
+    observation: Observation = CLEAN  # what is shown of its past
 
     def __post_init__(self):
         _hold(
@@ -128,11 +133,34 @@ class Recipe:
         if not (isinstance(stages, tuple) and stages and all(isinstance(s, Stage) for s in stages)):
             raise InputError(f"stages is {shown(stages)}: give at least one Stage, in a tuple")
         positive_integer("the iterations of all stages", self.ends[-1])
+        if not isinstance(self.signal, Signal):
+            raise InputError(
+                f"signal is {shown(self.signal)}: give one of a class that inherits from Signal"
+            )
+        if not isinstance(self.observation, Observation):
+            raise InputError(f"observation is {shown(self.observation)}: give an Observation")
+        self.observation.check(self.past)
+        longest = self.signal.longest_horizon
+        most = max(stage.horizon for stage in stages)
+        if longest is not None and longest < most:
+            raise InputError(
+                f"a stage's horizon is {most} steps, and {longest} of the signal are held out to "
+                "test it: give shorter horizons, or hold out more"
+            )
 
     @property
     def ends(self) -> list[int]:
         """Iterations done at the end of each stage, counted from the start of the run."""
         return list(accumulate(stage.iterations for stage in self.stages))
+
+    @property
+    def is_of_the_tutorials_waves(self) -> bool:
+        """Whether it learns the tutorial's waves, and observes them clean."""
+        return isinstance(self.signal, Sines) and (self.signal, self.observation) == (SINES, CLEAN)
+
+    def describe_signal(self) -> str:
+        """Return in words what is learnt, and what is shown of it."""
+        return f"{in_words(self.signal.describe())}, observed {self.observation.in_words()}"
 
     @property
     def iteration_steps(self) -> int:

@@ -17,15 +17,15 @@ from .errors import InputError, positive_integer
 from .kernel.choice import default_platform
 from .model import SineLSTM, split_model
 from .signals.batches import AHEAD, Drawn, batch_of, checked_signal, draw_ahead
+from .signals.observation import CLEAN, Observation
 from .signals.signal import Signal
-from .signals.sines import Sines
+from .signals.sines import SINES
 
 REPLICATE = "replicate"  # the axis of a mesh whose devices share the replicates
 
 
-# A batch for training: inputs and targets, of the weights' dtype.
-Batch = tuple[Float[Array | np.ndarray, "time batch 1"], Float[Array | np.ndarray, "time batch 1"]]
-SINES = Sines()
+# A batch for training: inputs, targets and, where not all count alike, what each target counts.
+Batch = tuple[Float[Array | np.ndarray, "time batch 1"], ...]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Program:
     batch_size: int = 0  # windows per iteration; this and the next two only where batches are drawn
     past: int = 0  # steps observed
     horizon: int = 0  # steps forecast beyond the past
+    observation: Observation = CLEAN  # what is shown of the past
     mesh: Mesh | None = None  # of the one axis REPLICATE: devices that share the replicates
 
 
@@ -91,10 +92,17 @@ def _init_state(weights: dict, frozen: dict, *, optimizer, iterations: int) -> T
 def mean_squared_error(
     structure: nnx.GraphDef, weights: dict, frozen: dict, batch: Batch
 ) -> Float[Array, ""]:
-    """Return the mean squared error over the whole window, past and future."""
-    inputs, targets = batch
+    """Return the mean squared error over the whole window, past and future.
+
+    Where a batch has weights, it is the weighted mean.
+    """
+    inputs, targets, *counted = batch
     predictions = nnx.merge(structure, weights, frozen)(inputs)
-    return jnp.mean(jnp.square(predictions - targets))
+    if not counted:
+        return jnp.mean(jnp.square(predictions - targets))
+    (counted,) = counted
+    terms = counted * jnp.square(predictions - targets)
+    return jnp.sum(terms) / jnp.maximum(jnp.sum(counted), jnp.finfo(counted.dtype).tiny)
 
 
 def train_step(
@@ -104,6 +112,8 @@ def train_step(
     batch: Batch,
 ) -> TrainState:
     """Do one iteration on a batch, (inputs, targets) `[time, batch, 1]`, and note its loss.
+
+    A third array in it is what each target counts in the loss.
 
     Where the loss, the gradient or a new weight is not finite, the weights and the optimizer keep
     what they had, then and in all iterations after, and `failure` tells of the first.
@@ -151,8 +161,8 @@ def train_chunk(
       key: of the stage; of replicates, whose arrays in the state have a leading axis, one for each.
       end: the iteration to train up to; at most as many as the state has room for losses.
       signal: what is learnt; the tutorial's waves if not given.
-      **settings: of `Program`: structure, optimizer, batch_size, past, horizon, and, where devices
-        share the replicates, mesh.
+      **settings: of `Program`: structure, optimizer, batch_size, past, horizon, observation if it
+        is not clean, and, where devices share the replicates, mesh.
 
     Raises:
       InputError: `end` is beyond the losses that the state has room for, or the signal is none.
@@ -162,7 +172,7 @@ def train_chunk(
         raise InputError(f"end is {end}: the state has room for {state.losses.shape[-1]} losses")
     start = iterations_done(state)
     for first in range(start, max(end, start + 1), AHEAD):
-        drawn = draw_ahead(signal, key, np.int32(first), batch_size=program.batch_size)
+        drawn = draw_ahead(signal, key, np.int32(first), program.batch_size, program.observation)
         last = np.int32(min(end, first + AHEAD))
         state = train_on_drawn(state, signal, drawn, last, program)
     return state
@@ -201,7 +211,7 @@ def _train(program: Program, state: TrainState, signal: Signal, drawn: Drawn, en
         def sample(iteration):
             # The last one's is not used; an index that is too large is clamped.
             now = jax.tree.map(lambda x: jnp.take(x, iteration - start, axis=0, mode="clip"), drawn)
-            return batch_of(signal, now, past=program.past, future=program.horizon)
+            return batch_of(signal, now, program.past, program.horizon, program.observation)
 
         # A batch is sampled an iteration ahead of its use. Used where it is made it would be fused
         # into its uses, and XLA on CPU would compute it again in each.

@@ -109,6 +109,7 @@ intervals = Argument(
 )
 pair = Argument(one_of((0.5, 2.0), [1, 1]), st.tuples(junk, junk) | junk)
 rate = Argument(one_of(100, 44.1))
+clean = Argument(st.just(sl.Observation()))
 names = one_of("", ".", "..", "a", "a/b", "/dev/null", "x" * 5000, "\0", "\ud800") | junk
 TORCH, STATE = sl.params_to_torch(MODEL), STREAM.state()
 
@@ -142,6 +143,16 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         lambda *a: astuple(sl.Tones(*a)),
         {"count": size, "frequency": pair, "harmonic": Argument(st.booleans())}
         | {"power": Argument(one_of(0.5, 2)), "sampling.rate": rate},
+    ),
+    "Observation": (
+        lambda *a: [x for x in astuple(sl.Observation(*a)) if x is not None],
+        {"noise": Argument(one_of((0, 0.2), [0.1, 0.1])), "missing": Argument(one_of((0, 1)))}
+        | {"gap": Argument(one_of((0, 2), [3, 3])), "shortest_past": Argument(one_of(None, 2))},
+    ),
+    "Recording": (
+        lambda *a: sl.Recording(*a).scaling,
+        {"samples|recording": Argument(one_of([1, 2, None, 4, 5, 6], [[1, 2, 3], np.arange(9)]))}
+        | {"sampling.rate": rate, "held_out": Argument(one_of(0, 0.5))},
     ),
     "SineLSTM": (
         lambda *a: sl.params_to_torch(sl.SineLSTM(a[0], implementation=a[1])),
@@ -212,7 +223,8 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         lambda *a: sl.Recipe(*a).ends,
         {"name|called": Argument(st.just("a")), "summary|called": Argument(st.just("b"))}
         | {"stages|iterations": Argument(st.just((sl.Stage(1, 1),)), junk | st.just(TOO_LONG))}
-        | {"display_every": size, "past": size, "batch_size": size, "hidden_size": size},
+        | {"display_every": size, "past": size, "batch_size": size, "hidden_size": size}
+        | {"signal": Argument(one_of(sl.Sines(), sl.Tones())), "observation": clean},
     ),
     "run": (
         lambda *a: sl.run(*a[:3], replicates=a[3], checkpoint_every=a[4], implementation=a[5]),

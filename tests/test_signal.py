@@ -14,6 +14,7 @@ from flax import nnx
 from scripts.publish import signals
 from sinlstm_jax import (
     InputError,
+    Signal,
     SineLSTM,
     Sines,
     Tones,
@@ -31,7 +32,7 @@ STEPS = np.arange(PAST + HORIZON)
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
-class Ramps:
+class Ramps(Signal):
     """Straight lines through 0."""
 
     steepest: float
@@ -45,7 +46,7 @@ class Ramps:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Recorded:
+class Recorded(Signal):
     """Windows of a recording."""
 
     samples: jax.Array
@@ -140,8 +141,8 @@ class Sideways(Ramps):
 @pytest.mark.parametrize(
     ("signal", "complaint"),
     [
-        (7, "signal is 7: give one with draw and values"),
-        (Sines, "give one with draw and values, as Sines"),
+        (7, "signal is 7: give one of a class that inherits from Signal"),
+        (Sines, "give one of a class that inherits from Signal, such as Sines"),
         (Unregistered(0.1), "Unregistered, which is no pytree: decorate the class"),
         (Sideways(0.1), r"Sideways.values returned shape \(4, 30\) for 30 steps"),
     ],

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from ..errors import positive_integer
-from ..recipes import DEFAULT_SEED, RECIPES, find_recipe
+from ..recipes import DEFAULT_SEED, RECIPES
 from ..runs.interruption import Interruption
 from ..runs.record import RunRecord
 from .shared import (
     Device,
     computing_on,
     import_jax,
+    named_recipe,
     optional,
     plain_console,
     printing_console,
@@ -32,7 +33,7 @@ class CurriculumOptions:
     """
 
     recipe: str = "curriculum"
-    """What to train; --list-recipes shows what there is."""
+    """What to train; --list-recipes shows what there is. MODULE:NAME is a Recipe of your own."""
     seed: int = DEFAULT_SEED
     """Decides initial weights, training data and the waves of the pictures."""
     replicates: int = 1
@@ -43,10 +44,10 @@ class CurriculumOptions:
     """Iterations between checkpoints within a stage."""
     display_every: Annotated[int | None, optional("INT", "the recipe's")] = None
     """Iterations between printed losses, and what averages are over."""
-    hidden_size: int = 15
+    hidden_size: Annotated[int | None, optional("INT", "the recipe's")] = None
     """Units of the LSTM."""
-    batch_size: int = 20
-    """Waves per iteration."""
+    batch_size: Annotated[int | None, optional("INT", "the recipe's")] = None
+    """Windows per iteration."""
     device: Device = None
     implementation: Literal["auto", "scan", "fused"] = "auto"
     """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
@@ -68,11 +69,11 @@ class CurriculumOptions:
             self._train(interruption)
 
     def _train(self, interruption: Interruption) -> None:
-        recipe = replace(
-            find_recipe(self.recipe), hidden_size=self.hidden_size, batch_size=self.batch_size
-        )
-        if self.display_every is not None:
-            recipe = replace(recipe, display_every=self.display_every)
+        sizes = {
+            name: getattr(self, name) for name in ("hidden_size", "batch_size", "display_every")
+        }
+        recipe = named_recipe(self.recipe)
+        recipe = replace(recipe, **{name: x for name, x in sizes.items() if x is not None})
         positive_integer("--replicates", self.replicates)
         import_jax()
         from ..curriculum import run
@@ -104,6 +105,8 @@ def print_recipes(console: "Console") -> None:
     """Print the named recipes and their stages."""
     for recipe in RECIPES.values():
         console.print(f"{recipe.name}: {recipe.summary}")
+        words = recipe.describe_signal()
+        console.print(textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="    "))
         for stage in recipe.stages:
             console.print(
                 textwrap.fill(stage.describe(), 80, initial_indent="  ", subsequent_indent="    ")

@@ -1,8 +1,10 @@
 """What several subcommands need: options, a run or a model by name, JAX, a device, a console."""
 
 import contextlib
+import importlib
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +13,7 @@ import tyro
 from ..errors import InputError
 from ..files import cache_folder, usable_path
 from ..kernel.library import build_ahead
+from ..recipes import Recipe, find_recipe
 from ..runs.record import CHECKPOINTS, SHIPPED
 
 if TYPE_CHECKING:
@@ -68,6 +71,37 @@ def named_model(name: str, replicate: int | None) -> "SineLSTM":
         return load_model(name, replicate)
     only_model(name, replicate)
     return load_pretrained()
+
+
+def named_recipe(name: str) -> "Recipe":
+    """Return a named recipe, or of `MODULE:NAME` the one that is called so in a Python module.
+
+    Raises:
+      InputError: there is no such recipe, or the module cannot be imported.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        return find_recipe(name)
+    import_jax()
+    folder = os.getcwd()
+    if folder not in sys.path:  # as Python itself has it for `python -m`
+        sys.path.insert(0, folder)
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except InputError:
+        raise
+    except Exception as error:  # a user's module raises whatever it likes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(
+            f"--recipe is {name!r}, and {module or 'nothing'} cannot be imported ({reason}): give "
+            "MODULE:NAME of a module here, or the name of a recipe"
+        ) from None
+    if not isinstance(found, Recipe):
+        what = "nothing" if found is None else f"a {type(found).__name__}"
+        raise InputError(
+            f"--recipe is {name!r}, and {attribute!r} of {module} is {what}: give that of a Recipe"
+        )
+    return found
 
 
 def only_model(name: str, replicate: int | None) -> None:

@@ -107,6 +107,30 @@ def rollout_errors(
     return interval_means(squared_errors(), intervals, waves.frequency.size)
 
 
+def window_errors(
+    model: SineLSTM,
+    history: np.ndarray,
+    truth: np.ndarray,
+    intervals: Sequence[tuple[int, int]],
+) -> np.ndarray:
+    """Return a model's mean squared errors on windows of any signal, `[interval, window]`.
+
+    Args:
+      model: a trained model.
+      history: what it observes, `[past, window]`, NO_INPUT where nothing.
+      truth: what follows, `[horizon, window]`; NaN where it is not known, which does not count.
+      intervals: (first, last) forecast steps, the last not included and at most the horizon. Where
+        nothing is known in one, its mean is NaN.
+    """
+    pieces = list(_stream(model, history, _last_step(intervals)))
+    squared = np.square(np.concatenate([piece for _, piece in pieces]) - np.float64(truth))
+    known = np.isfinite(truth)
+    squared = np.where(known, squared, 0.0)
+    sums = [squared[first:last].sum(axis=0) for first, last in intervals]
+    counts = np.stack([known[first:last].sum(axis=0) for first, last in intervals])
+    return np.stack(sums) / np.where(counts, counts, np.nan)
+
+
 def _stream(model, history, horizon) -> Iterator[tuple[int, np.ndarray]]:
     """Yield a forecast piece by piece: (its first step, predictions `[<= CHUNK, wave]`)."""
     carry, _ = observe(model, history)

@@ -11,12 +11,32 @@ from ..model import SineLSTM
 from ..plots import Forecast, plot_forecasts, plot_loss
 from ..recipes import Recipe
 from ..rollout import rollout
-from ..signals.signal import NO_INPUT
+from ..signals.signal import NO_INPUT, Signal
 from ..signals.tutorial import generate_sample
 
 TEST_FREQUENCIES = (1.1337, 2.1337, 3.1337)  # Hz, the tutorial's
 TEST_STEPS = 600
 LONG_TEST_STEPS = 1500
+
+
+class Windows(NamedTuple):
+    """What a model is tried on in pictures."""
+
+    titles: list[str]
+    truth: np.ndarray  # [past + future, window], a signal's values, NaN where nothing is known
+    history: np.ndarray  # [past, window], what is shown, NO_INPUT where nothing is
+
+
+def picture_windows(recipe: Recipe, steps: int, seed: int) -> Windows:
+    """Return windows of a recipe's own signal; of the tutorial's waves, those of its pictures."""
+    signal, past = recipe.signal, recipe.past
+    if recipe.is_of_the_tutorials_waves:
+        waves = picture_waves(past, steps, seed)
+        return Windows([f"{frequency:g} Hz" for frequency in TEST_FREQUENCIES], waves, waves[:past])
+    steps = min(steps, signal.longest_horizon or steps)
+    windows = signal.held_out(len(TEST_FREQUENCIES), past, steps)
+    titles = [f"window {number}" for number in range(1, windows.values.shape[1] + 1)]
+    return Windows(titles, windows.values, recipe.observation.shown(windows, past, seed))
 
 
 def picture_waves(past: int, future: int, seed: int) -> np.ndarray:
@@ -67,33 +87,38 @@ def draw_stage(folder: Path, recipe: Recipe, number: int, shown: Shown, losses: 
     )
 
     model, whose = shown.models[shown.replicate], shown.one_named(recipe)
-    waves = picture_waves(past, TEST_STEPS, shown.seeds[0])
+    windows = picture_windows(recipe, TEST_STEPS, shown.seeds[0])
+    steps = len(windows.truth) - past
     # As long for all stages that one program does it; what comes later changes nothing before.
-    inputs = np.array(waves[:, :, None], np.float32)
-    inputs[past:] = NO_INPUT
+    inputs = np.full((*windows.truth.shape, 1), NO_INPUT, np.float32)
+    inputs[:past, :, 0] = windows.history
     plot_forecasts(
         folder / f"{name}-windowed.png",
-        _forecasts(waves[: past + horizon], _predict(model, inputs)[: past + horizon]),
+        _forecasts(recipe.signal, windows, _predict(model, inputs)[: past + horizon]),
         past,
         f"Windowed test: {title} ({whose})",
+        recipe.signal.sampling_rate,
     )
     plot_forecasts(
         folder / f"{name}-stepwise.png",
-        _forecasts(waves, rollout(model, waves[:past], TEST_STEPS)),
+        _forecasts(recipe.signal, windows, rollout(model, windows.history, steps)),
         past,
-        f"Step-by-step test: {title}, {TEST_STEPS} steps ahead ({whose})",
+        f"Step-by-step test: {title}, {steps} steps ahead ({whose})",
+        recipe.signal.sampling_rate,
     )
 
 
 def draw_long_term(folder: Path, recipe: Recipe, shown: Shown) -> None:
     """Draw how the final model goes on for LONG_TEST_STEPS steps."""
-    waves = picture_waves(recipe.past, LONG_TEST_STEPS, shown.seeds[0])
-    forecast = rollout(shown.models[shown.replicate], waves[: recipe.past], LONG_TEST_STEPS)
+    windows = picture_windows(recipe, LONG_TEST_STEPS, shown.seeds[0])
+    steps = len(windows.truth) - recipe.past
+    forecast = rollout(shown.models[shown.replicate], windows.history, steps)
     plot_forecasts(
         folder / "long-term.png",
-        _forecasts(waves, forecast),
+        _forecasts(recipe.signal, windows, forecast),
         recipe.past,
-        f"Long-term test: {LONG_TEST_STEPS} steps ahead ({shown.one_named(recipe)})",
+        f"Long-term test: {steps} steps ahead ({shown.one_named(recipe)})",
+        recipe.signal.sampling_rate,
     )
 
 
@@ -102,7 +127,13 @@ def _predict(model: SineLSTM, inputs) -> jax.Array:
     return model(inputs)
 
 
-def _forecasts(waves, predictions) -> list[Forecast]:
-    titles = [f"{frequency:g} Hz" for frequency in TEST_FREQUENCIES]
-    columns = zip(titles, waves.T, np.asarray(predictions)[:, :, 0].T, strict=True)
-    return [Forecast(*column) for column in columns]
+def _forecasts(signal: Signal, windows: Windows, predictions) -> list[Forecast]:
+    """Return windows and what a model made of them, as far as it goes, in the samples' units."""
+    predictions = np.asarray(predictions)[:, :, 0]
+    shown = np.where(windows.history == NO_INPUT, np.nan, windows.history)
+    truth = windows.truth[: len(predictions)]
+    is_clean = np.array_equal(shown, truth[: len(shown)], equal_nan=True)
+    truth, predictions, shown = (signal.scaling.undo(x).T for x in (truth, predictions, shown))
+    observed = [None] * len(shown) if is_clean else shown
+    each = zip(windows.titles, truth, predictions, observed, strict=True)
+    return [Forecast(*one) for one in each]

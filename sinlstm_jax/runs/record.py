@@ -10,11 +10,17 @@ from typing import Any
 from ..errors import InputError
 from ..files import read_json, replacing
 from ..recipes import Recipe
+from ..signals.observation import CLEAN
+from ..signals.sines import SINES
 
 RECORD = "run.json"
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
-IDENTITY = "recipe seed replicates seeds hidden_size batch_size past stages".split()
+IDENTITY = (
+    "recipe seed replicates seeds hidden_size batch_size past stages signal observation"
+).split()
+# What runs learnt before they told.
+CLEAN_SINES = {"signal": SINES.describe(), "observation": CLEAN.describe()}
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -67,6 +73,8 @@ class RunRecord:
     batch_size: int
     past: int
     stages: list[dict[str, Any]]  # the fields of each Stage
+    signal: dict[str, Any]  # as it describes itself
+    observation: dict[str, Any]
     device: str
     implementation: str
     versions: dict[str, str]  # of Python and the packages that decide a run's bits
@@ -86,6 +94,8 @@ class RunRecord:
             batch_size=recipe.batch_size,
             past=recipe.past,
             stages=[asdict(stage) for stage in recipe.stages],
+            signal=recipe.signal.describe(),
+            observation=recipe.observation.describe(),
             device=device,
             implementation=implementation,
             versions=versions(),
@@ -105,7 +115,7 @@ class RunRecord:
             )
             for stage in found.get("figures", ())
         ]
-        fields: dict[str, Any] = found | {"figures": figures}
+        fields: dict[str, Any] = CLEAN_SINES | found | {"figures": figures}
         return cls(**fields)
 
     def to_json(self) -> dict:

@@ -8,15 +8,18 @@ import numpy as np
 from rich.console import Group
 from rich.table import Table
 
-from ..evaluation.errors import held_out_waves, rollout_errors
+from ..evaluation.errors import held_out_waves, rollout_errors, window_errors
 from ..evaluation.tables import error, plain_table
 from ..model import SineLSTM
 from ..recipes import RECIPES, TUTORIAL_FIGURES, Recipe, Stage
 from ..training import Failure
-from .record import CHECKPOINTS, ReplicateFigures, RunRecord, StageFigures
+from .record import CHECKPOINTS, CLEAN_SINES, ReplicateFigures, RunRecord, StageFigures
 from .resume import StageState, is_complete
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
+ROLLOUT_SEED = 0  # of what is observed of them
+INTERVALS = ((0, 400), (400, 900), (900, 1500))  # forecast steps
+LATEST = INTERVALS[-1][1]
 
 
 def loss_lines(losses: np.ndarray, start: int, every: int) -> list[str]:
@@ -86,7 +89,7 @@ def stage_figures(
             seed=seed,
             final_loss=_finite(losses[-1]),
             average_loss=_finite(losses[-averaged_over:].mean()),
-            rollout_errors=_rollout_errors(model, stage.horizon, recipe.past),
+            rollout_errors=_rollout_errors(model, recipe, stage.horizon),
             failed_at=None if failed_at < 0 else int(failed_at),
             undone=bool(undone),
         )
@@ -111,16 +114,28 @@ def stage_figures(
     )
 
 
-def _rollout_errors(model: SineLSTM, horizon: int, past: int) -> dict[str, float | None]:
-    """Return mean squared errors over forecast steps: over the stage's horizon, and beyond."""
+def _rollout_errors(model: SineLSTM, recipe: Recipe, horizon: int) -> dict[str, float | None]:
+    """Return mean squared errors over forecast steps: over the stage's horizon, and beyond.
+
+    They are of the recipe's own signal, observed as it says; of a recording, as far as what is held
+    out goes.
+    """
+    signal, past = recipe.signal, recipe.past
+    longest = signal.longest_horizon or LATEST
     intervals = {"horizon": (0, horizon)}
-    intervals |= {f"{a}-{b}": (a, b) for a, b in ((0, 400), (400, 900), (900, 1500))}
-    waves = held_out_waves(ROLLOUT_WAVES)
-    errors = rollout_errors(model, *waves, list(intervals.values()), past).mean(axis=1)
-    return {name: _finite(value) for name, value in zip(intervals, errors, strict=True)}
+    intervals |= {f"{a}-{b}": (a, b) for a, b in INTERVALS if b <= longest}
+    spans = list(intervals.values())
+    if recipe.is_of_the_tutorials_waves:  # known in float64, at any step
+        errors = rollout_errors(model, *held_out_waves(ROLLOUT_WAVES), spans, past)
+    else:
+        windows = signal.held_out(ROLLOUT_WAVES, past, max(last for _, last in spans))
+        history = recipe.observation.shown(windows, past, ROLLOUT_SEED)
+        errors = window_errors(model, history, windows.values[past:], spans)
+    means = [row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in errors]
+    return {name: _finite(value) for name, value in zip(intervals, means, strict=True)}
 
 
-def _finite(value: np.floating) -> float | None:
+def _finite(value: float) -> float | None:
     """Return a number as JSON knows it: it has no NaN and no infinity."""
     return float(value) if math.isfinite(value) else None
 
@@ -169,15 +184,18 @@ def losses_table(record: RunRecord) -> Table:
 
 def rollout_table(record: RunRecord) -> Table:
     """Lay out how far each stage's model goes on, over its horizon and beyond."""
-    columns = ("steps 0 to\nhorizon", "0 to 400", "400 to 900", "900 to 1500")
+    title = "Rollout: mean squared error (answering 0 scores 0.5)"
+    if (record.signal, record.observation) != tuple(CLEAN_SINES.values()):
+        title = "Rollout: mean squared error on the run's own signal"
     rows = []
     for figures in record.figures:
         row = {"horizon": str(figures.horizon)}
-        for column, name in zip(columns, figures.replicates[0].rollout_errors, strict=True):
+        for name in figures.replicates[0].rollout_errors:
+            column = "steps 0 to\nhorizon" if name == "horizon" else name.replace("-", " to ")
             errors = [each.rollout_errors[name] for each in figures.healthy]
             row[column] = _median_and_range(figures, errors, error)
         rows.append(row)
-    return plain_table("Rollout: mean squared error (answering 0 scores 0.5)", rows)
+    return plain_table(title, rows)
 
 
 def _loss(value: float) -> str:
@@ -207,9 +225,11 @@ def _tutorial_figures(record: RunRecord) -> tuple:
 
     Nor for averages over another number of losses.
     """
-    recipe = RECIPES[record.recipe]
-    its_own = record.figures[0].averaged_over == recipe.display_every and all(
-        getattr(record, size) == getattr(recipe, size) for size in ("hidden_size", "batch_size")
-    )
-    nothing = ((),) * len(recipe.stages)
-    return TUTORIAL_FIGURES.get(recipe.name, nothing) if its_own else nothing
+    nothing, recipe = ((),) * len(record.figures), RECIPES.get(record.recipe)
+    if recipe is None or record.figures[0].averaged_over != recipe.display_every:
+        return nothing
+    its_own = RunRecord.new(recipe, record.seeds, device="", implementation="")
+    same = "hidden_size batch_size past signal observation".split()
+    if any(getattr(record, name) != getattr(its_own, name) for name in same):
+        return nothing
+    return TUTORIAL_FIGURES.get(recipe.name, nothing)

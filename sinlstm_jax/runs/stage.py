@@ -45,6 +45,7 @@ class StageTrainer:
             "batch_size": self.recipe.batch_size,
             "past": self.recipe.past,
             "horizon": stage.horizon,
+            "observation": self.recipe.observation,
             "mesh": self.mesh,
         }
 
@@ -57,7 +58,7 @@ class StageTrainer:
         """Have the program of a stage compiled, by training it for no iteration."""
         start = place(self.begin(number, models, None).state, self.mesh)
         keys = stage_keys(self.seeds, number, self.mesh)
-        train_chunk(start, keys, 0, **self.settings(number, models[0]))
+        train_chunk(start, keys, 0, signal=self.recipe.signal, **self.settings(number, models[0]))
 
     def train(
         self,
@@ -92,6 +93,7 @@ class StageTrainer:
             stage_keys(self.seeds, number, self.mesh),
             pause_every=(self.recipe.display_every, every),
             pause_after=lambda: chunk.iterations,
+            signal=self.recipe.signal,
             **self.settings(number, models[0]),
         ):
             before, done = done, iterations_done(state)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ..errors import InputError, shown
+from .observation import CLEAN, KEY, Observation
 from .signal import NO_INPUT, Signal
 from .sines import Sines
 
@@ -25,7 +26,8 @@ def checked_signal(signal) -> Signal:
     """Return a signal, or raise InputError if it is none, or JAX cannot take it apart."""
     if not isinstance(signal, Signal) or isinstance(signal, type):
         raise InputError(
-            f"signal is {shown(signal)}: give one with draw and values, as Sines() has"
+            f"signal is {shown(signal)}: give one of a class that inherits from Signal, such as "
+            "Sines()"
         )
     if jax.tree.structure(signal) == jax.tree.structure(0):
         raise InputError(
@@ -35,14 +37,37 @@ def checked_signal(signal) -> Signal:
     return signal
 
 
-@partial(jax.jit, static_argnames="batch_size")
+def check_windows(signal: Signal, observation: Observation, past: int, horizon: int) -> None:
+    """Raise InputError where batches of that size could not be made of a signal; computes none."""
+    observation.check(past)
+    checked_signal(signal)
+
+    def batch(key):
+        drawn = jax.tree.map(lambda x: x[0], draw_ahead(signal, key, np.int32(0), 2, observation))
+        return batch_of(signal, drawn, past, horizon, observation)
+
+    jax.eval_shape(batch, jax.random.key(0))
+
+
+@partial(jax.jit, static_argnames=("batch_size", "observation"))
 def draw_ahead(
-    signal: Signal, key: Key[Array, "*replicates"], first: Int[Array | np.int32, ""], *, batch_size
+    signal: Signal,
+    key: Key[Array, "*replicates"],
+    first: Int[Array | np.int32, ""],
+    batch_size: int,
+    observation: Observation = CLEAN,
 ) -> Drawn:
-    """Draw the windows of AHEAD iterations from `first` on: those of i with `fold_in(key, i)`."""
+    """Draw the windows of AHEAD iterations from `first` on: those of i with `fold_in(key, i)`.
+
+    Where they are not observed clean, with a key for each iteration's observation.
+    """
 
     def draw(key, iteration):
-        return signal.draw(jax.random.fold_in(key, iteration), batch_size)
+        key = jax.random.fold_in(key, iteration)
+        drawn = signal.draw(key, batch_size)
+        if observation.is_clean:
+            return drawn
+        return drawn, jax.random.key_data(jax.random.fold_in(key, KEY))
 
     draw = jax.vmap(draw, (None, 0))
     if key.ndim:
@@ -50,21 +75,38 @@ def draw_ahead(
     return draw(key, first + jnp.arange(AHEAD))
 
 
-def batch_of(signal: Signal, drawn: Drawn, past: int, future: int) -> tuple[Window, Window]:
-    """Make the training batch of windows that were drawn: inputs and targets.
+def batch_of(
+    signal: Signal, drawn: Drawn, past: int, future: int, observation: Observation = CLEAN
+) -> tuple[Window, ...]:
+    """Make the training batch of windows that were drawn: inputs, targets and perhaps weights.
 
-    Both are `[past + future, batch, 1]`. Inputs hold the signal for the first `past` steps and
-    NO_INPUT after; targets hold the signal throughout.
+    All are `[past + future, batch, 1]`. Inputs hold what is observed of the first `past` steps and
+    NO_INPUT after; targets hold the signal throughout. Of a signal that has gaps, weights are 1
+    where there is a target, and 0 where there is none: targets are 0 there, and inputs NO_INPUT.
 
     Raises:
       InputError: the signal's values are not `[steps, batch]`.
     """
-    values, steps = signal.values(drawn, past + future), past + future
+    key, steps = None, past + future
+    if not observation.is_clean:
+        drawn, key = drawn[0], jax.random.wrap_key_data(drawn[1])
+    values = signal.values(drawn, steps)
     if jnp.ndim(values) != 2 or values.shape[0] != steps:
         raise InputError(
             f"{type(signal).__name__}.values returned shape {jnp.shape(values)} for {steps} steps: "
             "have it return [steps, batch]"
         )
+    weights = ()
     targets = values[:, :, None]
-    inputs = targets.at[past:].set(NO_INPUT)
-    return inputs, targets
+    inputs = targets
+    if key is not None:
+        inputs = inputs.at[:past, :, 0].set(
+            observation.of(key, values[:past], signal.amplitude_of(drawn))
+        )
+    if signal.has_gaps:
+        known = jnp.isfinite(targets)
+        weights = (known.astype(targets.dtype),)
+        targets = jnp.where(known, targets, 0.0)
+        inputs = jnp.where(jnp.isfinite(inputs), inputs, NO_INPUT)
+    inputs = inputs.at[past:].set(NO_INPUT)
+    return inputs, targets, *weights

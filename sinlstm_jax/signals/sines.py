@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, finite_number, positive_number, shown
-from .signal import SAMPLING_RATE
+from ..errors import InputError, number_range, positive_number
+from .signal import SAMPLING_RATE, Signal
 
 if TYPE_CHECKING:
     import jax
@@ -15,8 +15,17 @@ FREQUENCY_RANGE = (0.5, 4.0)  # Hz, upper end excluded
 OFFSET_RANGE = (0.0, 2 * np.pi)  # s, upper end excluded
 
 
+def below_nyquist(frequency: float, sampling_rate: float) -> None:
+    """Raise InputError for a frequency that samples at that rate cannot tell."""
+    if frequency > sampling_rate / 2:
+        raise InputError(
+            f"a frequency of {frequency:g} Hz is above half the sampling rate of {sampling_rate:g} "
+            "Hz: give lower ones, or a higher rate"
+        )
+
+
 @dataclass(frozen=True)
-class Sines:
+class Sines(Signal):
     """Sine waves, level + amplitude sin(2 pi f (t + t0)); as they stand, the tutorial's.
 
     Each range is (low, high): a number for each wave is drawn evenly from it, and is `low` where
@@ -68,26 +77,14 @@ class Sines:
         amplitude, level = scales
         return level[None] + amplitude[None] * values
 
+    def amplitude_of(self, drawn: "tuple[jax.Array, ...]") -> "jax.Array | float":
+        """Return waves' amplitudes, `[batch]`, or 1."""
+        return drawn[2] if self._scales else 1.0
+
     @property
     def _scales(self) -> bool:
         """Whether waves are other than of amplitude 1 around 0."""
         return (self.amplitude, self.level) != ((1.0, 1.0), (0.0, 0.0))
 
 
-def number_range(name: str, value, positive: bool) -> tuple[float, float]:
-    """Return a range (low, high), or raise InputError naming it."""
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise InputError(f"{name} is {shown(value)}: give a range (low, high)")
-    low, high = ((positive_number if positive else finite_number)(name, x) for x in value)
-    if low > high:
-        raise InputError(f"{name} is {shown(value)}: give a range (low, high), low at most high")
-    return low, high
-
-
-def below_nyquist(frequency: float, sampling_rate: float) -> None:
-    """Raise InputError for a frequency that samples at that rate cannot tell."""
-    if frequency > sampling_rate / 2:
-        raise InputError(
-            f"a frequency of {frequency:g} Hz is above half the sampling rate of {sampling_rate:g} "
-            "Hz: give lower ones, or a higher rate"
-        )
+SINES = Sines()  # the tutorial's

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Key
 
-from ..errors import InputError, positive_integer, positive_number
-from .signal import SAMPLING_RATE
-from .sines import FREQUENCY_RANGE, below_nyquist, number_range
+from ..errors import InputError, number_range, positive_integer, positive_number
+from .signal import SAMPLING_RATE, Signal
+from .sines import FREQUENCY_RANGE, below_nyquist
 from .waves import sine
 
 PerTone = Float32[Array, "batch tones"]
@@ -16,7 +16,7 @@ PerTone = Float32[Array, "batch tones"]
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
-class Tones:
+class Tones(Signal):
     """Sums of tones of random frequency, phase and amplitude, scaled to one power.
 
     A tone's amplitude is drawn evenly from 0 to 1; of a harmonic, divided by its number, as a saw's
@@ -79,3 +79,7 @@ class Tones:
         tones = sine(frequency.ravel(), offset, steps, self.sampling_rate)
         tones = tones.reshape(steps, *amplitude.shape)
         return jnp.sum(amplitude[None] * tones, axis=2)
+
+    def amplitude_of(self, drawn: tuple[PerTone, PerTone, PerTone]) -> float:
+        """Return the amplitude of a sine of their power."""
+        return (2 * self.power) ** 0.5

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float32, Float64, Key
 from ..errors import InputError, finite_number, positive_integer, positive_number, shown
 from .batches import Window, batch_of
 from .signal import NO_INPUT, SAMPLING_RATE
-from .sines import FREQUENCY_RANGE, OFFSET_RANGE, Sines
+from .sines import FREQUENCY_RANGE, OFFSET_RANGE, SINES
 
 PerWave = Float32[Array, " batch"]
 
@@ -74,7 +74,7 @@ def generate_sample(
 
 def draw_waves(key: Key[Array, ""], batch_size: int) -> tuple[PerWave, PerWave]:
     """Draw random waves: (frequency in Hz, offset in seconds), each `[batch]`, float32."""
-    frequency, offset = Sines().draw(key, batch_size)
+    frequency, offset = SINES.draw(key, batch_size)
     return frequency, offset
 
 
@@ -86,8 +86,8 @@ def sample_batch(
     Inputs hold the signal for the first `past` steps and NO_INPUT after; targets hold the signal
     throughout. float32.
     """
-    waves = Sines()
-    return batch_of(waves, waves.draw(key, batch_size), past, future)
+    inputs, targets = batch_of(SINES, SINES.draw(key, batch_size), past, future)
+    return inputs, targets
 
 
 def sample_batches(rng, batch_size: int, past: int, future: int, dtype=np.float32):

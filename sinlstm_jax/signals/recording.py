@@ -1,0 +1,220 @@
+"""Recordings as a signal: windows of what was measured, its tail held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Key, UInt32
+
+from ..errors import InputError, finite_number, positive_number, shown
+from ..files import reading, replacing
+from .samples import real_numbers
+from .signal import SAMPLING_RATE, HeldOut, Scaling, Signal, fingerprint
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True, init=False)
+class Recording(Signal):
+    """Windows of one recording, or of several, missing samples and all.
+
+    Samples are scaled: less the mean of the part that is trained on, over the amplitude of a sine
+    of its power, the square root of 2 times its standard deviation.
+
+    Args:
+      samples: `[time]`, or several such in a list; an array of any library, with NaN, None or a
+        mask where one is missing. A window never goes from one recording into the next.
+      sampling_rate: Hz.
+      held_out: share of each recording, at its end, that training never sees.
+
+    Raises:
+      InputError: there are no samples, or not in one column, or infinite ones, the part that is
+        trained on does not vary, or another argument does not fit.
+    """
+
+    scaled: Float32[np.ndarray, " time"]  # all recordings, one after the other, NaN where missing
+    lengths: tuple[int, ...]  # of each recording
+    share_held_out: float
+    sampling_rate: float
+    mean: float  # in the units of the samples, as scale is
+    scale: float
+
+    has_gaps = True
+
+    def __init__(self, samples, sampling_rate: float = SAMPLING_RATE, held_out: float = 0.2):
+        recordings = [_column(name, each) for name, each in _named(samples)]
+        held_out = finite_number("held_out", held_out)
+        if not 0 <= held_out < 1:
+            raise InputError(f"held_out is {held_out}: give a share from 0 up to 1, 1 left out")
+        lengths = tuple(map(len, recordings))
+        everything = np.concatenate(recordings)
+        self._hold(everything, lengths, held_out, positive_number("sampling_rate", sampling_rate))
+        trained = np.concatenate([everything[a:b] for a, b, _ in self._parts()])
+        known = trained[np.isfinite(trained)]
+        if known.size == 0:
+            raise InputError("all samples of the part that is trained on are missing: give others")
+        scale = np.sqrt(2) * known.std()
+        # Rounding alone makes a deviation of a level's last digit.
+        if not scale > 1e-12 * np.abs(known).max():
+            raise InputError(
+                f"all samples of the part that is trained on are {known[0]:g}: there is nothing to "
+                "learn, give a recording that varies"
+            )
+        scaled = ((everything - known.mean()) / scale).astype(np.float32)
+        self._hold(scaled, lengths, held_out, self.sampling_rate, float(known.mean()), float(scale))
+
+    def _hold(self, scaled, lengths, held_out, sampling_rate, mean=0.0, scale=1.0) -> None:
+        for name, value in {
+            "scaled": scaled,
+            "lengths": lengths,
+            "share_held_out": held_out,
+            "sampling_rate": sampling_rate,
+            "mean": mean,
+            "scale": scale,
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def tree_flatten(self):
+        """Take it apart for JAX: another recording of the same lengths compiles nothing."""
+        return (self.scaled, self.mean, self.scale), (
+            self.lengths,
+            self.share_held_out,
+            self.sampling_rate,
+        )
+
+    @classmethod
+    def tree_unflatten(cls, static, arrays) -> "Recording":
+        """Put together what `tree_flatten` took apart."""
+        recording = object.__new__(cls)
+        recording._hold(arrays[0], *static, *arrays[1:])
+        return recording
+
+    def _parts(self) -> list[tuple[int, int, int]]:
+        """Return of each recording (its start, that of its held-out tail, its end)."""
+        ends = list(accumulate(self.lengths))
+        tails = [round(length * (1 - self.share_held_out)) for length in self.lengths]
+        starts = [end - length for end, length in zip(ends, self.lengths, strict=True)]
+        return [(a, a + tail, b) for a, tail, b in zip(starts, tails, ends, strict=True)]
+
+    def draw(self, key: Key[Array, ""], batch_size: int) -> UInt32[Array, " batch"]:
+        """Draw which of the windows in the part that is trained on, modulo their number."""
+        return jax.random.bits(key, (batch_size,), jnp.uint32)
+
+    def values(self, drawn: UInt32[Array, " batch"], steps: int) -> Float32[Array, "steps batch"]:
+        """Return windows that were drawn, scaled, NaN where a sample is missing.
+
+        Raises:
+          InputError: no recording's part that is trained on is that long.
+        """
+        starts, counts = np.array(
+            [(a, max(0, tail - a - steps + 1)) for a, tail, _ in self._parts()], np.int64
+        ).T
+        if counts.sum() == 0:
+            longest = max(tail - a for a, tail, _ in self._parts())
+            raise InputError(
+                f"a window has {steps} steps, past and horizon, and the recording {longest} that "
+                "are trained on: give shorter ones, a longer recording, or a smaller held_out"
+            )
+        number = drawn % jnp.uint32(counts.sum())
+        before = np.cumsum(counts) - counts
+        # Which recording: the last one with no more windows before it than `number`.
+        which = jnp.searchsorted(jnp.asarray(np.cumsum(counts), jnp.uint32), number, side="right")
+        first = number + jnp.asarray(starts - before, jnp.int32)[which].astype(jnp.uint32)
+        rows = first.astype(jnp.int32)[None, :] + jnp.arange(steps, dtype=jnp.int32)[:, None]
+        return jnp.asarray(self.scaled).at[rows].get(mode="promise_in_bounds")
+
+    def held_out(self, count: int, past: int, horizon: int) -> HeldOut:
+        """Return up to `count` windows whose horizon is in the held-out tails, evenly spread.
+
+        Raises:
+          InputError: no tail is that long.
+        """
+        firsts = [
+            np.arange(max(a, tail - past), b - past - horizon + 1) for a, tail, b in self._parts()
+        ]
+        first = np.concatenate(firsts)
+        if first.size == 0:
+            raise InputError(
+                f"the held-out tail has {self.longest_horizon} steps: it takes {horizon} to test a "
+                "forecast, give a larger held_out"
+            )
+        chosen = np.unique(np.linspace(0, first.size - 1, count).round().astype(int))
+        rows = first[chosen][None, :] + np.arange(past + horizon)[:, None]
+        return HeldOut(self.scaled[rows], np.ones(chosen.size, np.float32))
+
+    @property
+    def longest_horizon(self) -> int:
+        """The most steps that can be forecast within a held-out tail."""
+        return max(b - tail for _, tail, b in self._parts())
+
+    @property
+    def scaling(self) -> Scaling:
+        """How samples became what is learnt."""
+        return Scaling(self.mean, self.scale)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what it is, as JSON's values; its samples by their SHA-256."""
+        return {
+            "class": "Recording",
+            "sampling_rate": self.sampling_rate,
+            "samples": fingerprint(self.scaled),
+            "lengths": ", ".join(map(str, self.lengths)),
+            "held_out": self.share_held_out,
+            "mean": self.mean,
+            "scale": self.scale,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the recording to an .npz file, whole or not at all."""
+        static = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **static)
+
+    @classmethod
+    def load(cls, path: Path) -> "Recording":
+        """Return the recording in an .npz file that `save` wrote, or raise InputError."""
+        with reading(path, "recording of this package"), np.load(path) as found:
+            recording = object.__new__(cls)
+            scaled, lengths = found["scaled"], tuple(map(int, found["lengths"]))
+            if scaled.dtype != np.float32 or scaled.shape != (sum(lengths),):
+                raise ValueError("its samples are damaged")
+            numbers = (
+                float(found[name]) for name in ("share_held_out", "sampling_rate", "mean", "scale")
+            )
+            recording._hold(scaled, lengths, *numbers)
+            return recording
+
+
+def _named(samples) -> list[tuple[str, Any]]:
+    """Return recordings with what errors call them."""
+    several = isinstance(samples, list | tuple) and any(np.ndim(each) for each in samples)
+    if isinstance(samples, Sequence) and len(samples) == 0:
+        raise InputError("there are no samples: give a recording")
+    return (
+        [(f"recording {i}", x) for i, x in enumerate(samples)]
+        if several
+        else [("samples", samples)]
+    )
+
+
+def _column(name: str, values) -> np.ndarray:
+    """Return one recording's samples, `[time]` in float64, NaN where missing."""
+    column = real_numbers(name, values)
+    if column.ndim == 2 and 1 in column.shape:
+        column = column.ravel()
+    if column.ndim != 1 or column.size == 0:
+        raise InputError(
+            f"{name} has shape {column.shape}: give one column, [time], or several recordings in a "
+            "list"
+        )
+    if np.isinf(column).any():
+        first = int(np.argmax(np.isinf(column)))
+        raise InputError(
+            f"{name}: there is {shown(float(column[first]))} at {first}: give NaN where one is "
+            "missing"
+        )
+    return column
