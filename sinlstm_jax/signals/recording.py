@@ -164,8 +164,7 @@ class Recording(Signal):
             "samples": fingerprint(self.scaled),
             "lengths": ", ".join(map(str, self.lengths)),
             "held_out": self.share_held_out,
-            "mean": self.mean,
-            "scale": self.scale,
+            "scaling": self.scaling._asdict(),
         }
 
     def save(self, path: Path) -> None:

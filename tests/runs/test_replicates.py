@@ -124,7 +124,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
     tmp_path, monkeypatch, capsys, no_pictures, replicates
 ):
     recipe = tiny_recipe(Stage(3, 20), Stage(5, 30, learning_rate=1e30))
-    monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: recipe)
+    monkeypatch.setattr(commands.curriculum, "named_recipe", lambda name: recipe)
     arguments = ["curriculum", "--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
     arguments += ["--seed", 7, "--replicates", replicates]
     kept = None
