@@ -5,9 +5,9 @@ No forecaster, trained or not, has a lower mean squared error over waves drawn a
 
 import numpy as np
 
-from ..errors import InputError, positive_integer, positive_number, shown
-from ..signals.signal import NO_INPUT
-from ..signals.sines import FREQUENCY_RANGE, SAMPLING_RATE, below_nyquist, number_range
+from ..errors import InputError, number_range, positive_integer, positive_number, shown
+from ..signals.signal import NO_INPUT, SAMPLING_RATE
+from ..signals.sines import FREQUENCY_RANGE, below_nyquist
 
 STEP = 1.0  # of the grid, in the least standard deviation that full information would leave
 FEWEST_PHASES = 16  # where the noise is so loud that the phase is hardly known

@@ -113,14 +113,15 @@ class Forecaster:
     def state(self) -> dict[str, np.ndarray]:
         """Return all that is known of the stream, by names, as arrays.
 
-        "scaling", (mean, scale), "hidden" and "cell", `[hidden]` each, and where there is a window
-        its length, "window", and the steps in it, "recent", `[time]`; of a batch, `[batch, hidden]`
-        and `[time, batch]`.
+        "hidden" and "cell", `[hidden]` each; where there is a window its length, "window", and the
+        steps in it, "recent", `[time]`; of a batch, `[batch, hidden]` and `[time, batch]`; where
+        samples are scaled, "scaling", (mean, scale).
         `np.savez(file, **state)` keeps it, or JSON with each entry's `tolist()`, without loss.
         """
         batch = () if self.batch_size is None else (self.batch_size,)
         state = {k: np.array(v).reshape(*batch, -1) for k, v in self._carry._asdict().items()}
-        state["scaling"] = np.array(self.scaling)
+        if self.scaling != UNSCALED:
+            state["scaling"] = np.array(self.scaling)
         if self.window is not None:
             state["window"] = np.array(self.window)
             state["recent"] = self._recent.copy().reshape(-1, *batch)
@@ -215,12 +216,12 @@ def _compiled_advance(structure):
 
 def _checked_state(state: Mapping, hidden_size: int, dtype) -> dict[str, np.ndarray]:
     """Return a state's entries as NumPy arrays, floats in `dtype`, or raise InputError."""
-    names = {"hidden", "cell", "scaling"}
     if not isinstance(state, Mapping):
         raise InputError(f"the state is {shown(state)}: give what Forecaster.state returned")
+    names = {"hidden", "cell"} | ({"scaling"} & set(state))
     if "window" in state:
         names |= {"window", "recent"}
-    if set(state) != names and set(state) != names - {"scaling"}:  # older ones have none
+    if set(state) != names:
         found = shown(sorted(map(str, state)))
         raise InputError(f"the state has the entries {found}: give what Forecaster.state returned")
     arrays = {"scaling": np.array(UNSCALED)}
