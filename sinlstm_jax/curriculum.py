@@ -119,6 +119,8 @@ def _resume(
     if not is_complete(recipe, reached):  # else it stays what it was computed with
         folder.compute_here()
     console.print(where_it_starts(recipe, reached, folder.path))
+    if not recipe.is_of_the_tutorials_waves:
+        console.print(f"Learning {recipe.describe_signal()}")
     console.print(f"Computing on {folder.now.device}, LSTM: {folder.now.implementation}")
     folder.begin_losses([stage.losses for stage in reached])
     return reached

@@ -11,6 +11,7 @@ from .optimizer import adam
 from .recipes import RECIPES, Recipe, Stage
 from .rollout import forecast, observe, rollout, stepper
 from .runs.loading import load_model, load_models, load_pretrained, save_model
+from .runs.signals import load_signal
 from .signals.observation import Observation
 from .signals.recording import Recording
 from .signals.signal import NO_INPUT, Signal
@@ -54,6 +55,7 @@ __all__ = [
     "load_model",
     "load_models",
     "load_pretrained",
+    "load_signal",
     "observe",
     "params_from_torch",
     "params_to_torch",

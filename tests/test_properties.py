@@ -191,6 +191,10 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         lambda *a: sl.params_to_torch(sl.load_model(*a)),
         {"path": Argument(st.just("../saved"), names), "replicate": Argument(one_of(None, 0))},
     ),
+    "load_signal": (
+        lambda *a: sl.load_signal(*a).sampling_rate,
+        {"path": Argument(st.just("../saved"), names), "own|signal": Argument(st.just(None))},
+    ),
     "load_models": (
         lambda path: [sl.params_to_torch(model) for model in sl.load_models(path)],
         {"path": Argument(st.just("../saved"), names)},

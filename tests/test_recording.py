@@ -138,14 +138,14 @@ def test_another_recording_of_the_same_length_compiles_nothing(compilations):
 def test_it_is_kept_and_had_again_to_the_bit(tmp_path):
     samples = [np.where(SAMPLES > 45, np.nan, SAMPLES), SAMPLES[:31]]
     recording = Recording(samples, 44.1, held_out=0.3)
-    recording.save(tmp_path / "r.npz")
-    again = Recording.load(tmp_path / "r.npz")
+    recording.save(tmp_path / "r.safetensors")
+    again = Recording.load(tmp_path / "r.safetensors")
     assert again.describe() == recording.describe()
     np.testing.assert_array_equal(again.scaled, recording.scaled)
-    content = (tmp_path / "r.npz").read_bytes()
-    (tmp_path / "r.npz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match="npz is not a recording of this package"):
-        Recording.load(tmp_path / "r.npz")
+    content = (tmp_path / "r.safetensors").read_bytes()
+    (tmp_path / "r.safetensors").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="safetensors is not a recording of this package"):
+        Recording.load(tmp_path / "r.safetensors")
 
 
 def test_samples_of_any_kind_are_taken():

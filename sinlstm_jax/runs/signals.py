@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError, positive_number
-from ..files import reading
+from ..files import reading, usable_path
 from ..recipes import TRAINED_SAMPLES
 from ..signals.recording import Recording
 from ..signals.signal import SAMPLING_RATE, Scaling, Signal, in_words
@@ -13,7 +13,7 @@ from ..signals.sines import SINES, Sines
 from ..signals.tones import Tones
 from .record import CHECKPOINTS, RECORD, RunRecord, read_record
 
-RECORDING = "recording.npz"
+RECORDING = "recording.safetensors"
 LARGEST = 1.5  # amplitudes that samples stay below, noise and all
 
 
@@ -47,15 +47,23 @@ TUTORIALS = Trained()
 
 def keep_signal(folder: Path, signal: Signal) -> None:
     """Write what run.json cannot tell of a signal, its recordings, into a run's folder."""
-    if isinstance(signal, Recording) and not (folder / RECORDING).exists():
+    if isinstance(signal, Recording):
         signal.save(folder / RECORDING)
 
 
 def record_of(path: str | Path) -> RunRecord | None:
     """Return the record of a run, given its folder or a checkpoint's; None where there is none."""
-    path = Path(path).absolute()
-    folder = path.parent.parent if path.parent.name == CHECKPOINTS else path
+    folder = _folder_of(path)
     return read_record(folder) if (folder / RECORD).is_file() else None
+
+
+def _folder_of(path: str | Path) -> Path:
+    """Return a run's folder, given it or one of its checkpoints, or raise InputError."""
+    path = usable_path(path).absolute()
+    if not path.is_dir():
+        what = "is not a folder" if path.exists() else "does not exist"
+        raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
+    return path.parent.parent if path.parent.name == CHECKPOINTS else path
 
 
 def trained_on(path: str | Path) -> Trained:
@@ -68,7 +76,7 @@ def trained_on(path: str | Path) -> Trained:
     if record is None:
         return TUTORIALS
     told = record.signal
-    with reading(path, "run of this package"):
+    with reading(_folder_of(path) / RECORD, "record of a run of this package"):
         scaling = Scaling(**told["scaling"]) if "scaling" in told else Scaling()
         waves = _from_numbers(Sines, told)
         return Trained(record.past, positive_number("rate", told["sampling_rate"]), scaling, waves)
@@ -83,19 +91,18 @@ def load_signal(path: str | Path, own: Signal | None = None) -> Signal:
     Raises:
       InputError: the run's signal is neither one of ours nor `own`, or its recording is damaged.
     """
-    path = Path(path).absolute()
-    record = record_of(path)
+    folder, record = _folder_of(path), record_of(path)
     if record is None:
         return SINES
     told = record.signal
     if own is not None and own.describe() == told:
         return own
-    folder = path.parent.parent if path.parent.name == CHECKPOINTS else path
-    found = _ours(folder, told)
+    with reading(folder / RECORD, "record of a run of this package"):
+        found, words = _ours(folder, told), in_words(told)
     if found is None or found.describe() != told:
         given = "" if own is None else f", and not on {in_words(own.describe())}"
         raise InputError(
-            f"{path} was trained on {in_words(told)}{given}: give --recipe MODULE:NAME, the recipe "
+            f"{path} was trained on {words}{given}: give --recipe MODULE:NAME, the recipe "
             "that it was trained with"
         )
     return found

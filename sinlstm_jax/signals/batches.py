@@ -46,7 +46,7 @@ def check_windows(signal: Signal, observation: Observation, past: int, horizon: 
         drawn = jax.tree.map(lambda x: x[0], draw_ahead(signal, key, np.int32(0), 2, observation))
         return batch_of(signal, drawn, past, horizon, observation)
 
-    jax.eval_shape(batch, jax.random.key(0))
+    jax.eval_shape(batch, jax.eval_shape(jax.random.key, 0))
 
 
 @partial(jax.jit, static_argnames=("batch_size", "observation"))

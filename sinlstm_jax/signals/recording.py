@@ -1,5 +1,6 @@
 """Recordings as a signal: windows of what was measured, its tail held out."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -15,6 +16,8 @@ from ..errors import InputError, finite_number, positive_number, shown
 from ..files import reading, replacing
 from .samples import real_numbers
 from .signal import SAMPLING_RATE, HeldOut, Scaling, Signal, fingerprint
+
+NUMBERS = ("lengths", "share_held_out", "sampling_rate", "mean", "scale")  # fields but the samples
 
 
 @jax.tree_util.register_pytree_node_class
@@ -67,15 +70,9 @@ class Recording(Signal):
         scaled = ((everything - known.mean()) / scale).astype(np.float32)
         self._hold(scaled, lengths, held_out, self.sampling_rate, float(known.mean()), float(scale))
 
-    def _hold(self, scaled, lengths, held_out, sampling_rate, mean=0.0, scale=1.0) -> None:
-        for name, value in {
-            "scaled": scaled,
-            "lengths": lengths,
-            "share_held_out": held_out,
-            "sampling_rate": sampling_rate,
-            "mean": mean,
-            "scale": scale,
-        }.items():
+    def _hold(self, scaled, lengths, share_held_out, sampling_rate, mean=0.0, scale=1.0) -> None:
+        held = (scaled, lengths, share_held_out, sampling_rate, mean, scale)
+        for name, value in zip(("scaled", *NUMBERS), held, strict=True):
             object.__setattr__(self, name, value)
 
     def tree_flatten(self):
@@ -168,24 +165,25 @@ class Recording(Signal):
         }
 
     def save(self, path: Path) -> None:
-        """Write the recording to an .npz file, whole or not at all."""
-        static = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **static)
+        """Write the recording to a .safetensors file, whole or not at all."""
+        from safetensors.numpy import save_file
+
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        with replacing(path) as temporary:
+            save_file({"scaled": self.scaled}, temporary, {"recording": json.dumps(numbers)})
 
     @classmethod
     def load(cls, path: Path) -> "Recording":
-        """Return the recording in an .npz file that `save` wrote, or raise InputError."""
-        with reading(path, "recording of this package"), path.open("rb") as file:
-            found = np.load(file)
-            recording = object.__new__(cls)
-            scaled, lengths = found["scaled"], tuple(map(int, found["lengths"]))
+        """Return the recording in a file that `save` wrote, or raise InputError."""
+        from safetensors import safe_open
+
+        with reading(path, "recording of this package"), safe_open(path, "numpy") as file:
+            numbers = json.loads(file.metadata()["recording"])
+            scaled, lengths = file.get_tensor("scaled"), tuple(numbers.pop("lengths"))
             if scaled.dtype != np.float32 or scaled.shape != (sum(lengths),):
                 raise ValueError("its samples are damaged")
-            numbers = (
-                float(found[name]) for name in ("share_held_out", "sampling_rate", "mean", "scale")
-            )
-            recording._hold(scaled, lengths, *numbers)
+            recording = object.__new__(cls)
+            recording._hold(scaled, lengths, **numbers)
             return recording
 
 
