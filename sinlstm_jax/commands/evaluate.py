@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Measure how well trained models continue waves, beside baselines that need no training.
+    """Measure how well trained models continue what they learnt, beside baselines without training.
 
     Prints tables, and leaves CSV files and pictures in RUN/evaluation (for one checkpoint of a
     run, RUN/evaluation-STEP), or in OUT/NAME for each.
@@ -56,7 +56,7 @@ class EvaluateOptions:
         from ..signals.signal import in_words
 
         folders = evaluation_folders(self.runs, self.out)
-        checked_horizon(self.horizon)
+        checked_horizon(self.horizon)  # before anything is loaded
         own = None if self.recipe is None else named_recipe(self.recipe).signal
         with computing_on(self.device):
             models, folders = evaluated_models(self.runs, folders)

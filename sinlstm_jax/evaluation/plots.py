@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FOOT = 1e-6  # where errors below it are drawn on a log axis
+EXACT = 1e-12  # an error below it is called exact
+FOOT = 1e-6  # the least error on a log axis: what is below is left out, or drawn there
 STYLES = {  # of baselines: how lines are dashed, and their colour
     "zero": (":", "0.3"),
     "last value": ("--", "0.3"),
@@ -48,13 +49,16 @@ def plot_errors(path: Path, name: str, comparison: Comparison) -> None:
     trial, baselines = comparison.trial, comparison.baselines
     for label, each in {name: comparison.models[name], **baselines}.items():
         errors = each.held_out.error_over_time
-        if np.nanmax(errors, initial=0) < 1e-12:
-            most = np.nanmax(errors, initial=0)
-            axes.plot([], [], "none", label=f"{label}: exact, at most {most:.0e}")
+        most = np.nanmax(errors, initial=0)
+        if most < FOOT:
+            how = "exact, " if most < EXACT else ""
+            axes.plot([], [], "none", label=f"{label}: {how}at most {most:.0e}")
             continue
+        errors = np.where(errors < FOOT, np.nan, errors)
         style, colour = STYLES.get(label, ("-", "tab:red"))
         steps = np.arange(1, errors.size + 1)
-        axes.plot(steps, errors, label=label, color=colour, linestyle=style)
+        front = 2 if label in STYLES else 3
+        axes.plot(steps, errors, label=label, color=colour, linestyle=style, zorder=front)
     axes.set(xscale="log", yscale="log", xlim=(1, trial.horizon))
     axes.set(xlabel=_step_label(trial.signal), ylabel="mean squared error")
     windows = trial.held_out.values.shape[1]
@@ -164,7 +168,8 @@ def plot_robustness(path: Path, name: str, comparison: Comparison) -> None:
         axes.set(yscale="log", xlabel=label)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("mean squared error")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, handlelength=4)
     save_figure(figure, path)
 
 
