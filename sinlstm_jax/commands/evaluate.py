@@ -81,7 +81,7 @@ class EvaluateOptions:
         for name, folder in folders.items():
             write_csv(folder, name, compared)
             plot_evaluation(folder, name, compared)
-        console.print(f"{in_words(signal.describe())}, {past} steps observed", "")
+        console.print(f"{in_words(signal.describe())}, {past} steps observed\n")
         for table in tables(compared):
             console.print(table, "")
         for folder in folders.values():

@@ -85,22 +85,17 @@ def checked_horizon(horizon: int, signal: Signal = SINES) -> int:
 
 
 def trial(signal: Signal, horizon: int, past: int = 100) -> Trial:
-    """Return what to try forecasters on; of recordings, as many steps as are held out.
-
-    Raises:
-      InputError: as `checked_horizon` does.
-    """
-    horizon = checked_horizon(horizon, signal)
+    """Return what to try forecasters on, given the horizon that `checked_horizon` returned."""
     judged = max(i for i in INTERVALS if i[0] == 0 and i[1] <= horizon)
-    spoilt = past + judged[1]
-    if not are_sines(signal):
+    waves = None
+    if are_sines(signal):
+        waves = SineTrial(held_out_sines(signal, HELD_OUT_WAVES), grid_waves(signal))
+        held_out = waves.held_out.windows(past + horizon)
+        spoilt = held_out_sines(signal, ROBUSTNESS_WAVES).windows(past + judged[1])
+    else:
         held_out = signal.held_out(HELD_OUT_WAVES, past, horizon)
-        short = signal.held_out(ROBUSTNESS_WAVES, past, judged[1])
-        return Trial(signal, past, horizon, judged, held_out, short, None)
-    waves = SineTrial(held_out_sines(signal, HELD_OUT_WAVES), grid_waves(signal))
-    held_out = waves.held_out.windows(past + horizon)
-    short = held_out_sines(signal, ROBUSTNESS_WAVES).windows(spoilt)
-    return Trial(signal, past, horizon, judged, held_out, short, waves)
+        spoilt = signal.held_out(ROBUSTNESS_WAVES, past, judged[1])
+    return Trial(signal, past, horizon, judged, held_out, spoilt, waves)
 
 
 def report(forecaster: ForecastFunction, trial: Trial) -> Report:

@@ -62,13 +62,13 @@ def _compared(title: str, rows: dict[str, dict[str, str]]) -> Table:
 
 def _error_title(trial: Trial) -> str:
     """Return what the first table is of, and in which units."""
-    what = "windows" if trial.waves is None else "waves"
-    title = (
-        f"Mean squared error by forecast steps, {trial.held_out.values.shape[1]} held-out {what}"
-    )
+    title, count = "Mean squared error by forecast steps,", trial.held_out.values.shape[1]
+    if trial.waves is not None:
+        return f"{title} {count} held-out waves"
     if trial.signal.scaling == Scaling():
-        return title
-    return f"{title},\nas the network sees them: 1 is {trial.signal.scaling.scale:.6g} as recorded"
+        return f"{title}\n{count} held-out windows"
+    scale = trial.signal.scaling.scale
+    return f"{title}\n{count} held-out windows, in units of {scale:.6g} as recorded"
 
 
 def _error_row(held_out: Errors) -> dict[str, str]:

@@ -122,7 +122,7 @@ def test_too_short_a_horizon_or_recording_is_named():
 
 def test_a_recordings_report_counts_what_is_known_in_its_held_out_tail():
     signal, past = recording(1000, gap=10), 30
-    tried = trial(signal, 400, past)
+    tried = trial(signal, checked_horizon(400, signal), past)
     assert (tried.horizon, tried.judged, tried.waves) == (200, (0, 200), None)
     measured = report(zero, tried)
     assert measured.sines is None and measured.held_out.intervals == ((0, 50), (0, 100), (0, 200))
@@ -142,7 +142,7 @@ def test_a_recordings_report_counts_what_is_known_in_its_held_out_tail():
     [Tones(), recording(1000), Sines(level=(0, 1)), Sines(amplitude=(2, 2)), Sines(offset=(0, 1))],
 )
 def test_the_limit_is_told_where_it_is_known_alone(signal):
-    assert limit(trial(signal, 400)) is None
+    assert limit(trial(signal, 50)) is None
 
 
 def test_the_limit_of_the_tutorials_waves_is_what_was_known_before():

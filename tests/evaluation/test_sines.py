@@ -41,7 +41,7 @@ def test_held_out_waves_are_drawn_from_the_signals_ranges():
 
 
 def test_waves_are_what_they_say():
-    frequency, offset, amplitude, level = 20.0, 0.0125, 3.0, 10.0
+    frequency, offset, amplitude, level = 10.0, 0.025, 3.0, 10.0
     waves = SineWaves(*(np.array([x]) for x in (frequency, offset, amplitude, level)), 1000.0)
     np.testing.assert_allclose(waves.values(0, 76)[[0, 25, 50, 75], 0], [13, 10, 7, 10])
     np.testing.assert_array_equal(waves.windows(5).amplitude, [3.0])
