@@ -115,10 +115,10 @@ def limit(trial: Trial) -> np.ndarray | None:
     """Return the error after each of SPOILINGS that no forecaster can surpass, `[spoiling]`.
 
     It is known of sine waves of amplitude 1 around 0 in any phase: 0 where they are clean, however
-    much of them is missing. None of other signals.
+    much of them is missing. None of other signals, and of a past below FEWEST_KNOWN.
     """
     signal = trial.signal
-    if not (are_sines(signal) and _is_known(signal)):
+    if not (are_sines(signal) and _is_known(signal)) or trial.past < FEWEST_KNOWN:
         return None
     best = partial(limit_forecast, frequency=signal.frequency, sampling_rate=signal.sampling_rate)
     return np.array(

@@ -5,7 +5,7 @@ from rich import box
 from rich.table import Table
 
 from ..signals.signal import Scaling
-from ..signals.sines import Sines
+from ..signals.sines import SINES, Sines
 from .report import FIRST_400, LIMIT, Comparison, SineReport, Trial
 from .sines import Evaluation, in_trained_band, last_amplitude
 from .windows import SPOILINGS, Errors, Spoiling, known_mean, median
@@ -17,15 +17,17 @@ def tables(comparison: Comparison) -> list[Table]:
     reports = comparison.models | comparison.baselines
     errors = {name: _error_row(each.held_out) for name, each in reports.items()}
     spoilt = {name: _robustness_row(each.robustness) for name, each in reports.items()}
-    judged, best = "{}-{}".format(*trial.judged), ""
+    judged, remarks = "{}-{}".format(*trial.judged), ""
+    if trial.signal != SINES:
+        remarks += "\n(noise is relative to the amplitude)"
     if limit is not None:
         spoilt[LIMIT] = _robustness_row(limit)
-        best = f"\n({LIMIT}: no forecaster can do better)"
+        remarks += f"\n({LIMIT}: no forecaster can do better)"
     return [
         _compared(_error_title(trial), errors),
         *_sine_tables(comparison),
         _compared(
-            f"Error over steps {judged} after noise, or with missing values, in the history{best}",
+            f"Error over steps {judged} after noise, or with missing values, in the history{remarks}",
             spoilt,
         ),
     ]

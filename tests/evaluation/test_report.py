@@ -162,3 +162,7 @@ def test_the_limit_goes_by_cycles_a_step():
     few = few._replace(spoilt=few.spoilt._replace(values=few.spoilt.values[:, :8], amplitude=1.0))
     slow = Sines(frequency=(0.05, 0.4), offset=(0.0, 20 * np.pi), sampling_rate=10.0)
     np.testing.assert_allclose(limit(few), limit(few._replace(signal=slow)), rtol=1e-9)
+
+
+def test_no_limit_is_told_of_a_past_that_may_leave_too_few_values():
+    assert limit(trial(SINES, 50, past=49)) is None

@@ -66,6 +66,7 @@ def test_the_tables_fit_a_terminal_and_have_a_row_for_each(of_sines):
     text = printed(of_sines)
     for name in (NAME, "zero", "last value", "sine fit", "seasonal naive", "linear"):
         assert text.count(f"\n{name} ") == 4
+    assert "relative to the amplitude" not in text
     assert "(the limit: no forecaster can do better)" in text
     (row,) = (line for line in text.splitlines() if line.startswith("the limit "))
     assert row.split()[2:] == [f"{x:.3f}" for x in of_sines.limit]
@@ -91,6 +92,7 @@ def test_a_recordings_tables_tell_its_units_and_have_no_phase(of_a_recording):
     text = printed(of_a_recording)
     for name in (NAME, "zero", "last value", "seasonal naive"):
         assert text.count(f"\n{name} ") == 2
+    assert "(noise is relative to the amplitude)" in text
     assert "401 held-out windows" in text and "0-400 after noise" in text
     assert f"in units of {of_a_recording.trial.signal.scale:.6g} as" in text
     assert not any(word in text for word in ("limit", "Hz", "phase", "sine fit"))
