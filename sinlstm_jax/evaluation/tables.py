@@ -17,19 +17,17 @@ def tables(comparison: Comparison) -> list[Table]:
     reports = comparison.models | comparison.baselines
     errors = {name: _error_row(each.held_out) for name, each in reports.items()}
     spoilt = {name: _robustness_row(each.robustness) for name, each in reports.items()}
-    judged, remarks = "{}-{}".format(*trial.judged), ""
+    judged = "{}-{}".format(*trial.judged)
+    last = f"Error over steps {judged} after noise, or with missing values, in the history"
     if trial.signal != SINES:
-        remarks += "\n(noise is relative to the amplitude)"
+        last += "\n(noise is relative to the amplitude)"
     if limit is not None:
         spoilt[LIMIT] = _robustness_row(limit)
-        remarks += f"\n({LIMIT}: no forecaster can do better)"
+        last += f"\n({LIMIT}: no forecaster can do better)"
     return [
         _compared(_error_title(trial), errors),
         *_sine_tables(comparison),
-        _compared(
-            f"Error over steps {judged} after noise, or with missing values, in the history{remarks}",
-            spoilt,
-        ),
+        _compared(last, spoilt),
     ]
 
 
