@@ -16,7 +16,7 @@ from .windows import SPOILINGS, Errors, error_after, evaluate_windows, robustnes
 ROBUSTNESS_WAVES = 256
 FEWEST_KNOWN = 50  # steps: of fewer, with half of them missing, too few might be left for a sine
 FIRST_400 = (0, 400)  # what the robustness and the trained band are judged by
-LIMIT = "the limit"  # its name, beside forecasters'
+LIMIT = "the limit"  # its name, beside forecasters
 
 
 class SineTrial(NamedTuple):
