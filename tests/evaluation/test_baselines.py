@@ -124,6 +124,12 @@ def test_a_seasonal_forecast_is_exact_where_periods_are_whole(period):
     np.testing.assert_array_equal(seasonal_naive(series[:100], 300), series[100:400])
 
 
+def test_a_seasonal_forecast_takes_no_shorter_period_that_fits_worse():
+    time = np.arange(400)[:, None]
+    series = np.sin(2 * np.pi * time / 10) + 0.35 * np.sin(2 * np.pi * time / 20)
+    np.testing.assert_allclose(seasonal_naive(series[:100], 300), series[100:], atol=1e-12)
+
+
 def test_a_seasonal_forecast_looks_back_where_the_last_period_has_gaps():
     series = np.tile(np.random.default_rng(2).standard_normal((9, 5)), (50, 1))
     history = with_gaps(series[:100])

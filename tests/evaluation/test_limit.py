@@ -62,6 +62,17 @@ def test_the_limit_is_the_mean_of_the_posterior_summed_cell_by_cell(noise, monke
         np.testing.assert_allclose(forecast[:, wave], expected, rtol=0, atol=1e-4)
 
 
+def test_the_evidence_may_rise_by_far_over_the_frequencies():
+    """Two values near 0 side by side say that the wave is of half the sampling rate."""
+    history = np.full((100, 1), NO_INPUT)
+    history[98:, 0] = 0.02, -0.02
+    forecast = limit_forecast(history, 3, 0.05, (26.0, 50.0))
+    low, high = np.pi * 0.52, np.pi
+    expected = posterior_mean(history[98:, 0], 3, 0.05, low, high, 300, 240)
+    assert np.abs(expected).max() > 0.01
+    np.testing.assert_allclose(forecast[:, 0], expected, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("spoiling", KNOWN)
 def test_the_limit_has_the_known_errors_and_beats_a_sine_fit(spoiling):
     history, truth = spoilt(spoiling)
