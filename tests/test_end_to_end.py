@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sinlstm_jax import load_model, load_models, load_pretrained
+from sinlstm_jax.commands.main import main
 from sinlstm_jax.model import split_model
 from sinlstm_jax.recipes import TUTORIAL_FIGURES
 from sinlstm_jax.runs.record import versions
@@ -74,9 +75,9 @@ def test_ci_runs_the_readmes_two_commands():
 def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     assert len([line for line in blocks[0].splitlines() if line]) <= 5
-    namespace = {}
+    namespace = {"__name__": "__main__"}
     for block in blocks:
         exec(block, namespace)
     assert namespace["predictions"].shape == (500, 1, 1)
@@ -91,6 +92,19 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     np.testing.assert_allclose(namespace["next_second"], expected, atol=1e-5)
     assert namespace["continued"].shape == (500, 1, 1)
     assert np.isfinite(namespace["continued"]).all()
+
+
+@pytest.mark.slow
+def test_the_readmes_own_signal_goes_through_the_commands(tmp_path, monkeypatch, capsys):
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "saws" in b)
+    (tmp_path / "saws.py").write_text(block)
+    monkeypatch.chdir(tmp_path)
+    train = ["curriculum", "--recipe", "saws:saws", "--seed", "1", "--out", "runs/saws"]
+    subprocess.run([*STRICT_PYTHON, "saws.py"], check=True, stdout=subprocess.DEVNULL)
+    main(train)
+    assert "is complete: drawing its pictures again" in capsys.readouterr().out
+    main(["evaluate", "runs/saws", "--recipe", "saws:saws", "--horizon", "400"])
+    assert "Sawtooth(" in capsys.readouterr().out
 
 
 @pytest.mark.slow

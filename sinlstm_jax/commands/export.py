@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from ..runs.record import SHIPPED
 from .shared import Replicate, Run, computing_on, named_model
 
 
@@ -26,7 +27,9 @@ class ExportOptions:
         """Do what was asked for."""
         with computing_on(None):
             from ..formats.export import export
+            from ..runs.signals import TUTORIALS, trained_on
 
             model = named_model(self.model, self.replicate)
-            export(model, self.out)
+            trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model)
+            export(model, self.out, trained)
         print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")

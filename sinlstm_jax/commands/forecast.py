@@ -12,7 +12,6 @@ import tyro
 
 from ..errors import InputError, positive_integer
 from ..files import replacing, usable_path
-from ..recipes import TRAINED_SAMPLES
 from ..runs.record import SHIPPED
 from .shared import Device, Replicate, computing_on, make_folder, named_model, optional
 
@@ -21,9 +20,10 @@ from .shared import Device, Replicate, computing_on, make_folder, named_model, o
 class ForecastOptions:
     """Continue samples that are read from standard input or from a CSV file.
 
-    A column per stream, a line per step at 100 Hz, of waves of amplitude 1 around 0. A first line
-    of names is a header; a column called `time`, in seconds, is checked. An empty field or `nan` is
-    a missing sample. Forecasts are CSV, too: after how many samples, when, and the values.
+    A column per stream, a line per step at the rate that the model is trained at, 100 Hz and waves
+    of amplitude 1 around 0 unless its run tells otherwise. A first line of names is a header; a
+    column called `time`, in seconds, is checked. An empty field or `nan` is a missing sample.
+    Forecasts are CSV, too: after how many samples, when, and the values.
     """
 
     samples: Annotated[
@@ -35,14 +35,13 @@ class ForecastOptions:
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
     replicate: Replicate = None
     steps: int = 400
-    """Steps to forecast, 100 a second."""
+    """Steps to forecast, 100 a second unless the run has another rate."""
     every: Annotated[int | None, optional("INT")] = None
     """Forecast after every so many samples, too, and not at the end alone."""
     header: Literal["auto", "yes", "no"] = "auto"
     """Whether the first line is a header; by itself, if it holds names or counts the columns."""
-    window: int = TRAINED_SAMPLES
-    """How many of the latest samples to forecast from; networks do best with what they were trained
-    to observe."""
+    window: Annotated[int | None, optional("INT", "what it is trained to observe")] = None
+    """How many of the latest samples to forecast from."""
     out: Annotated[Path | None, optional("PATH", "standard output")] = None
     """File to write forecasts to."""
     picture: Annotated[Path | None, optional("PATH")] = None
@@ -53,7 +52,7 @@ class ForecastOptions:
         """Do what was asked for."""
         steps = positive_integer("--steps", self.steps)
         every = None if self.every is None else positive_integer("--every", self.every)
-        window = positive_integer("--window", self.window)
+        window = None if self.window is None else positive_integer("--window", self.window)
         if self.out is not None and self.out == self.picture:
             raise InputError(f"--out and --picture are both {self.out}: give two names")
         for path in (self.out, self.picture):
@@ -62,23 +61,30 @@ class ForecastOptions:
         source = "standard input" if self.samples is None else str(self.samples)
         try:
             with computing_on(self.device), opened(self.samples) as lines:
+                from ..runs.signals import TUTORIALS, trained_on
                 from ..streams.csv_forecasts import write_forecasts
                 from ..streams.csv_samples import read_samples
 
                 model = named_model(self.model, self.replicate)
-                samples = read_samples(lines, source, self.header)
+                trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model)
+                samples = read_samples(lines, source, self.header, trained)
                 with written(self.out) as file:
                     last = write_forecasts(
-                        file, model, samples, steps=steps, every=every, window=window
+                        file,
+                        model,
+                        samples,
+                        steps=steps,
+                        every=every,
+                        window=window or trained.past,
+                        trained=trained,
                     )
         except KeyboardInterrupt:  # one way to end a stream; there is nothing to go on with
             print("interrupted", file=sys.stderr)
             sys.exit(130)
         if self.picture is not None:
             from ..plots import plot_streams
-            from ..signals.signal import SAMPLING_RATE
 
-            title = f"The next {steps / SAMPLING_RATE:g} s, by {self.model}"
+            title = f"The next {steps / trained.sampling_rate:g} s, by {self.model}"
             plot_streams(self.picture, last, title)
 
 

@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..files import new_folder, usable_path
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model
-from ..signals.signal import NO_INPUT, SAMPLING_RATE
+from ..runs.signals import TUTORIALS, Trained
+from ..signals.signal import NO_INPUT
 from .convert import FILE_SUFFIXES, SAFETENSORS_SUFFIX, TORCH_SUFFIXES
 from .torch_weights import params_to_torch
 
@@ -43,30 +44,34 @@ functions = {
     for name, function in signatures["functions"].items()
 }
 
-# One second of a wave of 1.7 Hz is observed, and four seconds are forecast.
-rate, dtype = signatures["sampling_rate"], signatures["dtype"]
-observed = np.sin(2 * np.pi * 1.7 * np.arange(rate) / rate)[:, None]
-inputs = np.concatenate([observed, np.full((4 * rate, 1), signatures["no_input"])]).astype(dtype)
+# A wave of 1.7 cycles in 100 steps is observed, as long as the model was trained to observe, and
+# four times as many steps are forecast. Samples are scaled for the model, and its answers back.
+past, dtype, scaling = signatures["past"], signatures["dtype"], signatures["scaling"]
+samples = scaling["mean"] + scaling["scale"] * np.sin(2 * np.pi * 0.017 * np.arange(past))
+observed = (samples[:, None] - scaling["mean"]) / scaling["scale"]
+inputs = np.concatenate([observed, np.full((4 * past, 1), signatures["no_input"])]).astype(dtype)
 zeros = np.zeros((1, signatures["hidden_size"]), dtype)
 hidden, cell, predictions = jax.jit(functions["rollout"])(zeros, zeros, inputs)
-forecast = predictions[rate:, 0]
+forecast = scaling["mean"] + scaling["scale"] * np.asarray(predictions[past:, 0])
 
 # The stream goes on from there, one step at a time.
 nothing = np.full(1, signatures["no_input"], dtype)
 hidden, cell, following = jax.jit(functions["step"])(hidden, cell, nothing)
+following = scaling["mean"] + scaling["scale"] * np.asarray(following)
 
 if __name__ == "__main__":
     print("\\n".join(map(str, [*forecast.tolist(), *following.tolist()])))
 '''
 
 
-def export(model: SineLSTM, folder: str | Path) -> None:
+def export(model: SineLSTM, folder: str | Path, trained: Trained = TUTORIALS) -> None:
     """Write a model into a new folder, for CPU, CUDA and TPU, to be used without this package.
 
     `rollout.bin` and `step.bin` are made by `jax.export`, hold the weights and take any batch and
     time; `weights.safetensors` has the weights under PyTorch's names, `signatures.json` describes
-    arguments and results, and `example.py` shows how to load and call them. The folder is there
-    whole or not at all.
+    arguments and results, and what the model is trained on, its rate and the scaling of its
+    samples, and `example.py` shows how to load and call them. The folder is there whole or not at
+    all.
 
     Raises:
       InputError: the folder exists or cannot be written, or the model's cell is another than ours.
@@ -91,7 +96,7 @@ def export(model: SineLSTM, folder: str | Path) -> None:
             for name, function in functions.items():
                 (temporary / f"{name}.bin").write_bytes(function.serialize())
             (temporary / WEIGHTS).write_bytes(safetensors.numpy.save(weights))
-            signatures = json.dumps(_signatures(model, functions, weights), indent=2)
+            signatures = json.dumps(_signatures(model, functions, weights, trained), indent=2)
             (temporary / SIGNATURES).write_text(signatures + "\n")
             (temporary / EXAMPLE).write_text(EXAMPLE_CODE)
     except OSError as error:
@@ -135,11 +140,15 @@ def _no_source_locations():
         jax.config.update(name, before)
 
 
-def _signatures(model: SineLSTM, functions: dict[str, jax.export.Exported], weights) -> dict:
+def _signatures(
+    model: SineLSTM, functions: dict[str, jax.export.Exported], weights, trained: Trained
+) -> dict:
     return {
         "jax": jax.__version__,
         "platforms": PLATFORMS,
-        "sampling_rate": SAMPLING_RATE,
+        "sampling_rate": trained.sampling_rate,
+        "past": trained.past,
+        "scaling": trained.scaling._asdict(),
         "no_input": NO_INPUT,
         "hidden_size": model.hidden_size,
         "dtype": str(model.output.kernel[...].dtype),

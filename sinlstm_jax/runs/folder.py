@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..files import clear_leftovers, replacing, writing_to
 from ..kernel.choice import choose_implementation
 from ..recipes import Recipe
+from ..signals.signal import in_words
 from .checkpoints import Checkpoints
 from .processes import from_first, is_first
 from .record import (
@@ -158,10 +159,15 @@ def _same_run(path: Path, new: RunRecord) -> RunRecord | None:
             if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
                 return None
             raise InputError(
-                f"{path} holds a run with {name} {there}, not {wanted}: give another --out, or "
-                "ask for the run in it"
+                f"{path} holds a run with {name} {_told(there)}, not {_told(wanted)}: give "
+                "another --out, or ask for the run in it"
             )
     return found
+
+
+def _told(value) -> object:
+    """Return a field of the record as a message names it."""
+    return in_words(value) if isinstance(value, dict) and "class" in value else value
 
 
 def _rows(stage: int, iteration: int, losses: np.ndarray) -> Iterable[str]:

@@ -1,25 +1,48 @@
 """What a run learns, kept in its folder and had from there."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InputError
-from ..signals.observation import Observation
+from ..errors import InputError, positive_number
+from ..files import reading
+from ..recipes import TRAINED_SAMPLES
 from ..signals.recording import Recording
-from ..signals.signal import Signal, in_words
+from ..signals.signal import SAMPLING_RATE, Scaling, Signal, in_words
 from ..signals.sines import SINES, Sines
 from ..signals.tones import Tones
 from .record import CHECKPOINTS, RECORD, RunRecord, read_record
 
 RECORDING = "recording.npz"
+LARGEST = 1.5  # amplitudes that samples stay below, noise and all
 
 
-class Learnt(NamedTuple):
-    """What a run was trained on."""
+class Trained(NamedTuple):
+    """What a model is trained on, as far as its run's record tells."""
 
-    signal: Signal
-    observation: Observation
-    past: int  # steps observed
+    past: int = TRAINED_SAMPLES  # steps observed
+    sampling_rate: float = float(SAMPLING_RATE)  # Hz
+    scaling: Scaling = Scaling()  # of samples into what the model sees
+    waves: Sines | None = SINES  # None: other signals than sine waves
+
+    @property
+    def largest(self) -> float:
+        """What samples stay below, noise and all; infinity where that is not known."""
+        if self.waves is None:
+            return math.inf
+        return LARGEST * self.waves.amplitude[1] + max(map(abs, self.waves.level))
+
+    @property
+    def waves_in_words(self) -> str:
+        """Say what the waves are like."""
+        assert self.waves is not None
+        (least, most), (lowest, highest) = self.waves.amplitude, self.waves.level
+        amplitude = f"{most:g}" if least == most else f"{least:g} to {most:g}"
+        around = f"{highest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
+        return f"amplitude {amplitude} around {around}"
+
+
+TUTORIALS = Trained()
 
 
 def keep_signal(folder: Path, signal: Signal) -> None:
@@ -33,6 +56,22 @@ def record_of(path: str | Path) -> RunRecord | None:
     path = Path(path).absolute()
     folder = path.parent.parent if path.parent.name == CHECKPOINTS else path
     return read_record(folder) if (folder / RECORD).is_file() else None
+
+
+def trained_on(path: str | Path) -> Trained:
+    """Return what the model of a run or a checkpoint is trained on; the tutorial's if none tells.
+
+    Raises:
+      InputError: the record is damaged.
+    """
+    record = record_of(path)
+    if record is None:
+        return TUTORIALS
+    told = record.signal
+    with reading(path, "run of this package"):
+        scaling = Scaling(**told["scaling"]) if "scaling" in told else Scaling()
+        waves = _from_numbers(Sines, told)
+        return Trained(record.past, positive_number("rate", told["sampling_rate"]), scaling, waves)
 
 
 def load_signal(path: str | Path, own: Signal | None = None) -> Signal:
@@ -52,7 +91,7 @@ def load_signal(path: str | Path, own: Signal | None = None) -> Signal:
     if own is not None and own.describe() == told:
         return own
     folder = path.parent.parent if path.parent.name == CHECKPOINTS else path
-    found = _ours(folder, dict(told))
+    found = _ours(folder, told)
     if found is None or found.describe() != told:
         given = "" if own is None else f", and not on {in_words(own.describe())}"
         raise InputError(
@@ -64,10 +103,13 @@ def load_signal(path: str | Path, own: Signal | None = None) -> Signal:
 
 def _ours(folder: Path, told: dict) -> Signal | None:
     """Return a signal of a class of ours from what it told of itself, or None."""
-    name = told.pop("class", None)
-    if name == "Recording":
+    if told["class"] == "Recording":
         return Recording.load(folder / RECORDING)
-    for known in (Sines, Tones):
-        if name == known.__name__ and told.keys() == known.__dataclass_fields__.keys():
-            return known(**told)
-    return None
+    return _from_numbers(Sines, told) or _from_numbers(Tones, told)
+
+
+def _from_numbers(known: type, told: dict):
+    """Return a signal of a class that has numbers alone, or None where another one told."""
+    numbers = {name: value for name, value in told.items() if name != "class"}
+    same = told["class"] == known.__name__ and numbers.keys() == known.__dataclass_fields__.keys()
+    return known(**numbers) if same else None

@@ -39,9 +39,9 @@ class Observation:
                 raise InputError(f"{name} is {shown((low, high))}: give a range {least}")
             object.__setattr__(self, name, (low, high))
         gap = number_range("gap", self.gap, positive=False)
+        if not all(steps.is_integer() for steps in gap):
+            raise InputError(f"gap is {shown(self.gap)}: give whole numbers of steps")
         object.__setattr__(self, "gap", tuple(integer_from(0, "gap", int(x)) for x in gap))
-        if gap != self.gap:
-            raise InputError(f"gap is {shown(gap)}: give whole numbers of steps")
         if self.shortest_past is not None:
             shortest = positive_integer("shortest_past", self.shortest_past)
             object.__setattr__(self, "shortest_past", shortest)

@@ -164,8 +164,7 @@ class Recording(Signal):
             "samples": fingerprint(self.scaled),
             "lengths": ", ".join(map(str, self.lengths)),
             "held_out": self.share_held_out,
-            "mean": self.mean,
-            "scale": self.scale,
+            "scaling": self.scaling._asdict(),
         }
 
     def save(self, path: Path) -> None:
@@ -177,7 +176,8 @@ class Recording(Signal):
     @classmethod
     def load(cls, path: Path) -> "Recording":
         """Return the recording in an .npz file that `save` wrote, or raise InputError."""
-        with reading(path, "recording of this package"), np.load(path) as found:
+        with reading(path, "recording of this package"), path.open("rb") as file:
+            found = np.load(file)
             recording = object.__new__(cls)
             scaled, lengths = found["scaled"], tuple(map(int, found["lengths"]))
             if scaled.dtype != np.float32 or scaled.shape != (sum(lengths),):

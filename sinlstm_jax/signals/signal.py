@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..errors import finite_number, positive_number
+
 if TYPE_CHECKING:
     import jax
 
@@ -20,9 +22,18 @@ class Scaling(NamedTuple):
     mean: float = 0.0
     scale: float = 1.0
 
+    def apply(self, samples):
+        """Return samples as a model sees them."""
+        return (samples - self.mean) / self.scale
+
     def undo(self, values):
         """Return values in the units of the samples."""
         return self.mean + self.scale * values
+
+
+def checked_scaling(mean: float, scale: float) -> Scaling:
+    """Return a scaling, or raise InputError naming what is not finite, or not above 0."""
+    return Scaling(finite_number("mean", mean), positive_number("scale", scale))
 
 
 class HeldOut(NamedTuple):
@@ -74,6 +85,8 @@ class Signal(Protocol):
     def describe(self) -> dict[str, Any]:
         """Return what it is, as JSON's values: its class's name, and the fields of a dataclass."""
         told = {"class": type(self).__name__, "sampling_rate": self.sampling_rate}
+        if self.scaling != Scaling():
+            told["scaling"] = self.scaling._asdict()
         for field in fields(self) if is_dataclass(self) else ():
             told[field.name] = _as_json(getattr(self, field.name))
         return told
@@ -107,4 +120,8 @@ def _shown(value) -> str:
         return words[0] if len(words) == 2 and words[0] == words[1] else " to ".join(words)
     if isinstance(value, float):
         return f"{value:g}"
-    return value["sha256"][:8] if isinstance(value, dict) else str(value)
+    if isinstance(value, dict) and "sha256" in value:
+        return value["sha256"][:8]
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_shown(x)}" for name, x in value.items())
+    return str(value)

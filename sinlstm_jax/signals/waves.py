@@ -1,5 +1,7 @@
 """Sine waves on the device, in float32, exact at any step."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,21 +28,43 @@ def sine(
     cycles of a long window to that accuracy, so the whole seconds are counted in integers: with
     the frequency in units of 2**-24 Hz (exact from 0.5 Hz up), the cycles of s seconds modulo one
     are an integer product modulo 2**24. What is left, less than a second and the offset, is small
-    enough for float32. At another sampling rate in Hz, a second is still 100 steps and frequencies
-    are scaled to it, which rounds them: to 2e-4 after 10,000 steps.
+    enough for float32. At another sampling rate in Hz, a second is still 100 steps, and frequencies
+    are scaled to it: to 1e-4 after 10,000 steps.
     """
     unit = (1 << 32) // HIGHEST
     step = jnp.arange(steps, dtype=jnp.uint32)[:, None]
     frequency, offset = (jnp.asarray(x, jnp.float32)[None, :] for x in (frequency, offset))
     phase = _fraction(frequency * offset)
+    units = jnp.round(frequency * unit).astype(jnp.uint32)
     if sampling_rate != SAMPLING_RATE:
+        units = _scaled_units(frequency, SAMPLING_RATE / sampling_rate, unit)
         frequency = frequency * (SAMPLING_RATE / sampling_rate)
     second, rest = jnp.divmod(step, jnp.uint32(SAMPLING_RATE))
-    whole = jnp.round(frequency * unit).astype(jnp.uint32) * second % jnp.uint32(unit)
+    whole = units * second % jnp.uint32(unit)
     cycles = whole.astype(jnp.float32) / unit
     cycles += _fraction(frequency * rest.astype(jnp.float32) / SAMPLING_RATE)
     cycles += phase
     return _sine_of_turns(cycles)
+
+
+def _scaled_units(frequency: jax.Array, factor: float, unit: int) -> jax.Array:
+    """Return frequencies times a factor in units of 1 / unit, as closely as integers hold them.
+
+    A float32 product would lose what a long window needs. Halves of 12 bits have products of 24,
+    which it holds exactly (T. J. Dekker, 1971); each is rounded to a unit by itself.
+    """
+    factors, left = [], factor
+    for _ in range(2):
+        mantissa, exponent = math.frexp(left)
+        factors.append(math.ldexp(math.floor(mantissa * 2**12), exponent - 12))
+        left -= factors[-1]
+    bits = jax.lax.bitcast_convert_type(frequency, jnp.uint32) & jnp.uint32(0xFFFFF000)
+    high = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    units = jnp.round(frequency * np.float32(left) * unit).astype(jnp.uint32)
+    for half in (high, frequency - high):
+        for each in factors:
+            units += jnp.round(half * np.float32(each) * unit).astype(jnp.uint32)
+    return units
 
 
 def _sine_of_turns(turns: jax.Array) -> jax.Array:

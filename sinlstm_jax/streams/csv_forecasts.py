@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import InputError
 from ..model import SineLSTM
 from ..plots import StreamForecasts
-from ..signals.signal import SAMPLING_RATE
-from .csv_samples import Sample, Samples, doubts
+from ..runs.signals import TUTORIALS, Trained
+from .csv_samples import Sample, Samples
+from .doubts import doubts
 from .forecaster import CHUNKS, Forecaster
 
 LATEST = 300  # samples that are kept to be looked at
@@ -26,6 +27,7 @@ def write_forecasts(
     steps: int,
     every: int | None,
     window: int,
+    trained: Trained = TUTORIALS,
 ) -> StreamForecasts:
     """Follow streams to their end, and write forecasts of the next `steps` values as CSV text.
 
@@ -40,6 +42,7 @@ def write_forecasts(
       every: after how many steps to write a forecast; None for the end only, where there always is
         one.
       window: how many of the latest steps to forecast from.
+      trained: what the model is trained on: its rate, and how samples are scaled for it.
 
     Returns:
       The latest of what was read, and the last forecast.
@@ -47,7 +50,8 @@ def write_forecasts(
     Raises:
       InputError: there are no samples, or what reading them raises.
     """
-    forecaster = Forecaster(model, len(samples.names), window)
+    forecaster = Forecaster(model, len(samples.names), window, scaling=trained.scaling)
+    rate = trained.sampling_rate
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["observed", "time", *samples.names])
     counts = np.zeros(len(samples.names), int)
@@ -63,7 +67,7 @@ def write_forecasts(
     def write_forecast():
         observe_unread()
         values = forecaster.forecast(steps)
-        for time, row in zip(_times_after(latest[-1].time, steps), values, strict=True):
+        for time, row in zip(_times_after(latest[-1].time, steps, rate), values, strict=True):
             writer.writerow([total, time, *row])
         file.flush()
         return values
@@ -82,13 +86,13 @@ def write_forecasts(
     if forecast is None:
         forecast = write_forecast()
     times = [sample.time for sample in latest]
-    times = np.array(times + _times_after(times[-1], steps))
+    times = np.array(times + _times_after(times[-1], steps, rate))
     observed = np.stack([sample.values for sample in latest])
-    for doubt in doubts(samples.names, counts, observed):
+    for doubt in doubts(samples.names, counts, observed, trained):
         _LOG.warning(doubt)
     return StreamForecasts(samples.names, times, observed, forecast)
 
 
-def _times_after(time: float, steps: int) -> list[float]:
+def _times_after(time: float, steps: int, rate: float) -> list[float]:
     """Return the times of the steps that follow one, in s, without float64's last digits."""
-    return [round(time + step / SAMPLING_RATE, 6) for step in range(1, steps + 1)]
+    return [round(time + step / rate, 6) for step in range(1, steps + 1)]

@@ -28,9 +28,9 @@ def test_longer_tests_go_on_with_the_same_waves():
 def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypatch):
     drawn = {}
 
-    def note(path, forecasts, past, title):
+    def note(path, forecasts, past, title, sampling_rate):
         drawn[path.name] = forecasts
-        assert title.endswith(" (tiny, seed 6, the median of 3)")
+        assert title.endswith(" (tiny, seed 6, the median of 3)") and sampling_rate == 100
 
     monkeypatch.setattr("sinlstm_jax.runs.pictures.plot_forecasts", note)
     model = SineLSTM(3, rngs=nnx.Rngs(0))

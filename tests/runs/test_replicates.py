@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from processes import finish, start_processes
 from tiny import QUIET, assert_same_run, at_look, tiny_recipe, weights
 
 from sinlstm_jax import (
@@ -124,7 +124,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
     tmp_path, monkeypatch, capsys, no_pictures, replicates
 ):
     recipe = tiny_recipe(Stage(3, 20), Stage(5, 30, learning_rate=1e30))
-    monkeypatch.setattr(commands.curriculum, "find_recipe", lambda name: recipe)
+    monkeypatch.setattr(commands.curriculum, "named_recipe", lambda name: recipe)
     arguments = ["curriculum", "--hidden-size", 4, "--batch-size", 2, "--out", tmp_path / "run"]
     arguments += ["--seed", 7, "--replicates", replicates]
     kept = None
@@ -157,6 +157,7 @@ def test_one_device_needs_no_mesh_and_fetching_is_placing_backwards():
 ON_EIGHT_DEVICES = """
 import sys
 import jax
+from processes import finish, start_processes
 from tiny import QUIET, tiny_recipe
 from sinlstm_jax import Stage, run
 from sinlstm_jax.runs.replicates import replicate_mesh
@@ -195,36 +196,7 @@ def test_eight_devices_share_replicates_of_any_number(tmp_path, no_pictures):
         assert figures["replicates"] == here["replicates"]
 
 
-def start_processes(out, count=2):
-    """Start the script `count` times, as one run: (processes)."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [
-        *(sys.executable, "-W", "error", ROOT / "scripts" / "curriculum.py"),
-        *"--recipe smoke --hidden-size 3 --batch-size 2 --replicates 3".split(),
-        *("--checkpoint-every", 50),
-        *("--out", out, "--coordinator", coordinator, "--processes", count, "--process-index"),
-    ]
-    return [
-        subprocess.Popen(
-            [*map(str, command), str(index)],
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for index in range(count)
-    ]
-
-
-def finish(processes):
-    """Return (exit code, output without Gloo's, errors) of each."""
-    results = []
-    for process in processes:
-        output, errors = process.communicate(timeout=120)
-        output = re.sub(r"^\[Gloo\].*\n", "", output, flags=re.MULTILINE)
-        results.append((process.returncode, output, errors))
-    return results
+SMOKE = "--recipe smoke --hidden-size 3 --batch-size 2 --checkpoint-every 50".split()
 
 
 @pytest.mark.slow
@@ -242,20 +214,20 @@ def test_the_command_shares_replicates_out_over_the_cores(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
-    killed = start_processes(tmp_path / "run")
+    killed = start_processes(tmp_path / "run", SMOKE)
     for line in killed[0].stdout:
         if "step    150" in line:
             for process in killed:
                 process.send_signal(signal.SIGKILL)
     finish(killed)
-    first, second = finish(start_processes(tmp_path / "run"))
+    first, second = finish(start_processes(tmp_path / "run", SMOKE))
     assert first[::2] == (0, "") and second == (0, "", "")
     assert re.search(r"from stage 1, iteration (50|100|150)\nComputing on 2 x cpu", first[1])
     assert "smoke, seeds 4112 to 4114" in first[1]
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"long-term.png", "metrics.csv", "run.json"} < files
 
-    whole = finish(start_processes(tmp_path / "whole"))
+    whole = finish(start_processes(tmp_path / "whole", SMOKE))
     assert [code for code, *_ in whole] == [0, 0]
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -269,7 +241,7 @@ def test_two_processes_share_a_run_and_go_on_after_a_kill(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path, index):
-    processes = start_processes(tmp_path / "run")
+    processes = start_processes(tmp_path / "run", SMOKE)
     for line in processes[0].stdout:
         if "step     50" in line:
             processes[index].send_signal(signal.SIGTERM)
@@ -278,7 +250,7 @@ def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path, index):
     for _, _, errors in results:
         stopped = re.fullmatch(r"stopped at stage 1, iteration (\d+): the same .*\n", errors)
     reached = stopped[1]
-    first, second = finish(start_processes(tmp_path / "run"))
+    first, second = finish(start_processes(tmp_path / "run", SMOKE))
     assert first[::2] == (0, "") and second == (0, "", "")
     assert f"from stage 1, iteration {reached}\n" in first[1]
 
@@ -287,7 +259,7 @@ def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path, index):
 def test_two_processes_refuse_alike(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("precious")
-    for code, output, errors in finish(start_processes(tmp_path / "run")):
+    for code, output, errors in finish(start_processes(tmp_path / "run", SMOKE)):
         assert (code, output) == (2, "")
         assert errors.startswith("error: ") and "is not empty and holds no run" in errors
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]

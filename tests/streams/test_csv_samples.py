@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sinlstm_jax import InputError
-from sinlstm_jax.streams.csv_samples import doubts, read_samples
+from sinlstm_jax.streams.csv_samples import read_samples
+from sinlstm_jax.streams.doubts import doubts
 
 
 def read(text):

@@ -1,0 +1,110 @@
+"""Doubts about a stream: what a model is not trained on in what was read."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..evaluation.baselines import fit_sine
+from ..runs.signals import TUTORIALS, Trained
+from ..signals.signal import NO_INPUT, SAMPLING_RATE
+from ..signals.sines import Sines
+
+LARGEST_LEVEL = 0.2  # of the amplitude
+LEVEL_ROUNDS = 10
+WELL_FITTED = 0.3  # of the amplitude
+ENOUGH_FOR_A_FIT = 20  # samples
+FREQUENCY_TOLERANCE = 0.05  # share by which an estimate may leave the band
+AMPLITUDES = (0.8, 1.25)
+
+
+class _Wave(NamedTuple):
+    """A sine wave on a level, as it fits samples best."""
+
+    frequency: float  # Hz
+    amplitude: float
+    level: float
+    left_over: float  # root of the mean squared error
+
+
+def _fitted(samples: np.ndarray, trained: Sines) -> _Wave:
+    """Fit a wave to samples, `[time]`, NaN where missing: around 0 if that fits a trained one.
+
+    Else on a level, for which a slow wave around 0 stands in as well where less than one of its
+    cycles is there.
+    """
+    around_zero = _fitted_around(0.0, samples, trained.sampling_rate)
+    well = around_zero.left_over < WELL_FITTED * around_zero.amplitude
+    if well and around_zero.frequency > trained.frequency[0] * (1 - FREQUENCY_TOLERANCE):
+        return around_zero
+    wave = _fitted_around(float(np.nanmean(samples)), samples, trained.sampling_rate)
+    for _ in range(LEVEL_ROUNDS):  # its frequency and its level by turns
+        wave = _fitted_around(wave.level, samples, trained.sampling_rate)
+    return wave if wave.left_over < around_zero.left_over else around_zero
+
+
+def _fitted_around(level: float, samples: np.ndarray, rate: float) -> _Wave:
+    """Fit a frequency around a level, and then amplitude and level to that; 0 stays 0."""
+    observed = np.isfinite(samples)
+    waves = np.where(observed, samples - level, NO_INPUT)[:, None]
+    frequency = float(fit_sine(waves)[0][0])
+    angle = 2 * np.pi * frequency * np.arange(samples.size)[observed] / SAMPLING_RATE
+    constant = np.full_like(angle, level != 0)
+    terms = np.stack([np.cos(angle), np.sin(angle), constant], axis=1)
+    fit = np.linalg.lstsq(terms, samples[observed])[0]
+    left_over = np.sqrt(np.mean(np.square(terms @ fit - samples[observed])))
+    frequency *= rate / SAMPLING_RATE  # the fit counts in steps, as if at the tutorial's rate
+    return _Wave(frequency, math.hypot(*fit[:2]), float(fit[2]), float(left_over))
+
+
+def doubts(
+    names: list[str], counts: np.ndarray, values: np.ndarray, trained: Trained = TUTORIALS
+) -> Iterator[str]:
+    """Say what a model is not trained on in what was read, a sentence each.
+
+    Args:
+      names: of the streams.
+      counts: how many samples there were, without those that are missing, `[stream]`.
+      values: the latest of them, `[time, stream]`, NaN where missing.
+      trained: what the model is trained on; of other signals than sine waves, only how many samples
+        it observes is held against it.
+    """
+    for name, count, column in zip(names, counts, values.T, strict=True):
+        if count < trained.past:
+            yield (
+                f"{name} has {count} samples: models are trained to forecast after "
+                f"{trained.past}, so the forecast may be poor"
+            )
+        if trained.waves is not None and np.isfinite(column).sum() >= ENOUGH_FOR_A_FIT:
+            yield from _doubts_of_a_wave(name, _fitted(column, trained.waves), trained.waves)
+
+
+def _doubts_of_a_wave(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
+    frequency, amplitude, level, _ = wave
+    (low, high), (least, most), (lowest, highest) = (
+        trained.frequency,
+        trained.amplitude,
+        trained.level,
+    )
+    margin = LARGEST_LEVEL * max(amplitude, most)
+    if not lowest - margin <= level <= highest + margin:
+        around, so = ("waves around 0", "subtract it")
+        if (lowest, highest) != (0, 0):
+            around, so = f"levels of {lowest:g} to {highest:g}", "shift the samples"
+        yield (f"{name} has a level of about {level:.2g}: models are trained on {around}, so {so}")
+    if not least * AMPLITUDES[0] <= amplitude <= most * AMPLITUDES[1]:
+        yield (
+            f"{name} has an amplitude of about {amplitude:.2g}: models are trained on "
+            f"{in_words_of(least, most)}, so scale the samples"
+        )
+    if not low * (1 - FREQUENCY_TOLERANCE) <= frequency <= high * (1 + FREQUENCY_TOLERANCE):
+        yield (
+            f"{name} has a frequency of about {frequency:.2g} Hz: models are trained on "
+            f"{low:g} to {high:g} Hz, so the forecast may be poor"
+        )
+
+
+def in_words_of(low: float, high: float) -> str:
+    """Return a range in words, or its number where it is one."""
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
