@@ -3,7 +3,7 @@
 from .curriculum import run
 from .errors import Diverged, InputError, Interrupted, SaveFailed
 from .evaluation.errors import Waves, forecast_function, held_out_waves, rollout_errors
-from .evaluation.report import evaluate
+from .evaluation.sines import evaluate
 from .formats.torch_weights import params_from_torch, params_to_torch
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM

@@ -12,6 +12,7 @@ from .shared import (
     Device,
     computing_on,
     make_folder,
+    named_recipe,
     optional,
     printing_console,
     run_and_step,
@@ -19,11 +20,12 @@ from .shared import (
 
 if TYPE_CHECKING:
     from ..model import SineLSTM
+    from ..signals.signal import Signal
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Measure how well trained models continue waves, beside baselines that need no training.
+    """Measure how well trained models continue what they learnt, beside baselines without training.
 
     Prints tables, and leaves CSV files and pictures in RUN/evaluation (for one checkpoint of a
     run, RUN/evaluation-STEP), or in OUT/NAME for each.
@@ -37,36 +39,50 @@ class EvaluateOptions:
     out: Annotated[Path | None, optional("PATH", "the run's own folder")] = None
     """Where to leave files instead; needed for `pretrained`."""
     horizon: int = 5000
-    """Steps to forecast, 400 at least; 10000 adds one more interval."""
+    """Steps to forecast, 400 at least; 10000 adds one more interval. A recording may hold fewer."""
+    recipe: Annotated[str | None, optional("MODULE:NAME")] = None
+    """The recipe that the runs were trained with, where their signal is of a class of your own."""
     device: Device = None
 
     def execute(self) -> None:
         """Do what was asked for."""
         console = printing_console()
-        from ..evaluation.baselines import BASELINES
+        from ..evaluation.baselines import baselines_of
+        from ..evaluation.csv_files import write_csv
         from ..evaluation.errors import forecast_function
         from ..evaluation.plots import plot_evaluation
-        from ..evaluation.report import checked_horizon, report
-        from ..evaluation.tables import tables, write_csv
+        from ..evaluation.report import Comparison, checked_horizon, limit, report, trial
+        from ..evaluation.tables import tables
+        from ..signals.signal import in_words
 
         folders = evaluation_folders(self.runs, self.out)
-        horizon = checked_horizon(self.horizon)
+        checked_horizon(self.horizon)  # before anything is loaded
+        own = None if self.recipe is None else named_recipe(self.recipe).signal
         with computing_on(self.device):
             models, folders = evaluated_models(self.runs, folders)
+            signal, past = evaluated_signal(self.runs, own)
+            horizon = checked_horizon(self.horizon, signal)
             for folder in folders.values():
                 make_folder(folder)
-            forecasters = {
-                name: forecast_function(model) for name, model in models.items()
-            } | BASELINES
+            tried = trial(signal, horizon, past)
+            baselines = baselines_of(signal)
+            forecasters = {name: forecast_function(model) for name, model in models.items()}
+            forecasters |= baselines
             reports = {}
             for name, each in forecasters.items():
                 with console.status(f"{len(reports) + 1}/{len(forecasters)}: {name}"):
-                    reports[name] = report(each, horizon)
-        baselines = {name: reports[name] for name in BASELINES}
+                    reports[name] = report(each, tried)
+        compared = Comparison(
+            tried,
+            {name: reports[name] for name in models},
+            {name: reports[name] for name in baselines},
+            limit(tried),
+        )
         for name, folder in folders.items():
-            write_csv(folder, name, reports[name], baselines)
-            plot_evaluation(folder, name, reports[name], baselines)
-        for table in tables(reports):
+            write_csv(folder, name, compared)
+            plot_evaluation(folder, name, compared)
+        console.print(f"{in_words(signal.describe())}, {past} steps observed\n")
+        for table in tables(compared):
             console.print(table, "")
         for folder in folders.values():
             console.print(f"CSV files and pictures are in {folder}")
@@ -80,7 +96,8 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
     Raises:
       InputError: there is no run, two have the same name, or the shipped model has no folder.
     """
-    from ..evaluation.baselines import BASELINES
+    from ..evaluation.baselines import NAMES
+    from ..evaluation.report import LIMIT
 
     if not runs:
         raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
@@ -91,7 +108,7 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
         else:
             run, step = run_and_step(given)
             name, folder = f"{run.absolute().name}{step}", run.absolute() / f"evaluation{step}"
-        if name in folders or name in BASELINES:
+        if name in folders or name in (*NAMES, LIMIT):
             raise InputError(
                 f"{given} would be called {name}, like another: rename or leave out one"
             )
@@ -123,3 +140,37 @@ def evaluated_models(
                 )
             models[own], theirs[own] = model, folder / str(seed)
     return models, theirs
+
+
+def evaluated_signal(runs: tuple[str, ...], own: "Signal | None") -> "tuple[Signal, int]":
+    """Return the signal that runs were trained on, and how many steps of it they observe.
+
+    Args:
+      runs: as they were named.
+      own: the signal where it is of a user's own class.
+
+    Raises:
+      InputError: as `load_signal` does, or they were not all trained on the same.
+    """
+    from ..recipes import TRAINED_SAMPLES
+    from ..runs.signals import load_signal, record_of
+    from ..signals.signal import in_words
+    from ..signals.sines import SINES
+
+    learnt = []
+    for given in runs:
+        record = None if given == SHIPPED else record_of(given)
+        signal = SINES if given == SHIPPED else load_signal(given, own)
+        learnt.append((signal, TRAINED_SAMPLES if record is None else record.past))
+    (signal, past), first = learnt[0], runs[0]
+    for given, (other, observed) in zip(runs, learnt, strict=True):
+        if other.describe() != signal.describe():
+            what = in_words(signal.describe()), in_words(other.describe())
+        elif observed != past:
+            what = f"{past} observed steps", f"{observed}"
+        else:
+            continue
+        raise InputError(
+            f"{first} was trained on {what[0]}, and {given} on {what[1]}: evaluate them one by one"
+        )
+    return signal, past

@@ -4,11 +4,18 @@ Each takes a history, `[past, wave]` with NO_INPUT where nothing was observed, a
 forecast, and returns `[horizon, wave]`.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from ..errors import InputError
-from ..signals.signal import NO_INPUT
-from .fits import angles, fit_sine, fit_tones
+from ..signals.signal import NO_INPUT, SAMPLING_RATE, Signal
+from ..signals.sines import Sines
+from ..signals.tones import Tones
+from .fits import COARSE_FREQUENCIES, angles, fit_sine, fit_tones
+
+Baseline = Callable[[np.ndarray, int], np.ndarray]
 
 # Of a seasonal forecast's period, in mean squared difference over its mean up to there.
 DEEPEST = 0.3  # where it differs more, it is none
@@ -174,4 +181,41 @@ def _some_observed(history) -> tuple[np.ndarray, np.ndarray]:
     return history, observed
 
 
-BASELINES = {"zero": zero, "last value": last_value, "sine fit": sine_fit}
+_SIMPLE = {"zero": zero, "last value": last_value}
+_WITHOUT_A_MODEL = {"seasonal naive": seasonal_naive, "linear prediction": linear_prediction}
+NAMES = (*_SIMPLE, "sine fit", "tones fit", *_WITHOUT_A_MODEL)
+
+
+def baselines_of(signal: Signal) -> dict[str, Baseline]:
+    """Return the baselines for a signal, by name; those that fit sine waves where it is some.
+
+    A history with too few observed values for one of them is forecast as by `last_value`.
+    """
+    rest = {name: partial(_where_possible, each, 1) for name, each in _WITHOUT_A_MODEL.items()}
+    return {**_SIMPLE, **_fits(signal), **rest}
+
+
+def _fits(signal: Signal) -> dict[str, Baseline]:
+    """Return what fits a signal's waves, by name; nothing for other signals."""
+    if type(signal) is Tones and not signal.harmonic:  # one by one, harmonics are often too close
+        fit = partial(tones_fit, count=signal.count)
+        return {"tones fit": partial(_where_possible, fit, 3 * signal.count + 1)}
+    if type(signal) is not Sines:
+        return {}
+    scale = SAMPLING_RATE / signal.sampling_rate  # `sine_fit` counts in Hz at 100 Hz
+    low, high = (scale * frequency for frequency in signal.frequency)
+    within = 2 * COARSE_FREQUENCIES[0] <= low and 1.25 * high <= COARSE_FREQUENCIES[-1]
+    if signal.level == (0, 0) and within:  # with what is tried below and above the band
+        return {"sine fit": partial(_where_possible, sine_fit, 3)}
+    return {"sine fit": partial(_where_possible, partial(tones_fit, count=1), 4)}
+
+
+def _where_possible(baseline: Baseline, fewest: int, history: np.ndarray, horizon: int):
+    """Forecast the waves of which `fewest` values were observed, and the others by `last_value`."""
+    enough = np.sum(history != NO_INPUT, axis=0) >= fewest
+    if enough.all():
+        return baseline(history, horizon)
+    forecast = last_value(history, horizon)
+    if enough.any():
+        forecast[:, enough] = baseline(history[:, enough], horizon)
+    return forecast

@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..errors import InputError, positive_integer
-from ..signals.signal import NO_INPUT
-from ..signals.sines import SAMPLING_RATE
+from ..signals.signal import NO_INPUT, SAMPLING_RATE
 
 COARSE_FREQUENCIES = np.arange(0.05, 10, 0.05)  # Hz; closer than the main lobe of any second
 # Of `fit_tones`:

@@ -12,7 +12,7 @@ import numpy as np
 from ..signals.signal import SAMPLING_RATE
 
 HOP = 10  # steps between two measurements
-SHORTEST_WINDOW = 25  # steps, the period of 4 Hz
+SHORTEST_WINDOW = 25  # steps, the period of 4 Hz at 100 Hz
 DEAD = 0.1  # a forecast of less than this amplitude, where 1 is true, has no phase to speak of
 FREQUENCY_STEPS = 1500  # steps from which the frequency is estimated, those of the tutorial's test
 
@@ -25,7 +25,12 @@ class Track(NamedTuple):
     phase: np.ndarray  # [measurement, wave], ahead of the truth, radians; NaN once it died
 
 
-def track(forecast: np.ndarray, frequency: np.ndarray, angle: np.ndarray) -> Track:
+def track(
+    forecast: np.ndarray,
+    frequency: np.ndarray,
+    angle: np.ndarray,
+    sampling_rate: float = SAMPLING_RATE,
+) -> Track:
     """Follow a forecast's amplitude and phase.
 
     A phase is counted on over whole turns; it is lost for good where the amplitude falls below
@@ -35,11 +40,12 @@ def track(forecast: np.ndarray, frequency: np.ndarray, angle: np.ndarray) -> Tra
       forecast: `[time, wave]`.
       frequency: of the true waves, Hz, `[wave]`.
       angle: of the true waves at the forecast's first step, radians, `[wave]`.
+      sampling_rate: Hz.
     """
     steps = np.arange(0, forecast.shape[0], HOP)
     amplitude = np.full((steps.size, frequency.size), np.nan)
     phase = amplitude.copy()
-    for wave, (cycles, start) in enumerate(zip(frequency / SAMPLING_RATE, angle, strict=True)):
+    for wave, (cycles, start) in enumerate(zip(frequency / sampling_rate, angle, strict=True)):
         half = int(np.ceil(max(SHORTEST_WINDOW, 1 / cycles) / 2))
         full = (steps >= half) & (steps + half < forecast.shape[0])
         if not full.any():
@@ -59,14 +65,14 @@ def track(forecast: np.ndarray, frequency: np.ndarray, angle: np.ndarray) -> Tra
     return Track(steps, amplitude, phase)
 
 
-def frequency_error(track: Track) -> np.ndarray:
+def frequency_error(track: Track, sampling_rate: float = SAMPLING_RATE) -> np.ndarray:
     """Return how much too high each forecast's frequency is, in Hz, `[wave]`.
 
     The slope of a line through its phase, up to FREQUENCY_STEPS or until it died; NaN with fewer
     than 10 measurements.
     """
     early = track.steps < FREQUENCY_STEPS
-    time, phase = track.steps[early, None] / SAMPLING_RATE, track.phase[early]
+    time, phase = track.steps[early, None] / sampling_rate, track.phase[early]
     measured = np.isfinite(phase)
     number = measured.sum(axis=0)
     middle = np.sum(time * measured, axis=0) / np.maximum(number, 1)

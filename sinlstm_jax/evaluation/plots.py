@@ -6,59 +6,80 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..plots import drawing, new_figure, save_figure
-from ..signals.sines import FREQUENCY_RANGE
+from ..signals.signal import Signal
+from ..signals.sines import SINES, Sines
 from .phase import DEAD
-from .report import FIRST_400, LOST, SLIGHTLY_LOST, SPOILINGS, Evaluation, Report
+from .report import FIRST_400, LIMIT, Comparison
+from .sines import LOST, SLIGHTLY_LOST, Evaluation
+from .windows import SPOILINGS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ZERO_ERROR = 0.5  # mean squared error of answering 0
-FOOT = 1e-6  # where errors below it are drawn on a log axis
-STEP_LABEL = "forecast step (100 a second)"
+EXACT = 1e-12  # an error below it is called exact
+FOOT = 1e-6  # the least error on a log axis: what is below is left out, or drawn there
+STYLES = {  # of baselines: how lines are dashed, and their colour
+    "zero": (":", "0.3"),
+    "last value": ("--", "0.3"),
+    "sine fit": ("-.", "0.3"),
+    "tones fit": ("-.", "0.3"),
+    "seasonal naive": ((0, (5, 1, 1, 1, 1, 1)), "tab:blue"),
+    "linear prediction": ((0, (8, 2)), "tab:blue"),
+}
 
 
-def plot_evaluation(folder: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
-    """Draw everything of one model into PNG files."""
-    plot_errors(folder / "error.png", name, report, baselines)
-    plot_frequency(folder / "frequency.png", name, report.grid)
-    plot_phase(folder / "phase.png", name, report.held_out)
-    plot_amplitude(folder / "amplitude.png", name, report.held_out)
-    plot_robustness(folder / "robustness.png", name, report, baselines)
+def plot_evaluation(folder: Path, name: str, comparison: Comparison) -> None:
+    """Draw everything of one model into PNG files; of other signals than sines, two of them."""
+    plot_errors(folder / "error.png", name, comparison)
+    plot_robustness(folder / "robustness.png", name, comparison)
+    sines = comparison.models[name].sines
+    if sines is not None:
+        plot_frequency(folder / "frequency.png", name, comparison)
+        signal = comparison.trial.signal
+        plot_phase(folder / "phase.png", name, sines.held_out, signal)
+        plot_amplitude(folder / "amplitude.png", name, sines.held_out, signal)
 
 
 @drawing
-def plot_errors(path: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
-    """Draw the error over the forecast step, averaged over the held-out waves, on log axes."""
+def plot_errors(path: Path, name: str, comparison: Comparison) -> None:
+    """Draw the error over the forecast step, averaged over the held-out windows, on log axes."""
     figure = new_figure(8, 4.5, "constrained")
     axes = figure.subplots()
-    styles = {"zero": ":", "last value": "--", "sine fit": "-."}
-    for label, each in {name: report, **baselines}.items():
+    trial, baselines = comparison.trial, comparison.baselines
+    for label, each in {name: comparison.models[name], **baselines}.items():
         errors = each.held_out.error_over_time
-        if errors.max() < 1e-12:
-            axes.plot([], [], "none", label=f"{label}: exact, at most {errors.max():.0e}")
+        most = np.nanmax(errors, initial=0)
+        if most < FOOT:
+            how = "exact, " if most < EXACT else ""
+            axes.plot([], [], "none", label=f"{label}: {how}at most {most:.0e}")
             continue
-        style, colour = styles.get(label, "-"), "0.3" if label in styles else "tab:red"
+        errors = np.where(errors < FOOT, np.nan, errors)
+        style, colour = STYLES.get(label, ("-", "tab:red"))
         steps = np.arange(1, errors.size + 1)
-        axes.plot(steps, errors, label=label, color=colour, linestyle=style)
-    steps = report.held_out.error_over_time.size
-    axes.set(xscale="log", yscale="log", xlim=(1, steps), xlabel=STEP_LABEL)
-    axes.set_ylabel("mean squared error")
-    axes.set_title(
-        f"Error over the forecast, {report.held_out.waves.frequency.size} waves: {name}",
-        parse_math=False,
-    )
+        front = 2 if label in STYLES else 3
+        axes.plot(steps, errors, label=label, color=colour, linestyle=style, zorder=front)
+    axes.set(xscale="log", yscale="log", xlim=(1, trial.horizon))
+    axes.set(xlabel=_step_label(trial.signal), ylabel="mean squared error")
+    windows = trial.held_out.values.shape[1]
+    what = "windows" if trial.waves is None else "waves"
+    axes.set_title(f"Error over the forecast, {windows} {what}: {name}", parse_math=False)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(fontsize="small")
     save_figure(figure, path)
 
 
 @drawing
-def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
+def plot_frequency(path: Path, name: str, comparison: Comparison) -> None:
     """Draw the frequency error, and the error itself, over the frequencies of the grid."""
     figure, upper, lower = _two_panels(f"Inside and outside the trained band: {name}")
-    frequency = grid.waves.frequency
+    grids = {
+        label: report.sines.grid
+        for label, report in (comparison.models | comparison.baselines).items()
+        if report.sines is not None
+    }
+    grid, signal = grids[name], comparison.trial.signal
+    frequency, interval = grid.waves.frequency, grid.intervals.index(FIRST_400)
     _per_frequency(upper, frequency, grid.frequency_error)
     died = frequency[np.isnan(grid.frequency_error)]
     if died.size:
@@ -67,19 +88,21 @@ def plot_frequency(path: Path, name: str, grid: Evaluation) -> None:
         upper.plot(died, np.full(died.size, 0.03), "kx", transform=foot, label=label)
     upper.axhline(0, color="k", linewidth=0.8)
     upper.set(ylabel="frequency error (Hz)")
-    interval = grid.intervals.index(FIRST_400)
     _per_frequency(lower, frequency, grid.errors[interval])
-    lower.axhline(ZERO_ERROR, color="0.3", linestyle=":", label="answering 0")
+    of_zero = grids["zero"].errors[interval]
+    each, means = _over_phases(frequency, of_zero)
+    lower.plot(each, means, color="0.3", linestyle=":", label="answering 0")
     first, last = FIRST_400
     lower.set(yscale="log", ylabel=f"mean squared error,\nsteps {first} to {last}")
     lower.set(xlabel="frequency (Hz)")
-    for axes in (upper, lower):
-        axes.axvspan(*FREQUENCY_RANGE, color="0.9", zorder=-1, label="trained band")
+    if isinstance(signal, Sines):
+        for axes in (upper, lower):
+            axes.axvspan(*signal.frequency, color="0.9", zorder=-1, label="trained band")
     _save_with_legends(figure, path)
 
 
 @drawing
-def plot_phase(path: Path, name: str, held_out: Evaluation) -> None:
+def plot_phase(path: Path, name: str, held_out: Evaluation, signal: Signal) -> None:
     """Draw how the phase drifts off, and how many waves still hold it."""
     figure, upper, lower = _two_panels(f"Phase, {held_out.waves.frequency.size} waves: {name}")
     steps, _, phase = _where_all_are_measured(held_out)
@@ -93,53 +116,65 @@ def plot_phase(path: Path, name: str, held_out: Evaluation) -> None:
         upper.axhline(limit, color="k", linestyle=style, linewidth=1, label=label)
         share = 100 * np.mean(lost[None, :] > steps[:, None], axis=1)
         lower.plot(steps, share, color="k", linestyle=style, label=f"never yet off by {label}")
-    lower.set(ylim=(-3, 103), ylabel="share of waves (%)", xlabel=STEP_LABEL)
+    lower.set(ylim=(-3, 103), ylabel="share of waves (%)", xlabel=_step_label(signal))
     _save_with_legends(figure, path)
 
 
 @drawing
-def plot_amplitude(path: Path, name: str, held_out: Evaluation) -> None:
-    """Draw the amplitude over the forecast; the true one is 1."""
+def plot_amplitude(path: Path, name: str, held_out: Evaluation, signal: Signal) -> None:
+    """Draw the amplitude over the forecast, relative to the true one."""
     figure = new_figure(8, 4, "constrained")
     axes = figure.subplots()
     steps, amplitude, _ = _where_all_are_measured(held_out)
     _spread(axes, steps, amplitude)
     axes.axhline(1, color="k", linestyle="--", linewidth=1, label="truth")
     axes.axhline(DEAD, color="k", linestyle=":", linewidth=1, label="below it, counted as dead")
-    axes.set(xlabel=STEP_LABEL, ylabel="amplitude", ylim=(0, None))
+    axes.set(xlabel=_step_label(signal), ylabel="amplitude", ylim=(0, None))
+    if signal != SINES:
+        axes.set_ylabel("amplitude, of the true one")
     axes.set_title(f"Amplitude, {held_out.waves.frequency.size} waves: {name}", parse_math=False)
     _save_with_legends(figure, path)
 
 
 @drawing
-def plot_robustness(path: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
+def plot_robustness(path: Path, name: str, comparison: Comparison) -> None:
     """Draw the error after histories with noise, and after ones with missing values."""
-    figure = new_figure(9, 4, "constrained")
-    first, last = FIRST_400
+    figure = new_figure(9, 4.5, "constrained")
+    first, last = comparison.trial.judged
     figure.suptitle(
         f"Noise and gaps in the history, error over steps {first} to {last}: {name}",
         parse_math=False,
     )
     panels = figure.subplots(1, 2, sharey=True)
-    lines = [
-        (name, report, "o-", "tab:red"),
-        (f"sine fit (exact: drawn at {FOOT:g})", baselines["sine fit"], "s-.", "0.3"),
-    ]
     spoilings = np.array(SPOILINGS)  # [spoiling, (noise, missing)]
-    labels = ("noise on each value, standard deviation", "missing values (%)")
+    relative = comparison.trial.signal != SINES  # of which amplitudes are 1
+    labels = (
+        "noise on each value, standard deviation" + (" / amplitude" if relative else ""),
+        "missing values (%)",
+    )
     for column, (axes, label, scale) in enumerate(zip(panels, labels, (1, 100), strict=True)):
         chosen = spoilings[:, 1 - column] == 0  # one kind at a time
         levels = [f"{scale * level:g}" for level in spoilings[chosen, column]]
-        for line, measured, style, colour in lines:
-            errors = np.maximum(measured.robustness[chosen], FOOT)
-            axes.plot(errors, style, color=colour, label=line)
-        axes.axhline(ZERO_ERROR, color="0.3", linestyle=":", label="answering 0")
+        for line, each in {name: comparison.models[name], **comparison.baselines}.items():
+            style, colour = STYLES.get(line, ("-", "tab:red"))
+            exact = each.robustness.min() < FOOT
+            line += f" (exact: drawn at {FOOT:g})" if exact else ""
+            errors = np.maximum(each.robustness[chosen], FOOT)
+            axes.plot(errors, "o", linestyle=style, color=colour, markersize=4, label=line)
+        if comparison.limit is not None and column == 0:
+            known = np.where(comparison.limit > 0, comparison.limit, np.nan)[chosen]
+            axes.plot(known, "k-", marker="_", label=f"{LIMIT} of all forecasters")
         axes.set_xticks(range(len(levels)), levels)
         axes.set(yscale="log", xlabel=label)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("mean squared error")
-    panels[0].legend(fontsize="small")
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, handlelength=4)
     save_figure(figure, path)
+
+
+def _step_label(signal: Signal) -> str:
+    return f"forecast step ({signal.sampling_rate:g} a second)"
 
 
 def _two_panels(title: str) -> "tuple[Figure, Axes, Axes]":
@@ -157,9 +192,14 @@ def _save_with_legends(figure: "Figure", path: Path) -> None:
 
 def _per_frequency(axes: "Axes", frequency: np.ndarray, values: np.ndarray) -> None:
     axes.plot(frequency, values, ".", color="tab:red", alpha=0.5, label="one phase")
-    each = np.unique(frequency)
-    means = [values[frequency == f].mean() for f in each]
+    each, means = _over_phases(frequency, values)
     axes.plot(each, means, color="tab:red", linewidth=1, label="average of phases")
+
+
+def _over_phases(frequency: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Return (frequencies, the mean of the values at each)."""
+    each = np.unique(frequency)
+    return each, [values[frequency == f].mean() for f in each]
 
 
 def _spread(axes: "Axes", steps: np.ndarray, values: np.ndarray) -> None:

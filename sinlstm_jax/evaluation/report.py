@@ -1,164 +1,139 @@
-"""All that is measured of one forecaster: errors, phase, amplitude, frequency and robustness."""
+"""All that is measured of forecasters on one signal: errors and robustness, and of sines more."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, positive_integer, shown
-from ..signals.samples import real_numbers
-from ..signals.signal import NO_INPUT
-from ..signals.sines import FREQUENCY_RANGE
-from .errors import (
-    HELD_OUT_SEED,
-    HELD_OUT_WAVES,
-    INTERVALS,
-    ForecastFunction,
-    Waves,
-    as_waves,
-    held_out_waves,
-    interval_means,
-)
-from .phase import Track, frequency_error, lost_at, track
+from ..errors import InputError, positive_integer
+from ..signals.signal import HeldOut, Signal
+from ..signals.sines import SINES, Sines
+from .errors import HELD_OUT_WAVES, INTERVALS, ForecastFunction
+from .limit import limit_forecast
+from .sines import Evaluation, SineWaves, are_sines, evaluate_sines, grid_waves, held_out_sines
+from .windows import SPOILINGS, Errors, error_after, evaluate_windows, robustness
 
-SLIGHTLY_LOST = 0.1  # rad
-LOST = np.pi  # rad, half a cycle
 ROBUSTNESS_WAVES = 256
+FEWEST_KNOWN = 50  # steps: of fewer, with half of them missing, too few might be left for a sine
 FIRST_400 = (0, 400)  # what the robustness and the trained band are judged by
-GRID_FREQUENCIES = np.arange(0.25, 5.01, 0.125)  # Hz; trained are 0.5 to 4
-GRID_PHASES = np.arange(4) / 4  # cycles
+LIMIT = "the limit"  # its name, beside forecasters
 
 
-class Spoiling(NamedTuple):
-    """What is done to a history before it is observed."""
+class SineTrial(NamedTuple):
+    """Sine waves that forecasters are tried on."""
 
-    noise: float = 0.0  # standard deviation of a normal error on each value
-    missing: float = 0.0  # probability of a value to be NO_INPUT instead
-
-
-SPOILINGS = (
-    Spoiling(),
-    *(Spoiling(noise=noise) for noise in (0.02, 0.05, 0.1, 0.2)),
-    *(Spoiling(missing=missing) for missing in (0.02, 0.1, 0.2, 0.5)),
-)
+    held_out: SineWaves
+    grid: SineWaves
 
 
-class Evaluation(NamedTuple):
-    """What came of forecasting some waves."""
+class Trial(NamedTuple):
+    """What forecasters are tried on: windows of a signal that training did not draw."""
 
-    waves: Waves
-    intervals: tuple[tuple[int, int], ...]
-    errors: np.ndarray  # [interval, wave], mean squared errors
-    error_over_time: np.ndarray  # [step], squared errors averaged over the waves
-    track: Track  # amplitude and phase over time
-    frequency_error: np.ndarray  # [wave], Hz
-    slightly_lost: np.ndarray  # [wave], first step with a phase error over SLIGHTLY_LOST
-    lost: np.ndarray  # [wave], first step with one over LOST
+    signal: Signal
+    past: int  # steps observed
+    horizon: int  # steps forecast
+    judged: tuple[int, int]  # steps that the robustness is judged by
+    held_out: HeldOut  # [past + horizon, window]
+    spoilt: HeldOut  # [past + judged[1], window], to be spoilt
+    waves: SineTrial | None  # of sine waves: the same held-out ones, and others
+
+
+class SineReport(NamedTuple):
+    """What is measured of one forecaster on sine waves alone."""
+
+    held_out: Evaluation  # waves distributed as in training
+    grid: Evaluation  # frequencies inside and outside the trained band
 
 
 class Report(NamedTuple):
     """All that is measured of one forecaster."""
 
-    held_out: Evaluation  # waves distributed as in training
-    grid: Evaluation  # frequencies inside and outside the trained band
-    robustness: np.ndarray  # [spoiling], mean squared error over FIRST_400
+    held_out: Errors  # windows distributed as in training
+    robustness: np.ndarray  # [spoiling], mean squared error over the steps that are judged
+    sines: SineReport | None
 
 
-def grid_waves() -> Waves:
-    """Return every one of GRID_FREQUENCIES in every one of GRID_PHASES."""
-    frequency = np.repeat(GRID_FREQUENCIES, GRID_PHASES.size)
-    return Waves(frequency, np.tile(GRID_PHASES, GRID_FREQUENCIES.size) / frequency)
+class Comparison(NamedTuple):
+    """Forecasters beside each other, by name."""
+
+    trial: Trial
+    models: dict[str, Report]
+    baselines: dict[str, Report]
+    limit: np.ndarray | None  # [spoiling], the robustness that no forecaster can surpass
 
 
-def in_trained_band(frequency: np.ndarray) -> np.ndarray:
-    """Return whether frequencies in Hz are among those that training draws from."""
-    low, high = FREQUENCY_RANGE
-    return (frequency >= low) & (frequency <= high)
+def checked_horizon(horizon: int, signal: Signal = SINES) -> int:
+    """Return a horizon that holds FIRST_400, or as much of it as a signal's held-out windows do.
 
-
-def spoil(history: np.ndarray, spoiling: Spoiling, rng: np.random.Generator) -> np.ndarray:
-    """Return a history, `[past, wave]`, with noise and missing values."""
-    noisy = history + spoiling.noise * rng.standard_normal(history.shape)
-    return np.where(rng.random(history.shape) < spoiling.missing, NO_INPUT, noisy)
-
-
-def evaluate(
-    forecaster: ForecastFunction,
-    waves: Waves,
-    horizon: int,
-    past: int = 100,
-) -> Evaluation:
-    """Let a forecaster continue clean waves, and measure errors, phase, amplitude and frequency.
-
-    Holds the whole forecast in memory, 4 bytes a value from a model.
-
-    Args:
-      forecaster: a baseline, or `forecast_function(model)`.
-      waves: what to forecast.
-      horizon: steps to forecast; of INTERVALS, those beyond it are left out.
-      past: steps to observe.
+    Where those are shorter than was asked for, it is the end of the last of INTERVALS that they
+    hold.
 
     Raises:
-      InputError: as `rollout_errors` does, or the forecaster answers with another shape.
+      InputError: it is too short, or the windows hold no interval.
     """
-    if not callable(forecaster):
-        raise InputError(f"the forecaster is {shown(forecaster)}: give forecast_function(model)")
-    if not isinstance(waves, tuple) or len(waves) != 2:
-        raise InputError(f"the waves are {shown(waves)}: give Waves")
-    waves = as_waves(*waves)
-    horizon, past = positive_integer("horizon", horizon), positive_integer("past", past)
-    intervals = tuple(i for i in INTERVALS if i[1] <= horizon)
-    predicted = real_numbers("the forecast", forecaster(waves.values(0, past), horizon))
-    if predicted.shape != (horizon, waves.frequency.size):
-        raise InputError(
-            f"the forecaster answered with shape {predicted.shape}: it should be "
-            f"{(horizon, waves.frequency.size)}, [horizon, wave]"
-        )
-    squared = np.square(predicted - waves.values(past, past + horizon))
-    followed = track(predicted, waves.frequency, waves.angle(past))
-    return Evaluation(
-        waves,
-        intervals,
-        interval_means([(0, squared)], intervals, waves.frequency.size),
-        squared.mean(axis=1),
-        followed,
-        frequency_error(followed),
-        lost_at(followed, SLIGHTLY_LOST),
-        lost_at(followed, LOST),
-    )
-
-
-def robustness(forecaster: ForecastFunction, past: int = 100) -> np.ndarray:
-    """Return the mean squared error over FIRST_400 after each of SPOILINGS.
-
-    Noise and gaps are in the history alone, the same for every forecaster; errors are taken
-    against the clean wave.
-    """
-    waves, (_, last) = held_out_waves(ROBUSTNESS_WAVES), FIRST_400
-    truth = waves.values(past, past + last)
-    errors = []
-    for spoiling in SPOILINGS:
-        rng = np.random.default_rng(HELD_OUT_SEED)
-        predicted = forecaster(spoil(waves.values(0, past), spoiling, rng), last)
-        errors.append(np.mean(np.square(predicted - truth)))
-    return np.array(errors)
-
-
-def checked_horizon(horizon: int) -> int:
-    """Return a horizon that holds FIRST_400, or raise InputError."""
     if positive_integer("horizon", horizon) < FIRST_400[1]:
         raise InputError(f"horizon is {horizon}: give at least {FIRST_400[1]} steps")
-    return horizon
+    longest = signal.longest_horizon
+    if longest is None or horizon <= longest:
+        return horizon
+    ends = [last for _, last in INTERVALS if last <= longest]
+    if not ends:
+        raise InputError(
+            f"{longest} steps of the signal are held out: it takes {INTERVALS[0][1]} to test a "
+            "forecast, train with a larger held_out or a longer recording"
+        )
+    return max(ends)
 
 
-def report(forecaster: ForecastFunction, horizon: int, past: int = 100) -> Report:
-    """Measure everything of one forecaster; `horizon` is that of the clean waves.
+def trial(signal: Signal, horizon: int, past: int = 100) -> Trial:
+    """Return what to try forecasters on, given the horizon that `checked_horizon` returned."""
+    judged = max(i for i in INTERVALS if i[0] == 0 and i[1] <= horizon)
+    waves = None
+    if are_sines(signal):
+        waves = SineTrial(held_out_sines(signal, HELD_OUT_WAVES), grid_waves(signal))
+        held_out = waves.held_out.windows(past + horizon)
+        spoilt = held_out_sines(signal, ROBUSTNESS_WAVES).windows(past + judged[1])
+    else:
+        held_out = signal.held_out(HELD_OUT_WAVES, past, horizon)
+        spoilt = signal.held_out(ROBUSTNESS_WAVES, past, judged[1])
+    return Trial(signal, past, horizon, judged, held_out, spoilt, waves)
 
-    Raises:
-      InputError: as `checked_horizon` does.
-    """
-    horizon = checked_horizon(horizon)
-    return Report(
-        evaluate(forecaster, held_out_waves(HELD_OUT_WAVES), horizon, past),
-        evaluate(forecaster, grid_waves(), horizon, past),
-        robustness(forecaster, past),
+
+def report(forecaster: ForecastFunction, trial: Trial) -> Report:
+    """Measure everything of one forecaster."""
+    after = robustness(forecaster, trial.spoilt, trial.past)
+    if trial.waves is None:
+        return Report(evaluate_windows(forecaster, trial.held_out, trial.past), after, None)
+    sines = SineReport(
+        *(evaluate_sines(forecaster, waves, trial.horizon, trial.past) for waves in trial.waves)
     )
+    held_out = sines.held_out
+    errors = Errors(held_out.intervals, held_out.errors, held_out.error_over_time)
+    return Report(errors, after, sines)
+
+
+def limit(trial: Trial) -> np.ndarray | None:
+    """Return the error after each of SPOILINGS that no forecaster can surpass, `[spoiling]`.
+
+    It is known of sine waves of amplitude 1 around 0 in any phase: 0 where they are clean, however
+    much of them is missing. None of other signals, and of a past below FEWEST_KNOWN.
+    """
+    signal = trial.signal
+    if not (are_sines(signal) and _is_known(signal)) or trial.past < FEWEST_KNOWN:
+        return None
+    best = partial(limit_forecast, frequency=signal.frequency, sampling_rate=signal.sampling_rate)
+    return np.array(
+        [
+            error_after(each, partial(best, noise=each.noise), trial.spoilt, trial.past)
+            if each.noise
+            else 0.0
+            for each in SPOILINGS
+        ]
+    )
+
+
+def _is_known(signal: Sines) -> bool:
+    """Tell whether sine waves are those that `limit_forecast` knows."""
+    first, last = signal.offset
+    turns = (last - first) * signal.frequency[0]  # or more: what is left of one is all phases
+    return (signal.amplitude, signal.level) == (SINES.amplitude, SINES.level) and turns >= 1

@@ -1,151 +1,120 @@
-"""What an evaluation tells: tables to print, and CSV files."""
-
-import csv
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+"""What an evaluation tells: tables to print."""
 
 import numpy as np
 from rich import box
 from rich.table import Table
 
-from ..files import replacing
-from ..signals.sines import FREQUENCY_RANGE
-from .report import FIRST_400, SPOILINGS, Evaluation, Report, in_trained_band
+from ..signals.signal import Scaling
+from ..signals.sines import SINES, Sines
+from .report import FIRST_400, LIMIT, Comparison, SineReport, Trial
+from .sines import Evaluation, in_trained_band, last_amplitude
+from .windows import SPOILINGS, Errors, Spoiling, known_mean, median
 
 
-def tables(reports: dict[str, Report]) -> list[Table]:
+def tables(comparison: Comparison) -> list[Table]:
     """Return tables that compare forecasters, by name."""
-    first = next(iter(reports.values()))
-    count, frequency = first.held_out.waves.frequency.size, first.grid.waves.frequency
-    rows_of = {
-        f"Mean squared error by forecast steps, {count} held-out waves": _error_row,
-        "The same waves, medians: frequency, phase, amplitude": _phase_row,
-        f"Outside the trained band, {frequency.min():g} to {frequency.max():g} Hz: error over "
-        "steps 0-400,\nand median frequency error (Hz)": _band_row,
-        "Error over steps 0-400 after noise, or with missing values, in the history": (
-            _robustness_row
+    trial, limit = comparison.trial, comparison.limit
+    reports = comparison.models | comparison.baselines
+    errors = {name: _error_row(each.held_out) for name, each in reports.items()}
+    spoilt = {name: _robustness_row(each.robustness) for name, each in reports.items()}
+    judged = "{}-{}".format(*trial.judged)
+    last = f"Error over steps {judged} after noise, or with missing values, in the history"
+    if trial.signal != SINES:
+        last += "\n(noise is relative to the amplitude)"
+    if limit is not None:
+        spoilt[LIMIT] = _robustness_row(limit)
+        last += f"\n({LIMIT}: no forecaster can do better)"
+    return [
+        _compared(_error_title(trial), errors),
+        *_sine_tables(comparison),
+        _compared(last, spoilt),
+    ]
+
+
+def _sine_tables(comparison: Comparison) -> list[Table]:
+    """Return the tables that there are of sine waves alone."""
+    signal, waves = comparison.trial.signal, comparison.trial.waves
+    if not isinstance(signal, Sines) or waves is None:
+        return []
+    reports = comparison.models | comparison.baselines
+    sines = {name: each.sines for name, each in reports.items() if each.sines}
+    low, high = waves.grid.frequency.min(), waves.grid.frequency.max()
+    return [
+        _compared(
+            "The same waves, medians: frequency, phase, amplitude",
+            {name: _phase_row(each.held_out) for name, each in sines.items()},
         ),
+        _compared(
+            f"Outside the trained band, {low:g} to {high:g} Hz: error over steps 0-400,\n"
+            "and median frequency error (Hz)",
+            {name: _band_row(each, signal) for name, each in sines.items()},
+        ),
+    ]
+
+
+def _compared(title: str, rows: dict[str, dict[str, str]]) -> Table:
+    """Return a table of rows by their forecasters' names."""
+    table = plain_table(title, [{"": name} | row for name, row in rows.items()], no_wrap=True)
+    names = table.columns[0]
+    names.justify, names.no_wrap, names.overflow = "left", False, "fold"
+    return table
+
+
+def _error_title(trial: Trial) -> str:
+    """Return what the first table is of, and in which units."""
+    title, count = "Mean squared error by forecast steps,", trial.held_out.values.shape[1]
+    if trial.waves is not None:
+        return f"{title} {count} held-out waves"
+    if trial.signal.scaling == Scaling():
+        return f"{title}\n{count} held-out windows"
+    scale = trial.signal.scaling.scale
+    return f"{title}\n{count} held-out windows, in units of {scale:.6g} as recorded"
+
+
+def _error_row(held_out: Errors) -> dict[str, str]:
+    """Return errors by forecast interval on the held-out windows, by their columns' names."""
+    return {
+        f"{start}-\n{end}": error(known_mean(errors))
+        for (start, end), errors in zip(held_out.intervals, held_out.errors, strict=True)
     }
-    compared = []
-    for title, row in rows_of.items():
-        rows = [{"": name} | row(report) for name, report in reports.items()]
-        compared.append(plain_table(title, rows, no_wrap=True))
-        names = compared[-1].columns[0]
-        names.justify, names.no_wrap, names.overflow = "left", False, "fold"
-    return compared
 
 
-def _error_row(report: Report) -> dict[str, str]:
-    """Return errors by forecast interval on the held-out waves, by their columns' names."""
-    means = zip(report.held_out.intervals, report.held_out.errors.mean(axis=1), strict=True)
-    return {f"{start}-\n{end}": error(mean) for (start, end), mean in means}
-
-
-def _phase_row(report: Report) -> dict[str, str]:
+def _phase_row(waves: Evaluation) -> dict[str, str]:
     """Return frequency, phase and amplitude on the held-out waves."""
-    waves = report.held_out
     off = np.abs(waves.frequency_error)
     return {
-        "frequency\nerror\n(Hz)": error(_median(off)),
-        "relative\n(%)": error(100 * _median(off / waves.waves.frequency)),
+        "frequency\nerror\n(Hz)": error(median(off)),
+        "relative\n(%)": error(100 * median(off / waves.waves.frequency)),
         "off by\n0.1 rad\n(step)": _step(waves.slightly_lost, waves),
         "half a\ncycle\n(step)": _step(waves.lost, waves),
         "never\nhalf a\ncycle": f"{100 * np.mean(np.isinf(waves.lost)):.0f} %",
-        "final\nampli-\ntude": f"{_median(_last_amplitude(waves)):.2f}",
+        "final\nampli-\ntude": f"{median(last_amplitude(waves)):.2f}",
     }
 
 
-def _band_row(report: Report) -> dict[str, str]:
+def _band_row(report: SineReport, signal: Sines) -> dict[str, str]:
     """Return errors and frequency errors below, inside and above the trained band."""
-    low, high = FREQUENCY_RANGE
+    low, high = signal.frequency
     frequency = report.grid.waves.frequency
     bands = {
         f"below\n{low:g} Hz": frequency < low,
-        f"{low:g} to\n{high:g} Hz": in_trained_band(frequency),
+        f"{low:g} to\n{high:g} Hz": in_trained_band(frequency, signal),
         f"above\n{high:g} Hz": frequency > high,
     }
     errors = report.grid.errors[report.grid.intervals.index(FIRST_400)]
     off = np.abs(report.grid.frequency_error)
     return {
-        **{f"error\n{name}": error(errors[band].mean()) for name, band in bands.items()},
-        **{f"(Hz)\n{name}": error(_median(off[band])) for name, band in bands.items()},
+        **{f"error\n{name}": error(known_mean(errors[band])) for name, band in bands.items()},
+        **{f"(Hz)\n{name}": error(median(off[band])) for name, band in bands.items()},
     }
 
 
-def _robustness_row(report: Report) -> dict[str, str]:
+def _robustness_row(robustness: np.ndarray) -> dict[str, str]:
     """Return errors after histories with noise or gaps."""
     return {
         _spoiling_name(spoiling).replace(" ", "\n"): f"{value:.3f}"
-        for spoiling, value in zip(SPOILINGS, report.robustness, strict=True)
+        for spoiling, value in zip(SPOILINGS, robustness, strict=True)
     }
-
-
-def write_csv(folder: Path, name: str, report: Report, baselines: dict[str, Report]) -> None:
-    """Write everything measured of one model into CSV files, NaN and inf as in `Evaluation`.
-
-    errors.csv and robustness.csv hold averages, with the baselines'; waves.csv has a row for every
-    wave, over_time.csv one for every measurement.
-    """
-    reports = {name: report, **baselines}
-    _write(folder / "errors.csv", _error_rows(reports))
-    _write(folder / "robustness.csv", _robustness_rows(reports))
-    _write(folder / "waves.csv", _wave_rows(report))
-    _write(folder / "over_time.csv", _rows_over_time(report.held_out))
-
-
-def _error_rows(reports: dict[str, Report]) -> Iterator[dict]:
-    for name, report in reports.items():
-        for kind, evaluation in _by_kind(report):
-            for (first, last), errors in zip(evaluation.intervals, evaluation.errors, strict=True):
-                yield {
-                    "forecaster": name,
-                    "waves": kind,
-                    "first_step": first,
-                    "last_step": last,
-                    "mean": errors.mean(),
-                    "median": np.quantile(errors, 0.5),
-                    "percentile_90": np.quantile(errors, 0.9),
-                }
-
-
-def _robustness_rows(reports: dict[str, Report]) -> Iterator[dict]:
-    for name, report in reports.items():
-        for spoiling, value in zip(SPOILINGS, report.robustness, strict=True):
-            yield {"forecaster": name, **spoiling._asdict(), "mean_0_400": value}
-
-
-def _wave_rows(report: Report) -> Iterator[dict]:
-    for kind, evaluation in _by_kind(report):
-        columns = {
-            **evaluation.waves._asdict(),
-            "frequency_error": evaluation.frequency_error,
-            "relative_frequency_error": evaluation.frequency_error / evaluation.waves.frequency,
-            "step_off_by_0.1_rad": evaluation.slightly_lost,
-            "step_off_by_half_a_cycle": evaluation.lost,
-            "amplitude_at_the_end": _last_amplitude(evaluation),
-        }
-        for (first, last), errors in zip(evaluation.intervals, evaluation.errors, strict=True):
-            columns[f"error_{first}_{last}"] = errors
-        for row in zip(*columns.values(), strict=True):
-            yield {"waves": kind, **dict(zip(columns, row, strict=True))}
-
-
-def _rows_over_time(held_out: Evaluation) -> Iterator[dict]:
-    levels = (0.1, 0.5, 0.9)
-    for step, amplitude, phase in zip(*held_out.track, strict=True):
-        amplitudes, phases = _quantiles(amplitude, levels), _quantiles(np.abs(phase), levels)
-        yield {
-            "step": step,
-            "mean_error": held_out.error_over_time[step],
-            **{f"amplitude_{level:g}": x for level, x in zip(levels, amplitudes, strict=True)},
-            **{f"phase_error_{level:g}": x for level, x in zip(levels, phases, strict=True)},
-            "share_within_0.1_rad": np.mean(held_out.slightly_lost > step),
-            "share_within_half_a_cycle": np.mean(held_out.lost > step),
-        }
-
-
-def _by_kind(report: Report) -> tuple[tuple[str, Evaluation], ...]:
-    return ("held-out", report.held_out), ("grid", report.grid)
 
 
 def error(value: float) -> str:
@@ -165,42 +134,12 @@ def plain_table(title: str, rows: list[dict[str, str]], no_wrap: bool = False) -
     return table
 
 
-def _spoiling_name(spoiling) -> str:
+def _spoiling_name(spoiling: Spoiling) -> str:
     if spoiling.noise:
         return f"noise {spoiling.noise:g}"
     return f"gaps {100 * spoiling.missing:g}%" if spoiling.missing else "clean"
 
 
 def _step(lost: np.ndarray, evaluation: Evaluation) -> str:
-    step = _median(lost)
+    step = median(lost)
     return f"{step:.0f}" if np.isfinite(step) else f"> {evaluation.error_over_time.size}"
-
-
-def _last_amplitude(evaluation: Evaluation) -> np.ndarray:
-    """Return the amplitude where each wave was last measured, `[wave]`."""
-    amplitude = evaluation.track.amplitude
-    rows = amplitude.shape[0] - 1 - np.argmax(np.isfinite(amplitude[::-1]), axis=0)
-    return amplitude[rows, np.arange(amplitude.shape[1])]
-
-
-def _median(values: np.ndarray) -> float:
-    """Return the median of what is not NaN, or NaN."""
-    return float(_quantiles(values, (0.5,))[0])
-
-
-def _quantiles(values: np.ndarray, levels) -> np.ndarray:
-    """Return quantiles of what is not NaN, or NaN; infinity is a value like others."""
-    values = values[~np.isnan(values)]
-    if values.size == 0:
-        return np.full(len(levels), np.nan)
-    return np.quantile(values, levels, method="nearest")
-
-
-def _write(path: Path, rows: Iterable[dict]) -> None:
-    """Write rows into a CSV file; the keys of the first are its header."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        for number, row in enumerate(rows):
-            if number == 0:
-                writer.writerow(row)
-            writer.writerow(f"{x:.6g}" if isinstance(x, float) else x for x in row.values())

@@ -5,8 +5,10 @@ import pytest
 import scipy.optimize
 import scipy.signal
 
-from sinlstm_jax import InputError
+from sinlstm_jax import InputError, Recording, Sines, Tones
 from sinlstm_jax.evaluation.baselines import (
+    NAMES,
+    baselines_of,
     burg,
     fit_sine,
     last_value,
@@ -17,7 +19,9 @@ from sinlstm_jax.evaluation.baselines import (
     zero,
 )
 from sinlstm_jax.evaluation.fits import fit_tones
+from sinlstm_jax.evaluation.sines import grid_waves, held_out_sines
 from sinlstm_jax.signals.signal import NO_INPUT
+from sinlstm_jax.signals.sines import SINES
 
 RNG = np.random.default_rng(3)
 FREQUENCY = RNG.uniform(0.25, 8, 60)
@@ -300,3 +304,61 @@ def test_a_fit_of_tones_needs_a_value_for_each_unknown(count, needed):
         tones_fit(history, 5, count)
     with pytest.raises(InputError, match="count is 0"):
         tones_fit(history, 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("signal", "fit"),
+    [
+        (SINES, ["sine fit"]),
+        (Sines(level=(0, 1)), ["sine fit"]),
+        (Tones(3), ["tones fit"]),
+        (Tones(2, harmonic=True), []),
+        (Recording(np.sin(np.arange(500.0))), []),
+        (type("Others", (Sines,), {})(), []),
+    ],
+)
+def test_each_signal_has_the_baselines_that_fit_it(signal, fit):
+    there = ["zero", "last value", *fit, "seasonal naive", "linear prediction"]
+    assert list(baselines_of(signal)) == there
+    assert set(there) <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        SINES,
+        Sines(amplitude=(1, 2), level=(-1, 1)),
+        Sines((5, 40), amplitude=(1, 2), level=(3, 3), sampling_rate=1000),
+        Sines((5, 30)),
+        Sines((5, 40), sampling_rate=1000),
+    ],
+)
+@pytest.mark.parametrize("spoil", [lambda history: history, with_gaps])
+def test_sine_fits_are_exact_on_whatever_sines_they_are_for(signal, spoil):
+    for waves in (held_out_sines(signal, 30), grid_waves(signal)):
+        forecast = baselines_of(signal)["sine fit"](spoil(waves.values(0, 100)), 900)
+        np.testing.assert_allclose(forecast, waves.values(100, 1000), rtol=0, atol=1e-7)
+
+
+def test_a_tones_fit_is_of_as_many_as_there_are():
+    time = np.arange(600)[:, None] / 100
+    values = sum(
+        a * np.sin(2 * np.pi * f * time + f) for a, f in ((1, 0.8), (0.5, 2.1), (0.7, 3.9))
+    )
+    fit = baselines_of(Tones(3))["tones fit"]
+    np.testing.assert_allclose(fit(values[:200], 400), values[200:], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("signal", [SINES, Sines(level=(0, 1)), Tones(2)])
+def test_what_has_too_few_values_goes_on_as_the_last_and_the_others_as_ever(signal):
+    history = held_out_sines(SINES, 3).values(0, 60)
+    history += 0.1 * np.random.default_rng(0).standard_normal(history.shape)
+    history[:, 1] = NO_INPUT
+    history[[2, 9], 1] = 0.5, 0.7
+    history[:, 2] = NO_INPUT
+    for name, each in baselines_of(signal).items():
+        forecast = each(history, 40)
+        np.testing.assert_array_equal(forecast[:, 2], 0)
+        if name.endswith("fit"):
+            np.testing.assert_array_equal(forecast[:, 1], 0.7)
+        np.testing.assert_allclose(forecast[:, :1], each(history[:, :1], 40), atol=1e-6)

@@ -20,7 +20,7 @@ from sinlstm_jax.evaluation.errors import (
     held_out_waves,
     rollout_errors,
 )
-from sinlstm_jax.evaluation.report import Spoiling, spoil
+from sinlstm_jax.evaluation.windows import Spoiling, spoil
 
 ROOT = Path(__file__).parents[2]
 WAVES = held_out_waves(5)

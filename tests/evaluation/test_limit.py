@@ -8,7 +8,7 @@ from sinlstm_jax.evaluation import limit
 from sinlstm_jax.evaluation.baselines import sine_fit
 from sinlstm_jax.evaluation.errors import HELD_OUT_SEED, held_out_waves
 from sinlstm_jax.evaluation.limit import limit_forecast
-from sinlstm_jax.evaluation.report import Spoiling, spoil
+from sinlstm_jax.evaluation.windows import Spoiling, spoil
 from sinlstm_jax.signals.signal import NO_INPUT
 
 # Mean squared errors of sine fits and of the limit on the waves of the robustness table, to the

@@ -1,21 +1,14 @@
 import numpy as np
 import pytest
 
-from sinlstm_jax import load_pretrained, rollout
+from sinlstm_jax import InputError, Recording, Sines, Tones, load_pretrained, rollout
 from sinlstm_jax.evaluation.baselines import sine_fit, zero
 from sinlstm_jax.evaluation.errors import Waves, forecast_function, held_out_waves
-from sinlstm_jax.evaluation.report import (
-    FIRST_400,
-    SPOILINGS,
-    Spoiling,
-    evaluate,
-    grid_waves,
-    in_trained_band,
-    report,
-    robustness,
-    spoil,
-)
+from sinlstm_jax.evaluation.report import FIRST_400, checked_horizon, limit, report, trial
+from sinlstm_jax.evaluation.sines import evaluate, grid_waves, in_trained_band
+from sinlstm_jax.evaluation.windows import SPOILINGS, Spoiling, robustness, spoil
 from sinlstm_jax.signals.signal import NO_INPUT
+from sinlstm_jax.signals.sines import SINES
 
 
 def test_an_evaluation_holds_a_models_errors_by_interval_and_by_step():
@@ -48,8 +41,9 @@ def test_an_evaluation_knows_a_forecast_that_runs_too_fast():
 
 
 def test_a_sine_fit_is_exact_on_every_wave_there_is():
-    measured = report(sine_fit, 1500)
-    for evaluation in measured[:2]:
+    measured = report(sine_fit, trial(SINES, 1500))
+    assert measured.sines is not None
+    for evaluation in measured.sines:
         assert evaluation.errors.max() < 1e-20
         assert np.abs(evaluation.frequency_error).max() < 1e-10
         assert (evaluation.lost == np.inf).all() and (evaluation.slightly_lost == np.inf).all()
@@ -58,7 +52,7 @@ def test_a_sine_fit_is_exact_on_every_wave_there_is():
 
 
 def test_zero_scores_a_half_on_the_grid_and_has_no_phase():
-    evaluation = evaluate(zero, grid_waves(), 500)
+    evaluation = evaluate(zero, Waves(*grid_waves()[:2]), 500)
     np.testing.assert_allclose(evaluation.errors.mean(axis=1), 0.5, rtol=1e-12)
     assert np.isfinite(evaluation.lost).all() and np.isnan(evaluation.frequency_error).all()
 
@@ -88,7 +82,7 @@ def test_robustness_is_the_error_after_spoilt_histories_against_the_clean_wave()
         seen.append(history)
         return np.zeros((horizon, history.shape[1]))
 
-    errors = robustness(watching)
+    errors = robustness(watching, trial(SINES, 400).spoilt, 100)
     truth = held_out_waves(256).values(100, 100 + FIRST_400[1])
     np.testing.assert_allclose(errors, np.mean(truth**2))
     clean = held_out_waves(256).values(0, 100)
@@ -96,3 +90,79 @@ def test_robustness_is_the_error_after_spoilt_histories_against_the_clean_wave()
         missing = history == NO_INPUT
         assert missing.mean() == pytest.approx(spoiling.missing, abs=0.01)
         assert (history - clean)[~missing].std() == pytest.approx(spoiling.noise, rel=0.02)
+
+
+def recording(steps, gap=0):
+    samples = 3 * np.sin(np.arange(steps) / 7) + 50
+    samples[steps - 60 : steps - 60 + gap] = np.nan
+    return Recording(samples, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "horizon", "expected"),
+    [
+        (4000, 5000, 400),  # 800 are held out
+        (4000, 450, 450),
+        (5000, 5000, 900),
+        (1000, 400, 200),
+        (250, 400, 50),
+        (60000, 10000, 10000),
+    ],
+)
+def test_of_a_recording_as_many_intervals_are_forecast_as_are_held_out(steps, horizon, expected):
+    assert checked_horizon(horizon, recording(steps)) == expected
+
+
+def test_too_short_a_horizon_or_recording_is_named():
+    with pytest.raises(InputError, match="horizon is 399: give at least 400 steps"):
+        checked_horizon(399, recording(4000))
+    with pytest.raises(InputError, match="49 steps of the signal are held out: it takes 50"):
+        checked_horizon(400, recording(245))
+
+
+def test_a_recordings_report_counts_what_is_known_in_its_held_out_tail():
+    signal, past = recording(1000, gap=10), 30
+    tried = trial(signal, checked_horizon(400, signal), past)
+    assert (tried.horizon, tried.judged, tried.waves) == (200, (0, 200), None)
+    measured = report(zero, tried)
+    assert measured.sines is None and measured.held_out.intervals == ((0, 50), (0, 100), (0, 200))
+    # The only window: the tail has 200 samples, of which ten are missing.
+    trained, tail = np.split(3 * np.sin(np.arange(1000) / 7) + 50, [800])
+    scaled = (tail - trained.mean()) / (np.sqrt(2) * trained.std())
+    known = np.delete(scaled, np.arange(140, 150))
+    np.testing.assert_allclose(measured.held_out.errors[2], np.mean(known**2), rtol=1e-5)
+    np.testing.assert_allclose(measured.held_out.errors[1], np.mean(scaled[:100] ** 2), rtol=1e-5)
+    expected = np.where(np.isin(np.arange(200), np.arange(140, 150)), np.nan, scaled**2)
+    np.testing.assert_allclose(measured.held_out.error_over_time, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(measured.robustness, np.mean(known**2), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [Tones(), recording(1000), Sines(level=(0, 1)), Sines(amplitude=(2, 2)), Sines(offset=(0, 1))],
+)
+def test_the_limit_is_told_where_it_is_known_alone(signal):
+    assert limit(trial(signal, 50)) is None
+
+
+def test_the_limit_of_the_tutorials_waves_is_what_was_known_before():
+    errors = limit(trial(SINES, 400))
+    assert errors is not None
+    for spoiling, error in zip(SPOILINGS, errors, strict=True):
+        known = {0.1: 0.0090, 0.2: 0.0347}.get(spoiling.noise)
+        assert (
+            error == pytest.approx(known, abs=5e-5)
+            if known
+            else (error > 0) == (spoiling.noise > 0)
+        )
+
+
+def test_the_limit_goes_by_cycles_a_step():
+    few = trial(SINES, 400)
+    few = few._replace(spoilt=few.spoilt._replace(values=few.spoilt.values[:, :8], amplitude=1.0))
+    slow = Sines(frequency=(0.05, 0.4), offset=(0.0, 20 * np.pi), sampling_rate=10.0)
+    np.testing.assert_allclose(limit(few), limit(few._replace(signal=slow)), rtol=1e-9)
+
+
+def test_no_limit_is_told_of_a_past_that_may_leave_too_few_values():
+    assert limit(trial(SINES, 50, past=49)) is None
