@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from ..errors import InputError
 from ..files import usable_path
 from ..runs.record import SHIPPED
 from .shared import (
     Replicate,
     Run,
     computing_on,
+    named_recipe,
     only_model,
     optional,
     run_and_step,
@@ -24,6 +26,8 @@ class PlaygroundOptions:
     out: Annotated[Path | None, optional("PATH", "RUN/playground.html")] = None
     """The .html file to write; needed for `pretrained`."""
     replicate: Replicate = None
+    recipe: Annotated[str | None, optional("MODULE:NAME")] = None
+    """The recipe that the run was trained with, where its signal is of a class of your own."""
 
     def execute(self) -> None:
         """Do what was asked for."""
@@ -37,9 +41,15 @@ class PlaygroundOptions:
 
             if self.run == SHIPPED:
                 only_model(self.run, self.replicate)
+                if self.recipe is not None:
+                    raise InputError(
+                        f"--recipe is {self.recipe!r}: {SHIPPED} learnt the tutorial's waves, "
+                        "leave it out"
+                    )
                 data = pretrained_data()
             else:
-                data = run_data(usable_path(self.run), self.replicate)
+                own = None if self.recipe is None else named_recipe(self.recipe).signal
+                data = run_data(usable_path(self.run), self.replicate, own)
         write_page(data, out)
         stages = len(data["stages"])
         size = out.stat().st_size // 1024

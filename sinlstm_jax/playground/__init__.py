@@ -15,16 +15,22 @@ import numpy as np
 from ..errors import InputError
 from ..files import replacing
 from ..model import SineLSTM, split_model
-from ..recipes import DEFAULT_SEED
+from ..recipes import DEFAULT_SEED, TRAINED_SAMPLES
 from ..runs.loading import load_model, load_pretrained
-from ..runs.record import RECORD, read_record
-from ..signals.signal import NO_INPUT, SAMPLING_RATE
-from ..signals.sines import FREQUENCY_RANGE
+from ..runs.record import RECORD, RunRecord
+from ..runs.signals import load_signal, record_of
+from ..signals.observation import CLEAN
+from ..signals.signal import NO_INPUT, Signal
+from ..signals.sines import SINES, Sines
+from ..signals.tones import Tones
 
 SCRIPTS = [
-    f"{name}.js" for name in "lstm signal measure words drawing controls main".split()
+    f"{name}.js" for name in "lstm signal measure words learnt drawing controls main".split()
 ]  # each uses only those before it
-PAST = 100  # steps observed, where no run tells
+KNOWN = (Sines, Tones)  # whose waves the page draws itself
+MOST_WINDOWS = 12  # of any other signal
+MOST_STEPS = 1500  # of their forecast
+MOST_NUMBERS = 12_000  # in all of them: some 100 KiB
 
 
 def write_page(data: dict, path: Path) -> None:
@@ -55,48 +61,81 @@ def page(data: dict) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _source("page.html"))
 
 
-def run_data(path: str | Path, replicate: int | None = None) -> dict:
-    """Return what the page knows of a run: each stage that is complete, and its weights.
+def run_data(path: str | Path, replicate: int | None = None, own: Signal | None = None) -> dict:
+    """Return what the page knows of a run: each stage that is complete, and what it learnt.
 
-    A folder without a run's description, or one checkpoint, is a single stage.
+    A folder without a run's description, or one checkpoint, is a single stage. A signal of a
+    user's own class is given as `own`.
 
     Raises:
-      InputError: as `load_model` does, or the weights are not finite.
+      InputError: as `load_model` and `load_signal` do, or the weights are not finite.
     """
     path = Path(path)
     name = path.absolute().name
-    if not (path / RECORD).is_file():
-        return _data(name, [_stage(load_model(path, replicate))])
-    run = read_record(path)
+    record = record_of(path)  # of the run that a checkpoint is of, too
+    if record is None or not (path / RECORD).is_file():
+        stages = [_stage(load_model(path, replicate))]
+        return _data(name, stages, signal=load_signal(path, own), record=record)
     stages = [
         _stage(load_model(path / figures.checkpoint, replicate), figures.horizon)
-        for figures in run.figures
+        for figures in record.figures
     ] or [_stage(load_model(path, replicate))]
-    return _data(name, stages, run.recipe, run.seeds[replicate or 0], run.past)
+    origin = {"recipe": record.recipe, "seed": record.seeds[replicate or 0]}
+    return _data(name, stages, **origin, signal=load_signal(path, own), record=record)
 
 
 def pretrained_data() -> dict:
     """Return what the page knows of the model that ships: the last stage of `curriculum`."""
-    return _data("pretrained", [_stage(load_pretrained())], "curriculum", DEFAULT_SEED)
+    stages = [_stage(load_pretrained())]
+    return _data("pretrained", stages, recipe="curriculum", seed=DEFAULT_SEED)
 
 
 def _data(
     name: str,
     stages: list[dict],
+    *,
     recipe: str | None = None,
     seed: int | None = None,
-    past: int = PAST,
+    signal: Signal = SINES,
+    record: RunRecord | None = None,
 ) -> dict:
+    past = TRAINED_SAMPLES if record is None else record.past
+    scaling = {"scaling": signal.scaling._asdict()}
     return {
         "name": name,
         "recipe": recipe,
         "seed": seed,
         "past": past,
-        "sampling_rate": SAMPLING_RATE,
         "no_input": NO_INPUT,
-        "trained_band": FREQUENCY_RANGE,
+        "signal": signal.describe() | {"sampling_rate": signal.sampling_rate} | scaling,
+        "is_tutorials": signal == SINES,
+        "observation": CLEAN.describe() if record is None else record.observation,
+        "windows": None if type(signal) in KNOWN else _windows(signal, past, record),
         "stages": stages,
     }
+
+
+def _windows(signal: Signal, past: int, record: RunRecord | None) -> dict:
+    """Return windows of a signal whose law the page does not know, and their amplitudes.
+
+    Values are `[window, past + horizon]`, as the network sees them; None where nothing is known.
+    """
+    horizon, longest = MOST_STEPS, signal.longest_horizon
+    if longest is not None:
+        trained = max((stage["horizon"] for stage in record.stages), default=1) if record else 1
+        # As long as all that is held out, there would be one window only.
+        horizon = min(horizon, max(trained, longest // 2))
+    count = min(MOST_WINDOWS, max(1, MOST_NUMBERS // (past + horizon)))
+    values, amplitude = signal.held_out(count, past, horizon)
+    return {
+        "values": [[_short(value) for value in window] for window in np.asarray(values).T],
+        "amplitude": [_short(value) for value in amplitude],
+    }
+
+
+def _short(value) -> float | None:
+    """Return a number in five digits, or None for one that is not finite."""
+    return float(f"{value:.5g}") if np.isfinite(value) else None
 
 
 def _stage(model: SineLSTM, horizon: int | None = None) -> dict:

@@ -1,49 +1,70 @@
 // What is turned, pressed and drawn. Each control asks for a change of the settings, no more.
 
-const SLIDERS = [
-  { name: "frequency", label: "Frequency", unit: "Hz", min: 0.1, max: 8, step: 0.01 },
-  { name: "phase", label: "Phase", unit: "\u00b0", min: 0, max: 360, step: 1 },
-  { name: "amplitude", label: "Amplitude", unit: "", min: 0, max: 2, step: 0.01 },
-  { name: "noise", label: "Noise", unit: "std", min: 0, max: 0.5, step: 0.01 },
-  { name: "dropped", label: "Dropped", unit: "%", min: 0, max: 100, step: 1 },
-  { name: "seconds", label: "Observed", unit: "s", min: 0.1, max: 4, step: 0.05 },
-  { name: "horizon", label: "Forecast", unit: "steps", min: 10, max: 3000, step: 10 },
-];
-const OF_THE_SINE = ["frequency", "phase", "amplitude"]; // a drawn wave gives way to these
+/** Return what can be turned: what is of the signal, and what is observed of it. */
+function slidersOf(learnt, { past, observation, signal }) {
+  const rate = signal.sampling_rate;
+  const { noise, missing } = observation;
+  const loudest = Math.max(0.5, 2 * noise[1]);
+  const most = (learnt.mostPast ?? Math.max(400, 2 * past)) / rate;
+  const least = Math.min(10, past) / rate;
+  const trained = ([low, high], by = 1) => high > 0 && [by * low, by * high];
+  return [
+    ...learnt.sliders.map((slider) => ({ ...slider, ofSignal: true })),
+    {
+      ...{ name: "noise", label: "Noise", min: 0, max: loudest, step: 0.01 },
+      ...{ unit: learnt.noiseUnit, band: trained(noise) },
+    },
+    {
+      ...{ name: "dropped", label: "Dropped", unit: "%", min: 0, max: 100, step: 1 },
+      band: trained(missing, 100),
+    },
+    {
+      ...{ name: "seconds", label: "Observed", unit: "s", min: least, max: most, step: 5 / rate },
+      digits: 4, // it is rounded to steps
+    },
+    {
+      ...{ name: "horizon", label: "Forecast", unit: "steps", min: 10, max: 3000, step: 10 },
+      whole: true,
+    },
+  ];
+}
 
-const START = {
-  source: "sine",
-  frequency: 1.7,
-  phase: 0,
-  amplitude: 1,
-  noise: 0,
-  dropped: 0,
-  seconds: 1,
-  horizon: 500,
-  droppedByHand: new Set(),
-  drawn: null, // [step], NaN where nothing was drawn
-  seed: 1,
-  cursor: null,
-};
+/** Return the settings at first. */
+function startOf(learnt, { past, signal }) {
+  return {
+    ...learnt.start,
+    source: learnt.source, // or "drawn"
+    noise: 0,
+    dropped: 0,
+    seconds: past / signal.sampling_rate,
+    horizon: Math.max(10, Math.min(500, learnt.known ?? Infinity)),
+    droppedByHand: new Set(),
+    drawn: null, // [step], NaN where nothing was drawn
+    seed: 1,
+    cursor: null,
+  };
+}
 
-const PRESETS = [
-  ["The tutorial\u2019s", { frequency: 1.1337, horizon: 600 }],
-  ["For 15 s", { frequency: 2.1337, horizon: 1500 }],
-  ["Too fast", { frequency: 6 }],
-  ["Too slow", { frequency: 0.25, seconds: 2 }],
-  ["Too quiet", { amplitude: 0.4 }],
-  ["Noisy", { noise: 0.2 }],
-  ["A gap", { seconds: 1.5, droppedByHand: new Set(Array.from({ length: 40 }, (_, i) => 60 + i)) }],
-  ["One in two", { dropped: 50 }],
-];
+/** Return what there is to try, each with its settings other than those at first. */
+function presetsOf(learnt, { past, signal }) {
+  const observed = learnt.mostPast ?? 1.5 * past;
+  const [first, end] = [Math.round(0.4 * observed), Math.round((2 / 3) * observed)];
+  const gap = new Set(Array.from({ length: end - first }, (_, i) => first + i));
+  return [
+    ...learnt.presets,
+    ["Noisy", { noise: 0.2 }],
+    ["A gap", { seconds: observed / signal.sampling_rate, droppedByHand: gap }],
+    ["One in two", { dropped: 50 }],
+  ];
+}
 
 const element = (id) => document.getElementById(id);
 const fromTemplate = (id) => element(id).content.firstElementChild.cloneNode(true);
 
 /** Build the sliders, each with a field for exact values; returns what shows settings on them. */
-function buildSliders(parent, trainedBand, change) {
-  const shows = SLIDERS.map((slider) => {
-    const { name, label, unit, min, max, step } = slider;
+function buildSliders(parent, sliders, source, change) {
+  const shows = sliders.map((slider) => {
+    const { name, label, unit, min, max, step, whole, ofSignal, band, digits = 9 } = slider;
     const row = fromTemplate("slider");
     const [exact, range] = row.querySelectorAll("input");
     row.querySelector("label").textContent = label;
@@ -52,24 +73,27 @@ function buildSliders(parent, trainedBand, change) {
     exact.id = `${name}-exact`;
     exact.setAttribute("aria-label", `${label}, exactly${unit && `, in ${unit}`}`);
     for (const input of [exact, range]) Object.assign(input, { min, max, step });
-    const source = OF_THE_SINE.includes(name) ? { source: "sine" } : {};
-    const ask = (value) => change({ [name]: value, ...source });
+    const longest = Math.max(...[min, max, step].map((each) => `${+each.toPrecision(4)}`.length));
+    if (longest > 5) exact.style.width = `${longest + 4}ch`;
+    // A drawn wave gives way to what is of the signal.
+    const ask = (value) => change({ [name]: value, ...(ofSignal ? { source } : {}) });
     const show = (settings) => {
-      range.value = settings[name];
-      range.setAttribute("aria-valuetext", `${settings[name]} ${unit}`);
-      if (document.activeElement !== exact) exact.value = settings[name];
+      const value = +settings[name].toPrecision(digits);
+      range.value = value;
+      range.setAttribute("aria-valuetext", `${value} ${unit}`);
+      if (document.activeElement !== exact) exact.value = value;
     };
     range.addEventListener("input", () => ask(range.valueAsNumber));
     exact.addEventListener("input", () => {
       const value = exact.valueAsNumber;
-      if (value >= min && value <= max) ask(name === "horizon" ? Math.round(value) : value);
+      if (value >= min && value <= max) ask(whole ? Math.round(value) : value);
     });
     exact.addEventListener("change", () => {
       const value = Math.min(max, Math.max(min, exact.valueAsNumber || 0));
-      exact.value = name === "horizon" ? Math.round(value) : value;
+      exact.value = whole ? Math.round(value) : value;
       ask(exact.valueAsNumber);
     });
-    if (name === "frequency") row.append(bandMark(slider, trainedBand));
+    if (band) row.append(bandMark(slider));
     parent.append(row);
     return show;
   });
@@ -77,13 +101,18 @@ function buildSliders(parent, trainedBand, change) {
 }
 
 /** Mark on a slider's scale where training drew from. */
-function bandMark({ min, max }, [low, high]) {
+function bandMark({ min, max, unit, band: [low, high] }) {
   const mark = document.createElement("div");
   const bar = document.createElement("span");
   mark.className = "mark";
-  bar.textContent = `trained: ${low} to ${high} Hz`;
-  bar.style.left = `${(100 * (low - min)) / (max - min)}%`;
-  bar.style.width = `${(100 * (high - low)) / (max - min)}%`;
+  const ends = (low === high ? [low] : [low, high]).map((end) => `${+end.toPrecision(4)}`);
+  bar.textContent = `trained: ${ends.join(" to ").replaceAll("-", "\u2212")} ${unit}`.trim();
+  const share = (value) => Math.min(1, Math.max(0, (value - min) / (max - min)));
+  bar.style.left = `${100 * share(low)}%`;
+  bar.style.width = `${100 * (share(high) - share(low))}%`;
+  // Words that are wider than their bar stay on the scale.
+  const isNarrow = share(high) - share(low) < 0.4;
+  bar.classList.toggle("late", isNarrow && share(low) + share(high) > 1);
   mark.append(bar);
   return mark;
 }
@@ -101,8 +130,8 @@ function buildStages(parent, { name, stages }, pick) {
   });
 }
 
-function buildPresets(parent, pick) {
-  for (const [label, settings] of PRESETS) {
+function buildPresets(parent, presets, pick) {
+  for (const [label, settings] of presets) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = label;
@@ -138,12 +167,15 @@ function dropStroke({ droppedByHand }, points, dropping) {
 }
 
 /** Let the pointer draw waves, or drop samples, on the chart of what is fed. */
-function listenToStrokes(canvas, { tool, scales: scalesNow, past, settings, steps }, change) {
+function listenToStrokes(canvas, page, change) {
+  const { tool, scales: scalesNow, past, settings, steps } = page;
   let last = null; // of the stroke that goes on
   let dropping = true;
+  const { centre, reach } = page.learnt;
+  const [lowest, highest] = [centre - 1.95 * reach, centre + 2 * reach]; // -2 would be the token
   const point = ({ offsetX, offsetY }) => ({
     time: Math.min(past() - 1, Math.max(0, scalesNow().timeAt(offsetX))),
-    value: Math.min(2, Math.max(-1.95, scalesNow().valueAt(offsetY))), // -2 would be the token
+    value: Math.min(highest, Math.max(lowest, scalesNow().valueAt(offsetY))),
   });
   const draw = (event) => {
     const next = point(event);

@@ -40,14 +40,39 @@ function scales({ width, height }, steps, [lowest, highest], margin = MARGIN) {
   };
 }
 
-/** Return a range around 0 that holds all values, and does not jump about with them. */
-function rangeOf(...series) {
+/** Return a range around the usual that holds all values, and does not jump about with them. */
+function rangeOf({ centre, reach }, ...series) {
   let highest = 1.1;
   for (const values of series) {
-    for (const value of values) highest = Math.max(highest, Math.abs(value) || 0);
+    for (const value of values) {
+      highest = Math.max(highest, Math.abs((value - centre) / reach) || 0);
+    }
   }
   highest = highest > 1.1 ? Math.ceil(highest * 4 + 0.2) / 4 : 1.25;
-  return [-highest, highest];
+  return [centre - reach * highest, centre + reach * highest];
+}
+
+/** Return the largest of 1, 2 and 5 times the powers of ten that is no more than a number. */
+function roundBelow(number) {
+  const power = Number(`1e${Math.floor(Math.log10(number))}`);
+  return power * [5, 2, 1].find((times) => times * power <= number || times === 1);
+}
+
+/** Return ticks in units: one in the middle, one above and one below; far out if there is room. */
+function unitTicks(at, { centre, reach }, { mean, scale }) {
+  const unit = roundBelow(scale * reach);
+  const middle = Math.round((mean + scale * centre) / unit);
+  const whole = Math.floor((mean + scale * at.valueAt(at.top)) / unit - middle);
+  const far = whole > 3 ? whole : 1;
+  return [-far, 0, far].map((n) => tick((middle + n) * unit, (shown) => (shown - mean) / scale));
+}
+
+/** Return a tick: its place, and what it says. */
+function tick(value, placeOf = (shown) => shown) {
+  const shown = +value.toPrecision(12);
+  const short = shown === 0 || (Math.abs(shown) >= 1e-3 && Math.abs(shown) < 1e5);
+  const words = short ? `${shown}` : shown.toExponential();
+  return { place: placeOf(shown), words: words.replace("-", "\u2212") };
 }
 
 /** Draw values from step `first` to before `last`; NaN leaves a gap. */
@@ -106,20 +131,28 @@ function token({ context }, x, y, colour, filled) {
 
 /** Draw the time axis in seconds, with as many ticks as there is room for. */
 function timeAxis(chart, at, steps, samplingRate, colours) {
-  const seconds = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
-  const every = seconds.find((each) => each * samplingRate * at.across >= 44) ?? 20;
+  const widest = chart.context.measureText(`${Math.round(steps / samplingRate)}`).width;
+  const least = Math.max(2, Math.max(44, widest + 14) / at.across) / samplingRate;
+  const power = Number(`1e${Math.floor(Math.log10(least))}`);
+  const every = power * [1, 2, 5, 10].find((times) => times * power >= least * (1 - 1e-9));
   for (let tick = 0; tick * every * samplingRate <= steps - 1; tick++) {
-    const x = at.x(tick * every * samplingRate);
-    text(chart, `${+(tick * every).toFixed(2)}`, x, at.bottom + 10, colours.muted, "center");
+    const words = `${+(tick * every).toPrecision(6)}`;
+    const last = chart.width - chart.context.measureText(words).width / 2; // where it still fits
+    const x = Math.min(at.x(tick * every * samplingRate), last);
+    text(chart, words, x, at.bottom + 10, colours.muted, "center");
   }
   text(chart, "time (s)", at.right, at.bottom + 25, colours.muted, "right");
 }
 
-function valueAxis(chart, at, values, colours) {
-  for (const value of values) {
-    horizontal(chart, at, value, colours.line);
-    const words = `${value}`.replace("-", "\u2212");
-    text(chart, words, at.left - 8, at.y(value), colours.muted, "right");
+function valueAxis(chart, at, ticks, colours) {
+  const taken = []; // the first come, and there is no room for others that close
+  for (const { place, words } of ticks) {
+    const y = at.y(place);
+    if (y < at.top - 1 || y > at.bottom + 1) continue;
+    if (taken.some((other) => Math.abs(y - other) < 14)) continue;
+    taken.push(y);
+    horizontal(chart, at, place, colours.line);
+    text(chart, words, at.left - 8, y, colours.muted, "right");
   }
   text(chart, "signal", 0, 8, colours.muted);
 }
@@ -130,12 +163,16 @@ function band({ context }, at, past, colours) {
   context.fillRect(at.left, at.top, at.x(past - 0.5) - at.left, at.bottom - at.top);
 }
 
-/** Shade what lies between forecast and truth. */
+/** Shade what lies between forecast and truth, where it is known. */
 function between({ context }, at, predictions, truth, first, colour) {
   context.beginPath();
-  const end = truth.length;
-  for (let time = first; time < end; time++) context.lineTo(at.x(time), at.y(truth[time]));
-  for (let time = end; --time >= first;) context.lineTo(at.x(time), at.y(predictions[time]));
+  for (let begin = first, end; begin < truth.length; begin = end + 1) {
+    for (end = begin; end < truth.length && !Number.isNaN(truth[end]);) end++;
+    if (end === begin) continue;
+    context.moveTo(at.x(begin), at.y(truth[begin]));
+    for (let time = begin; time < end; time++) context.lineTo(at.x(time), at.y(truth[time]));
+    for (let time = end; --time >= begin;) context.lineTo(at.x(time), at.y(predictions[time]));
+  }
   Object.assign(context, { fillStyle: colour, globalAlpha: 0.12 });
   context.fill();
   context.globalAlpha = 1;
@@ -149,14 +186,13 @@ function circle({ context }, x, y, radius, colour) {
 }
 
 /** Draw the observed wave, the truth if there is one, and what the network makes of it. */
-function drawForecast(canvas, shown, { horizon, samplingRate, cursor }, colours) {
+function drawForecast(canvas, shown, { horizon, samplingRate, scaling, learnt, cursor }, colours) {
   const { observed, truth, predictions } = shown;
   const chart = clear(canvas);
   const [past, steps] = [observed.length, predictions.length];
-  const at = scales(chart, steps, rangeOf(predictions, observed, truth ?? []));
+  const at = scales(chart, steps, rangeOf(learnt, predictions, observed, truth ?? []));
   band(chart, at, past, colours);
-  const whole = Math.floor(at.valueAt(at.top));
-  valueAxis(chart, at, whole > 3 ? [-whole, 0, whole] : [-1, 0, 1], colours);
+  valueAxis(chart, at, unitTicks(at, learnt, scaling), colours);
   timeAxis(chart, at, steps, samplingRate, colours);
   if (horizon !== null && horizon < steps - past) {
     const end = past + horizon - 0.5;
@@ -177,7 +213,7 @@ function drawForecast(canvas, shown, { horizon, samplingRate, cursor }, colours)
   if (cursor === null) return at;
   vertical(chart, at, cursor, { colour: colours.ink });
   circle(chart, at.x(cursor), at.y(predictions[cursor]), 5, colours.prediction);
-  if (truth) {
+  if (truth && !Number.isNaN(truth[cursor])) {
     chart.context.fillStyle = colours.truth;
     chart.context.fillRect(at.x(cursor) - 4, at.y(truth[cursor]) - 4, 8, 8);
   }
@@ -185,12 +221,17 @@ function drawForecast(canvas, shown, { horizon, samplingRate, cursor }, colours)
 }
 
 /** Draw the numbers fed, and a few of the tokens that follow; `guide` is the wave behind them. */
-function drawFed(canvas, inputs, past, { guide, noInput, samplingRate }, colours) {
+function drawFed(canvas, inputs, past, { guide, noInput, samplingRate, learnt }, colours) {
   const chart = clear(canvas);
   const steps = past + Math.max(4, Math.round(past / 8));
-  const at = scales(chart, steps, [noInput - 0.4, 2.2]);
+  const { centre, reach } = learnt;
+  const lowest = Math.min(noInput, centre - 2 * reach) - 0.4 * reach;
+  const at = scales(chart, steps, [lowest, Math.max(centre + 2.2 * reach, noInput + reach)]);
   band(chart, at, past, colours);
-  valueAxis(chart, at, [noInput, -1, 0, 1, 2], colours);
+  const unit = roundBelow(1.1 * reach);
+  const middle = Math.round(centre / unit);
+  const ticks = [0, -1, 1, -2, 2].map((n) => tick((middle + n) * unit));
+  valueAxis(chart, at, [tick(noInput), ...ticks], colours);
   timeAxis(chart, at, steps, samplingRate, colours);
   if (guide) line(chart, at, guide, { last: past, colour: colours.truth, dash: [0.1, 5] });
   const samples = inputs.subarray(0, past).map((value) => (value === noInput ? NaN : value));
@@ -230,11 +271,11 @@ function drawStates(canvas, states, size, past, { samplingRate, cursor }, colour
 }
 
 /** Draw a stage's forecast small: the shape, no figures. */
-function drawSmall(canvas, { predictions, truth }, past, steps, colours) {
+function drawSmall(canvas, { predictions, truth }, past, steps, learnt, colours) {
   const chart = clear(canvas);
   const last = Math.min(predictions.length, past + steps);
   const margin = { left: 0, right: 0, top: 4, bottom: 4 };
-  const at = scales(chart, last, rangeOf(predictions.subarray(0, last)), margin);
+  const at = scales(chart, last, rangeOf(learnt, predictions.subarray(0, last)), margin);
   band(chart, at, past, colours);
   const dotted = { first: past, last, colour: colours.truth, width: 1.5, dash: [0.1, 3] };
   if (truth) line(chart, at, truth, dotted);

@@ -20,12 +20,31 @@ function drawChance(seed, steps) {
   return { noise: draws(normal), drop: draws(uniform) };
 }
 
-/** Sample amplitude * sin(2 pi frequency t + phase); the phase in degrees. */
-function sineWave({ frequency, phase, amplitude }, steps, samplingRate) {
+/** Sample level + amplitude * sin(2 pi frequency t + phase); the phase in degrees. */
+function sineWave({ frequency, phase, amplitude, level }, steps, samplingRate) {
   const start = (phase * Math.PI) / 180;
   const turn = (2 * Math.PI * frequency) / samplingRate;
-  const value = (_, time) => amplitude * Math.sin(start + turn * time);
+  const value = (_, time) => level + amplitude * Math.sin(start + turn * time);
   return Float64Array.from({ length: steps }, value);
+}
+
+/** Sample a sum of tones, { frequency, turn, amplitude }, scaled to a mean square of `power`. */
+function sumOfTones(tones, power, steps, samplingRate) {
+  const square = tones.reduce((sum, { amplitude }) => sum + amplitude ** 2 / 2, 0);
+  const scale = Math.sqrt(power / Math.max(square, 1e-12));
+  const values = new Float64Array(steps);
+  for (const { frequency, turn, amplitude } of tones) {
+    for (let time = 0; time < steps; time++) {
+      const turns = turn + (frequency * time) / samplingRate;
+      values[time] += scale * amplitude * Math.sin(2 * Math.PI * turns);
+    }
+  }
+  return values;
+}
+
+/** Return steps of a window from `first` on, NaN where it has none. */
+function partOf(window, first, steps) {
+  return Float64Array.from({ length: steps }, (_, time) => window[first + time] ?? NaN);
 }
 
 /** Return what is observed of a clean signal: with noise, and NaN where there is no sample. */

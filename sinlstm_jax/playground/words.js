@@ -1,51 +1,83 @@
 // Figures and sentences for what is shown: the result of one stage on one scene.
 
 const NO_TRUTH = "a drawn wave has no truth";
+const CYCLES = "from cycle to cycle";
 
 const decimals = (value, digits = 3) => value.toFixed(digits).replace("-", "\u2212");
 const small = (value) =>
-  value !== 0 && value < 0.0005 ? value.toExponential(1) : decimals(value, 4);
-const hertz = (value) => (value === null ? "none" : `${decimals(value, 2)} Hz`);
-const trueHertz = ({ frequency }) => `${+frequency.toFixed(4)} Hz`;
+  value !== 0 && value < 0.0005 ? value.toExponential(1) : decimals(value, value < 100 ? 4 : 1);
+
+/** Return how figures are written: with the digits that the sampling rate and the units deserve. */
+function figuresFor({ sampling_rate: rate, scaling: { mean, scale } }, reach) {
+  const least = (digits) => Math.max(0, digits);
+  const magnitude = Math.ceil(Math.log10(rate));
+  const places = (unit) => least(3 - Math.floor(Math.log10(unit)));
+  const hertz = least(4 - magnitude);
+  return {
+    time: (step) => decimals(step / rate, least(magnitude)),
+    span: (steps) => decimals(steps / rate, least(magnitude - 1)),
+    hertz: (value) => (value === null ? "none" : `${decimals(value, hertz)} Hz`),
+    exactHertz: (value) => `${+value.toFixed(hertz + 2)} Hz`,
+    value: (value) => decimals(mean + scale * value, places(scale * reach)),
+    distance: (value) => decimals(scale * value, least(places(scale * reach) - 1)),
+    fed: (value) => decimals(value, places(reach)), // as the network sees it
+    isScaled: mean !== 0 || scale !== 1,
+  };
+}
 
 /** Return the tiles: by the id of each, its figure and a note below it. */
-function tilesOf({ settings, inputs, truth, figures, milliseconds, size }, [low, high], rate) {
-  const { error, silence, frequency, worst, miss } = figures;
-  const where = settings.frequency >= low && settings.frequency <= high ? "inside" : "outside";
+function tilesOf({ settings, inputs, truth, figures, milliseconds, size }, learnt, as) {
+  const { error, silence, frequency, worst, miss, trueFrequency } = figures;
   const steps = inputs.length.toLocaleString("en");
   const speed = [`${milliseconds.toFixed(1)} ms`, `${steps} steps of ${size} units`];
-  if (truth === null) {
-    const none = ["\u2013", NO_TRUTH];
-    return { speed, error: none, miss: none, estimate: [hertz(frequency), "from cycle to cycle"] };
+  if (error === null) {
+    const none = ["\u2013", truth === null ? NO_TRUTH : "the truth is not known"];
+    return { speed, error: none, miss: none, estimate: [as.hertz(frequency), CYCLES] };
   }
+  const silent = as.isScaled ? "in what it is fed; answering the mean" : "answering 0";
+  const outside = learnt.isInside?.(settings) === false ? "; outside the trained band" : "";
+  const alike =
+    trueFrequency === null ? CYCLES : `the truth, measured alike: ${as.hertz(trueFrequency)}`;
   return {
     speed,
-    error: [small(error), `answering 0: ${small(silence)}`],
-    miss: [decimals(miss, 2), `at ${decimals(worst / rate, 2)} s`],
-    estimate: [hertz(frequency), `true: ${trueHertz(settings)}, ${where} the trained band`],
+    error: [small(error), `${silent}: ${small(silence)}`],
+    miss: [as.distance(miss), `at ${as.time(worst)} s`],
+    estimate: [as.hertz(frequency), learnt.frequencyNote?.(settings, as) ?? alike + outside],
   };
 }
 
 /** Return in a sentence what the charts show: it is read aloud. */
-function summaryOf({ settings, observed, horizon, truth, figures }, trained, rate) {
+function summaryOf({ settings, observed, horizon, truth, figures }, trained, learnt, as) {
   const missing = observed.filter(Number.isNaN).length;
   const { frequency, error } = figures;
   return [
-    `After ${observed.length} samples of ${truth ? trueHertz(settings) : "what you drew"}`,
+    `After ${observed.length} samples of ${truth ? learnt.nameOf(settings, as) : "what you drew"}`,
     missing ? `, ${missing} of them missing` : "",
     trained === null ? ", the network" : `, the network trained to ${trained} steps`,
-    frequency === null ? " hardly swings" : ` swings at ${hertz(frequency)}`,
-    ` for ${decimals(horizon / rate, 1)} s`,
-    truth ? `; its mean squared error is ${small(error)}.` : ".",
+    frequency === null ? " hardly swings" : ` swings at ${as.hertz(frequency)}`,
+    ` for ${as.span(horizon)} s`,
+    error === null ? "." : `; its mean squared error is ${small(error)}.`,
   ].join("");
 }
 
 /** Return what is at a step, in words. */
-function readoutOf({ truth, predictions, inputs }, step, rate, noInput) {
-  const fed = inputs[step] === noInput ? "no input" : decimals(inputs[step]);
+function readoutOf({ truth, predictions, inputs }, step, noInput, as) {
+  const known = truth && !Number.isNaN(truth[step]);
+  const fed = inputs[step] === noInput ? "no input" : as.fed(inputs[step]);
   return [
-    `${decimals(step / rate, 2)} s: network ${decimals(predictions[step])}`,
-    ...(truth ? [`truth ${decimals(truth[step])}`] : []),
+    `${as.time(step)} s: network ${as.value(predictions[step])}`,
+    ...(known ? [`truth ${as.value(truth[step])}`] : []),
     `fed ${fed}`,
   ].join(", ");
+}
+
+/** Return what was observed of the signal in training, in words. */
+function observationOf({ noise, missing, gap, shortest_past: shortest }, asItIs) {
+  const words = [
+    noise[1] && `noise of up to ${noise[1]} of the amplitude`,
+    missing[1] && `up to ${+(100 * missing[1]).toPrecision(3)} % of samples missing`,
+    gap[1] && `gaps of up to ${gap[1]} samples`,
+    shortest && `pasts as short as ${shortest} samples`,
+  ].filter(Boolean);
+  return words.length ? `with ${words.join(", ")}` : asItIs;
 }

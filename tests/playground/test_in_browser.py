@@ -6,13 +6,23 @@ import re
 import shutil
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 from PIL import Image
 from playground_reference import float64_rollout
 
-from sinlstm_jax import NO_INPUT, SineLSTM, save_model
+from sinlstm_jax import (
+    NO_INPUT,
+    Observation,
+    SineLSTM,
+    Sines,
+    Tones,
+    load_model,
+    rollout,
+    save_model,
+)
 from sinlstm_jax.evaluation.phase import frequency_error, track
 from sinlstm_jax.playground import run_data, write_page
 
@@ -21,7 +31,7 @@ if shutil.which("chromium") is None:
     pytest.skip("no chromium: install it from the system's packages", allow_module_level=True)
 
 from scripts.publish.playground_picture import chromium
-from tests.playground.test_playground import COMMITTED, data_in
+from tests.playground.test_playground import COMMITTED, Decays, a_recording, a_run, data_in
 
 pytestmark = pytest.mark.browser
 
@@ -397,3 +407,193 @@ def test_a_long_forecast_takes_less_than_a_frame(page):
         page.fill("#phase", str(phase))
         times.append(page.evaluate(REST + ".then(() => playground.milliseconds)"))
     assert min(times) < 1000 / 60
+
+
+SIGNALS = {
+    "fast": Sines((5, 40), amplitude=(1, 2), level=(-1, 1), sampling_rate=1000),
+    "quiet": Sines((200, 200), amplitude=(0.01, 0.01), level=(3, 3), sampling_rate=44100),
+    "slow": Sines((1e-5, 5e-5), sampling_rate=1 / 3600),
+    "tone": Tones(1),
+    "tones": Tones(3, power=2.0),
+    "harmonics": Tones(3, (1, 8), harmonic=True, sampling_rate=50),
+    "chords": Tones(7),
+    "recording": a_recording(),
+    "decays": Decays(),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run on each signal, and its page."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, signal in SIGNALS.items():
+        a_run(folder / name, signal=signal, past=60, observation=Observation(noise=(0, 0.1)))
+        write_page(run_data(folder / name, own=signal), folder / f"{name}.html")
+    return folder
+
+
+def turned(page):
+    """Return the names of all that can be turned."""
+    return [each.get_attribute("id") for each in page.locator("#sliders [type=range]").all()]
+
+
+def assert_rolled_out(shown, model):
+    """Check the forecast against what `rollout` makes of the same history."""
+    expected = np.asarray(rollout(model, shown["observed"], len(shown["inputs"]) - shown["past"]))
+    assert_near(shown["predictions"], expected[:, 0, 0], 1e-4)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_every_control_of_every_signal_moves_the_picture(open_page, runs, name):
+    page = open_page(runs / f"{name}.html")
+    model = load_model(runs / name)
+    shown = read(page)
+    start = page.locator("#forecast").screenshot()
+    assert_rolled_out(shown, model)
+    assert len(shown["observed"]) == 60
+    unmoved = []
+    for control in turned(page):
+        page.click("#reset")
+        before = read(page)
+        slider = page.locator(f"#{control}")
+        low, high = (float(slider.get_attribute(end)) for end in ("min", "max"))
+        slider.fill(str(low + (high - low) / 4))
+        after = read(page)
+        assert_rolled_out(after, model)
+        assert after["settings"][control] != before["settings"][control]
+        if page.locator("#forecast").screenshot() == start:
+            unmoved.append(control)
+    assert unmoved == []
+    for button in page.locator("#presets button").all():
+        button.click()
+        assert_rolled_out(read(page), model)
+        assert page.locator("#forecast").screenshot() != start, button.inner_text()
+    page.click("#reset")
+    np.testing.assert_array_equal(read(page)["predictions"], shown["predictions"])
+    unnamed = """[...document.querySelectorAll("input")].filter(
+      (each) => !each.labels.length && !each.getAttribute("aria-label")).length"""
+    assert page.evaluate(unnamed) == 0
+    for button in page.locator("button:visible").all():
+        assert button.bounding_box()["height"] >= 24
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("width", [320, 1440])
+def test_no_signals_page_is_wider_than_its_window(open_page, runs, name, width):
+    page = open_page(runs / f"{name}.html", viewport={"width": width, "height": 740})
+    read(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_sine_waves_of_any_amplitude_level_and_rate(open_page, runs):
+    page = open_page(runs / "fast.html")
+    names = "frequency phase amplitude level noise dropped seconds horizon".split()
+    assert turned(page) == names
+    marks = page.locator(".mark").all_inner_texts()
+    expected = "5 to 40 Hz", "1 to 2", "\u22121 to 1", "0 to 0.1 amp."
+    assert marks == [f"trained: {each}" for each in expected]
+    for name, value in {"frequency": 30, "phase": 90, "amplitude": 1.25, "level": 0.5}.items():
+        page.fill(f"#{name}-exact", str(value))
+    page.fill("#noise", "0.2")
+    page.fill("#seconds", "0.24")
+    shown = read(page)
+    truth = 0.5 + wave(3, 740, 90, 1.25)  # 30 Hz at 1000 Hz
+    assert_near(shown["truth"], truth)
+    noise = shown["observed"] - truth[:240]
+    assert noise.std() == pytest.approx(0.2 * 1.25, rel=0.2)  # of the wave's amplitude
+    assert page.inner_text("#estimate-note") == "true: 30 Hz, inside the trained band"
+    page.fill("#frequency-exact", "70")
+    page.locator("#estimate-note", has_text="70 Hz, outside the trained band").wait_for()
+    page.locator("#summary", has_text="After 240 samples of 70 Hz").wait_for()
+    page.fill("#cursor", "243")
+    assert page.inner_text("#readout").startswith("0.243 s: network ")
+
+
+def test_tones_are_those_of_the_signal(open_page, runs):
+    page = open_page(runs / "tones.html")
+    numbers = (1, 2, 3)
+    assert turned(page)[:6] == [f"{what}{n}" for what in ("frequency", "strength") for n in numbers]
+    seen = set()
+    for _ in range(4):
+        page.click("#new-noise")
+        shown = read(page)
+        chosen = shown["settings"]
+        drawn = [
+            jnp.array([[chosen[f"{what}{n}"] for n in numbers]], jnp.float32)
+            for what in ("frequency", "turn", "strength")
+        ]
+        assert (drawn[0] >= 0.5).all() and (drawn[0] <= 4).all()
+        drawn[2] *= jnp.sqrt(2 * SIGNALS["tones"].power / jnp.sum(drawn[2] ** 2))
+        expected = np.asarray(SIGNALS["tones"].values(tuple(drawn), 560))[:, 0]
+        assert_near(shown["truth"], expected, 1e-4)
+        seen.add(np.asarray(drawn[0]).tobytes())
+    assert len(seen) == 4
+    assert "the truth, measured alike: " in page.inner_text("#estimate-note")
+    page.fill("#frequency2-exact", "7")
+    page.locator("#estimate-note", has_text="outside the trained band").wait_for()
+
+    page = open_page(runs / "harmonics.html")
+    assert turned(page)[:4] == ["frequency1", "strength1", "strength2", "strength3"]
+    page.fill("#frequency1-exact", "2")
+    shown = read(page)
+    saw = sum(wave(2 * n, 1200)[::2] / n for n in numbers)  # at 50 Hz
+    saw *= np.sqrt(0.5 / (sum(n**-2 for n in numbers) / 2))
+    assert_near(shown["truth"], saw[: len(shown["truth"])])
+    page.locator("#summary", has_text="3 harmonics of 2 Hz").wait_for()
+
+    page = open_page(runs / "chords.html")
+    assert turned(page) == ["noise", "dropped", "seconds", "horizon"]
+    before = read(page)
+    page.click("#new-noise")
+    assert np.abs(read(page)["truth"] - before["truth"]).max() > 0.1
+
+
+def test_windows_of_a_recording_have_its_gaps_and_units(open_page, runs):
+    page = open_page(runs / "recording.html")
+    values = np.array(data_in((runs / "recording.html").read_text())["windows"]["values"], float)
+    assert page.inner_text("#signal") == "The recording"
+    page.fill("#window", "5")
+    page.fill("#horizon-exact", "700")
+    shown = read(page)
+    np.testing.assert_array_equal(shown["truth"][:560], values[4])
+    assert np.isnan(shown["truth"][560:]).all()  # nothing is known there
+    missing = np.isnan(values[4][:60])
+    assert missing.any()
+    assert_near(shown["inputs"][:60], np.where(missing, NO_INPUT, values[4][:60]))
+    known = ~np.isnan(shown["truth"]) & (np.arange(760) >= 60)
+    miss = (shown["predictions"] - shown["truth"])[known]
+    assert shown["figures"]["error"] == pytest.approx(np.mean(miss**2))
+    mean, scale = SIGNALS["recording"].scaling
+    assert page.inner_text("#miss") == f"{scale * np.abs(miss).max():.2f}"
+    page.locator("#summary", has_text=f"window 5, {missing.sum()} of them missing").wait_for()
+
+    page.fill("#noise", "0.3")
+    noisy = read(page)
+    noise = (noisy["observed"] - values[4][:60])[~missing]
+    assert noise.std() == pytest.approx(0.3, rel=0.3)
+    page.fill("#noise", "0")
+    page.fill("#seconds", "0.4")  # less is observed, and the forecast begins where it did
+    shown = read(page)
+    np.testing.assert_array_equal(shown["truth"][:520], values[4][40:])
+    page.fill("#cursor", "15")
+    at = SIGNALS["recording"].scaling.undo(shown["truth"][15])
+    assert re.match(rf"0\.30 s: network [\d.]+, truth {at:.3f}, fed ", page.inner_text("#readout"))
+    page.fill("#cursor", "719")
+    assert "truth" not in page.inner_text("#readout")
+    assert page.inner_text("#scaled") == f": a sample less {mean:.4g}, over {scale:.4g}"
+
+
+def test_a_signal_of_ones_own_is_in_its_units(open_page, runs):
+    page = open_page(runs / "decays.html")
+    assert page.inner_text("#every") == "500 ms"
+    shown = read(page)
+    page.fill("#cursor", "0")
+    first = 10 + 0.5 * shown["truth"][0]
+    assert f"truth {first:.2f}" in page.inner_text("#readout")
+    page.locator("#training", has_text="windows of Decays such as these, with noise").wait_for()
+    assert read(page)["settings"]["source"] == "window"
+    drag(page, (10, 0), (30, 0.5))
+    assert read(page)["truth"] is None
+    assert page.inner_text("#sine") == "Back to the signal"
+    page.click("#sine")
+    np.testing.assert_array_equal(read(page)["truth"], shown["truth"])

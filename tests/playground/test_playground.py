@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -13,9 +14,14 @@ from playground_reference import float64_rollout
 from sinlstm_jax import (
     NO_INPUT,
     InputError,
+    Observation,
     Recipe,
+    Recording,
+    Signal,
     SineLSTM,
+    Sines,
     Stage,
+    Tones,
     held_out_waves,
     load_pretrained,
     rollout,
@@ -25,6 +31,10 @@ from sinlstm_jax.commands import main as cli
 from sinlstm_jax.model import split_model
 from sinlstm_jax.playground import page, pretrained_data, run_data, write_page
 from sinlstm_jax.runs.record import RunRecord
+from sinlstm_jax.runs.signals import keep_signal
+from sinlstm_jax.signals.observation import CLEAN
+from sinlstm_jax.signals.signal import Scaling
+from sinlstm_jax.signals.sines import SINES
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "playground.html"
@@ -35,15 +45,27 @@ def data_in(html):
     return json.loads(text)
 
 
-def a_run(folder, stages=((10, 200), (20, 300)), **changes):
-    """Make a folder as training leaves it: a checkpoint per stage, and run.json."""
+def a_run(
+    folder,
+    stages=((10, 200), (20, 300)),
+    signal: Signal = SINES,
+    observation=CLEAN,
+    past=30,
+    **changes,
+):
+    """Make a folder as training leaves it: a checkpoint per stage, run.json, and its signal."""
     models = [SineLSTM(3, rngs=nnx.Rngs(step)) for _, step in stages]
     for (_, step), model in zip(stages, models, strict=True):
         save_model(model, folder / f"saved-{step}")
         checkpoint = folder / f"saved-{step}" / "checkpoints" / "0"
         shutil.copytree(checkpoint, folder / "checkpoints" / str(step))
         shutil.rmtree(folder / f"saved-{step}")
-    recipe = Recipe("mine", "for tests", (Stage(10, 200),), 10, past=30)
+    recipe = Recipe(
+        *("mine", "for tests", (Stage(10, 200),), 10),
+        past=past,
+        signal=signal,
+        observation=observation,
+    )
     record = RunRecord.new(recipe, [7, 8], device="cpu", implementation="scan").to_json()
     rest = {"iterations": 200, "seconds": 1.0, "implementation": "scan", "averaged_over": 10}
     rest["replicates"] = []
@@ -52,7 +74,31 @@ def a_run(folder, stages=((10, 200), (20, 300)), **changes):
         for i, (horizon, step) in enumerate(stages, 1)
     ]
     (folder / "run.json").write_text(json.dumps(record | {"figures": figures} | changes))
+    keep_signal(folder, signal)
     return models
+
+
+def a_recording(held_out=0.25, length=4000):
+    """Make a recording at 50 Hz around 50, with gaps all over."""
+    step = np.arange(length)
+    samples = 50 + 3 * np.sin(step / 7)
+    samples[step % 90 < 4] = np.nan
+    return Recording(samples, 50.0, held_out)
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Decays(Signal):
+    """Levels that fade, between 0 and 100, in kilograms: a law that no page knows."""
+
+    sampling_rate: float = 2.0
+    scaling = Scaling(10.0, 0.5)
+
+    def draw(self, key, batch_size):
+        return jax.random.uniform(key, (batch_size,), jnp.float32, 20.0, 100.0)
+
+    def values(self, drawn, steps):
+        return drawn[None, :] * jnp.exp(-jnp.arange(steps)[:, None] / 200.0)
 
 
 def assert_holds(stage, model):
@@ -94,6 +140,88 @@ def test_a_checkpoint_and_a_model_without_a_run_are_one_stage(tmp_path):
     model.cell.input_bias[...] += 0.25
     save_model(model, tmp_path / "saved")
     assert_holds(run_data(tmp_path / "saved")["stages"][0], model)
+
+
+def test_a_page_tells_what_its_run_learnt_and_saw(tmp_path):
+    data = pretrained_data()
+    plain = {"scaling": {"mean": 0.0, "scale": 1.0}}
+    assert data["signal"] == SINES.describe() | plain
+    assert (data["is_tutorials"], data["past"]) == (True, 100)
+    assert (data["observation"], data["windows"]) == (CLEAN.describe(), None)
+    fast = Sines(frequency=(5, 40), level=(-1, 1), sampling_rate=1000)
+    noisy = Observation(noise=(0, 0.2), missing=(0, 0.5))
+    for name, signal, observation in (
+        ("noisy", SINES, noisy),
+        ("fast", fast, CLEAN),
+        ("tones", Tones(3, harmonic=True), noisy),
+    ):
+        a_run(tmp_path / name, signal=signal, observation=observation)
+        for path in (tmp_path / name, tmp_path / name / "checkpoints" / "200"):
+            data = run_data(path)
+            assert data["signal"] == signal.describe() | plain
+            assert data["observation"] == observation.describe()
+            assert (data["is_tutorials"], data["past"]) == (signal == SINES, 30)
+            assert data["windows"] is None
+
+
+def test_windows_of_a_recording_are_those_held_out(tmp_path):
+    recording = a_recording()
+    a_run(tmp_path / "run", signal=recording)
+    data = run_data(tmp_path / "run")
+    assert data["signal"]["sampling_rate"] == 50
+    assert data["signal"]["scaling"] == recording.scaling._asdict()
+    values = np.array(data["windows"]["values"], float)  # None becomes NaN
+    assert values.shape == (12, 30 + 500)  # half of what is held out
+    expected, amplitude = recording.held_out(12, 30, 500)
+    np.testing.assert_allclose(values, expected.T, rtol=5e-5)
+    assert 0 < np.isnan(values).mean() < 0.1
+    assert data["windows"]["amplitude"] == amplitude.tolist()
+
+
+def test_windows_are_as_many_and_as_long_as_a_small_page_has_room_for(tmp_path):
+    long, short = a_recording(length=40000), a_recording(0.1, 1000)
+    for name, signal, past, shape in (
+        ("long", long, 100, (7, 1600)),
+        ("past", long, 5000, (1, 6500)),
+        ("short", short, 30, (12, 30 + 50)),
+        ("tight", a_recording(0.01, 1000), 30, (1, 30 + 10)),  # no more than a stage's horizon
+    ):
+        a_run(tmp_path / name, signal=signal, past=past)
+        data = run_data(tmp_path / name)
+        assert np.shape(data["windows"]["values"]) == shape, name
+        assert len(page(data)) < 200_000
+
+
+def test_a_signal_of_ones_own_needs_its_recipe(tmp_path, monkeypatch, capsys):
+    a_run(tmp_path / "run", signal=Decays())
+    with pytest.raises(InputError, match=r"was trained on Decays\(.*: give --recipe MODULE:NAME"):
+        run_data(tmp_path / "run")
+    data = run_data(tmp_path / "run", own=Decays())
+    assert np.shape(data["windows"]["values"]) == (7, 1530)
+    assert (data["signal"]["class"], data["signal"]["sampling_rate"]) == ("Decays", 2)
+    assert data["signal"]["scaling"] == {"mean": 10, "scale": 0.5}
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe_of_decays.py").write_text(
+        "from sinlstm_jax import Recipe, Stage\n"
+        f"from {Decays.__module__} import Decays\n"
+        "mine = Recipe('mine', 'for tests', (Stage(10, 200),), 10, past=30, signal=Decays())\n"
+    )
+    cli.main(["playground", "run", "--recipe", "recipe_of_decays:mine"])
+    assert "playground.html: 2 stages" in capsys.readouterr().out
+    assert data_in((tmp_path / "run" / "playground.html").read_text()) == data
+
+
+def test_a_class_that_inherits_from_ours_has_windows_too(tmp_path):
+    @jax.tree_util.register_static
+    @dataclass(frozen=True)
+    class Louder(Sines):
+        def values(self, drawn, steps):
+            return 2 * super().values(drawn, steps)
+
+    a_run(tmp_path / "run", signal=Louder())
+    windows = np.array(run_data(tmp_path / "run", own=Louder())["windows"]["values"])
+    assert 1.9 < windows.max() < 2.1
 
 
 def test_what_is_no_run_is_named(tmp_path):
@@ -178,6 +306,10 @@ def test_a_page_goes_into_its_runs_folder(tmp_path, monkeypatch, capsys, run, pa
             "file/page.html cannot be written (File exists)",
         ),
         (["nowhere"], "nowhere does not exist: give a run's folder"),
+        (
+            ["pretrained", "--out", "page.html", "--recipe", "smoke"],
+            "--recipe is 'smoke': pretrained learnt the tutorial's waves, leave it out",
+        ),
     ],
 )
 def test_bad_input_leaves_nothing(tmp_path, monkeypatch, capsys, arguments, complaint):
