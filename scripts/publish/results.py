@@ -111,9 +111,10 @@ def publish_evaluation(runs: Path) -> None:
     """Evaluate the model that ships, for docs/evaluation.md and the README."""
     EvaluateOptions((SHIPPED,), out=runs / "evaluation").execute()
     folder = runs / "evaluation" / SHIPPED
-    for name in ("error.png", "frequency.png", "phase.png"):
+    for name in ("error.png", "frequency.png", "phase.png", "robustness.png"):
         shutil.copy(folder / name, IMAGES / f"evaluation-{name}")
-    fill_in(DOCS / "evaluation.md", {"errors": evaluation_table(folder)})
+    tables = {"errors": evaluation_table(folder), "robustness": robustness_table(folder)}
+    fill_in(DOCS / "evaluation.md", tables)
 
 
 def evaluation_table(folder: Path) -> str:
@@ -124,6 +125,18 @@ def evaluation_table(folder: Path) -> str:
             if row["waves"] == "held-out":
                 header[f"{row['first_step']} to {row['last_step']}"] = None
                 errors.setdefault(row["forecaster"], []).append(float(row["mean"]))
+    return markdown([*header], [[name, *map(error, values)] for name, values in errors.items()])
+
+
+def robustness_table(folder: Path) -> str:
+    """Return the errors of an evaluation after noise and gaps, from its robustness.csv."""
+    header, errors = {"history": None}, {}
+    with (folder / "robustness.csv").open() as file:
+        for row in csv.DictReader(file):
+            noise, missing = float(row["noise"]), float(row["missing"])
+            name = f"noise {noise:g}" if noise else f"{100 * missing:g} % missing"
+            header[name if noise or missing else "clean"] = None
+            errors.setdefault(row["forecaster"], []).append(float(row["mean_0_400"]))
     return markdown([*header], [[name, *map(error, values)] for name, values in errors.items()])
 
 
