@@ -157,16 +157,29 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
     figure, rows = _stacked(observed.shape[1], times[-1] - times[0], title)
     names = streams.names[:MOST_DRAWN]
     for axes, name, before, after in zip(rows, names, observed.T, forecast.T, strict=True):
-        limit = 1.3 * max(1.0, np.nanmax(np.abs(before), initial=0), np.abs(after).max())
+        low, high = _limits(before, after)
         gaps = times[:past][np.isnan(before)]
         axes.axvspan(times[0], times[past - 1], color="0.92")
         axes.plot(times[:past], before, "k.-", markersize=3, linewidth=1.5, label="observed")
         if np.isnan(observed).any():
-            axes.plot(gaps, np.full(gaps.size, -0.9 * limit), "kx", label="missing samples")
+            axes.plot(
+                gaps, np.full(gaps.size, low + 0.05 * (high - low)), "kx", label="missing samples"
+            )
         axes.plot(times[past:], after, color="tab:red", linestyle=DASHED, label="forecast")
-        axes.set(ylabel="signal", ylim=(-limit, limit), xlim=(times[0], times[-1]))
+        axes.set(ylabel="signal", ylim=(low, high), xlim=(times[0], times[-1]))
         axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a "$" stays one
     _save_stacked(figure, rows, path)
+
+
+def _limits(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """Return how far an axis goes for a stream: as far down as up where the stream is around 0."""
+    values = np.concatenate([before[~np.isnan(before)], after])
+    low, high = values.min(), values.max()
+    if low > 0 or high < 0:
+        margin = 0.3 * (high - low) or 0.3 * abs(high)
+        return low - margin, high + margin
+    limit = 1.3 * max(1.0, -low, high)
+    return -limit, limit
 
 
 def _stacked(count: int, seconds: float, title: str) -> "tuple[Figure, np.ndarray]":
