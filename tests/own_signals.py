@@ -39,11 +39,10 @@ SIGNALS = {
         "signal": Sines((5, 40), amplitude=(0.5, 2), level=(-1, 1), sampling_rate=1000),
     },
     "tones": {"signal": Tones(2)},
-    "harmonics": {"signal": Tones(3, frequency=(0.5, 2), harmonic=True, sampling_rate=50)},
-    "recording": {"signal": Recording(recorded(), sampling_rate=25)},
-    "recordings": {"signal": Recording([recorded(2500), recorded(2100)[::-1]], held_out=0.3)},
+    "recordings": {"signal": Recording([recorded(2500), recorded(2100)[::-1]], 25, held_out=0.3)},
     "observed": {
-        "observation": Observation(noise=(0, 0.2), missing=(0, 0.5), gap=(0, 8), shortest_past=10)
+        "signal": Tones(3, frequency=(0.5, 2), harmonic=True, sampling_rate=50),
+        "observation": Observation(noise=(0, 0.2), missing=(0, 0.5), gap=(0, 8), shortest_past=10),
     },
     "sawtooth": {"signal": Sawtooth(3.0)},
 }
