@@ -119,4 +119,7 @@ def _from_numbers(known: type, told: dict):
     """Return a signal of a class that has numbers alone, or None where another one told."""
     numbers = {name: value for name, value in told.items() if name != "class"}
     same = told["class"] == known.__name__ and numbers.keys() == known.__dataclass_fields__.keys()
-    return known(**numbers) if same else None
+    try:
+        return known(**numbers) if same else None
+    except InputError as error:  # `reading` names the file
+        raise ValueError(str(error)) from None
