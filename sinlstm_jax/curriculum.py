@@ -72,7 +72,9 @@ def run(
     if not isinstance(recipe, Recipe):
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
     for stage in recipe.stages:
-        check_windows(recipe.signal, recipe.observation, recipe.past, stage.horizon)
+        check_windows(
+            recipe.signal, recipe.observation, recipe.past, stage.horizon, recipe.batch_size
+        )
     implementation = known_implementation(implementation)
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())

@@ -135,10 +135,10 @@ def plot_forecasts(
         axes.set(ylabel="signal", xlim=(0, time[-1]))
         values = np.concatenate([forecast.truth, observed])
         low, high = np.nanmin(values), np.nanmax(values)
-        if -1 <= low and high <= 1:  # of the tutorial's waves, all alike
+        if -1 <= low and high <= 1 < high - low:  # the tutorial's waves, all alike
             axes.set(ylim=(-1.3, 1.3), yticks=(-1, 0, 1))
         else:
-            margin = 0.15 * (high - low)
+            margin = 0.15 * (high - low) or 1.0
             axes.set_ylim(low - margin, high + margin)
         axes.set_title(forecast.title, loc="left", fontsize="medium", y=1, parse_math=False)
     _save_stacked(figure, rows, path)
@@ -178,7 +178,9 @@ def _limits(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
     if low > 0 or high < 0:
         margin = 0.3 * (high - low) or 0.3 * abs(high)
         return low - margin, high + margin
-    limit = 1.3 * max(1.0, -low, high)
+    largest = max(-low, high)
+    # Waves of amplitude 1, and silence, have one scale; what is much smaller has its own.
+    limit = 1.3 * (largest if 0 < largest < 0.5 else max(1.0, largest))
     return -limit, limit
 
 

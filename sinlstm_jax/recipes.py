@@ -21,7 +21,7 @@ from .errors import (
     shown,
 )
 from .signals.observation import CLEAN, Observation
-from .signals.signal import Signal, in_words
+from .signals.signal import Signal, description_of, in_words, known_signal
 from .signals.sines import SINES, Sines
 
 if TYPE_CHECKING:
@@ -133,10 +133,7 @@ class Recipe:
         if not (isinstance(stages, tuple) and stages and all(isinstance(s, Stage) for s in stages)):
             raise InputError(f"stages is {shown(stages)}: give at least one Stage, in a tuple")
         positive_integer("the iterations of all stages", self.ends[-1])
-        if not isinstance(self.signal, Signal):
-            raise InputError(
-                f"signal is {shown(self.signal)}: give one of a class that inherits from Signal"
-            )
+        known_signal(self.signal)
         if not isinstance(self.observation, Observation):
             raise InputError(f"observation is {shown(self.observation)}: give an Observation")
         self.observation.check(self.past)
@@ -160,7 +157,7 @@ class Recipe:
 
     def describe_signal(self) -> str:
         """Return in words what is learnt, and what is shown of it."""
-        return f"{in_words(self.signal.describe())}, observed {self.observation.in_words()}"
+        return f"{in_words(description_of(self.signal))}, observed {self.observation.in_words()}"
 
     @property
     def iteration_steps(self) -> int:

@@ -147,4 +147,4 @@ def test_what_cannot_be_observed_is_named(settings, complaint):
 @pytest.mark.parametrize("settings", [{"gap": (0, 50)}, {"shortest_past": 50}])
 def test_a_past_that_is_too_short_is_named(settings):
     with pytest.raises(InputError, match="the past has 49 steps, and the observation"):
-        check_windows(Sines(), Observation(**settings), 49, 10)
+        check_windows(Sines(), Observation(**settings), 49, 10, 2)

@@ -135,6 +135,28 @@ def test_another_recording_of_the_same_length_compiles_nothing(compilations):
     assert (first.losses != second.losses).all()
 
 
+def test_windows_are_tested_where_something_is_known():
+    samples = SAMPLES.copy()
+    samples[82:95] = np.nan
+    values, _ = Recording(samples).held_out(1000, 4, 3)
+    assert np.isfinite(values[:4]).any(axis=0).all() and np.isfinite(values[4:]).any(axis=0).all()
+    assert values.shape[1] == sum(
+        np.isfinite(samples[a : a + 4]).any() and np.isfinite(samples[a + 4 : a + 7]).any()
+        for a in range(76, 94)
+    )
+
+
+def test_half_of_a_tail_is_forecast_so_that_windows_are_left():
+    recording = Recording(SAMPLES)  # 20 are held out
+    assert [recording.test_horizon(*x) for x in ((600, 5), (600, 15), (7, 5), (3, 1))] == [
+        10,
+        15,
+        7,
+        3,
+    ]
+    assert Recording(SAMPLES) != recording and recording == recording
+
+
 def test_it_is_kept_and_had_again_to_the_bit(tmp_path):
     samples = [np.where(SAMPLES > 45, np.nan, SAMPLES), SAMPLES[:31]]
     recording = Recording(samples, 44.1, held_out=0.3)
@@ -174,6 +196,13 @@ def test_samples_of_any_kind_are_taken():
         ([[1.0, 2.0, 3.0], [1.0, np.inf]], "recording 1: there is inf at 1"),
         (np.ones((50, 2)), r"samples has shape \(50, 2\): give one column, \[time\], or several"),
         ("1,2,3", "samples: not an array of real numbers"),
+        (
+            [[1, 2], [2, 3], [3, 5]],
+            "samples are 3 recordings of 2 samples each, as rows",
+        ),
+        ([1e200, 2e200, 4e200, 3e200, 1e200] * 9, "has a scale of inf: give them in other units"),
+        ([*[1.0, 2.0] * 20, *[1e300] * 10], r"samples go from 1 to 1e\+300, .* in other units"),
+        ([*[1.0, 2.0] * 20, *[None] * 10], "all samples that are held out, 0.2 of each recording"),
     ],
 )
 def test_samples_that_cannot_be_learnt_are_refused(samples, complaint):
@@ -183,6 +212,6 @@ def test_samples_that_cannot_be_learnt_are_refused(samples, complaint):
 
 
 def test_windows_that_are_too_long_are_refused():
-    check_windows(Recording(SAMPLES), CLEAN, 70, 10)
+    check_windows(Recording(SAMPLES), CLEAN, 70, 10, 2)
     with pytest.raises(InputError, match=r"window has 81 steps, .* and the recording 80 that are"):
-        check_windows(Recording(SAMPLES), CLEAN, 70, 11)
+        check_windows(Recording(SAMPLES), CLEAN, 70, 11, 2)

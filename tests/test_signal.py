@@ -14,14 +14,17 @@ from flax import nnx
 from scripts.publish import signals
 from sinlstm_jax import (
     InputError,
+    Recipe,
     Recording,
     Signal,
     SineLSTM,
     Sines,
+    Stage,
     Tones,
     adam,
     draw_waves,
     init_state,
+    run,
     train_chunk,
     train_stage,
 )
@@ -138,6 +141,87 @@ class Unregistered(Ramps):
 class Sideways(Ramps):
     def values(self, drawn, steps):
         return super().values(drawn, steps).T
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Wrong(Ramps):
+    """Ramps that return what their fields say."""
+
+    returned: str = "float32"
+    telling: str = "ok"
+
+    def values(self, drawn, steps):
+        right = super().values(drawn, steps)
+        return {
+            "float32": lambda: right,
+            "int32": lambda: right.astype(jnp.int32),
+            "one column": lambda: right[:, :1],
+            "NumPy": lambda: np.zeros((steps, 2), np.float32),
+            "an error": lambda: 1 / 0,
+            "Python's numbers": lambda: right + float(drawn["slope"][0]),
+        }[self.returned]()
+
+    def describe(self):
+        return {
+            "ok": super().describe(),
+            "no class": {"x": 1},
+            "infinity": {"class": "Wrong", "x": np.inf},
+            "an object": {"class": "Wrong", "x": print},
+        }[self.telling]
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Rated(Ramps):
+    sampling_rate: object = 100.0
+
+
+def recipe_of(signal):
+    return Recipe("mine", "", (Stage(HORIZON, 1),), 1, PAST, BATCH, 4, signal)
+
+
+@pytest.mark.parametrize(
+    ("signal", "complaint"),
+    [
+        (Wrong(0.1, "int32"), r"returned shape \(30, 4\) of int32 for 30 steps of a batch of 4"),
+        (Wrong(0.1, "one column"), r"returned shape \(30, 1\) of float32"),
+        (Wrong(0.1, "NumPy"), r"returned shape \(30, 2\) of float32"),
+        (Wrong(0.1, "an error"), r"cannot be drawn from under jax.jit \(ZeroDivisionError"),
+        (Wrong(0.1, "Python's numbers"), "cannot be drawn from under jax.jit .*see that draw"),
+    ],
+)
+def test_what_cannot_be_drawn_from_is_named_before_a_run_begins(signal, complaint, tmp_path):
+    with pytest.raises(InputError, match=complaint) as refusal:
+        run(recipe_of(signal), 1, tmp_path / "run")
+    assert "\n" not in str(refusal.value) and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("signal", "complaint"),
+    [
+        (Wrong(0.1, telling="no class"), "describe returned {'x': 1}: have it return a dict with"),
+        (Wrong(0.1, telling="infinity"), "describe returned what JSON cannot hold"),
+        (Wrong(0.1, telling="an object"), "describe returned what JSON cannot hold"),
+        (Rated(0.1, 0), "sampling_rate of the signal is 0: give a finite number above 0"),
+        (Rated(0.1, "100"), "sampling_rate of the signal is '100'"),
+        (Sines, "give one of a class that inherits from Signal"),
+        (Recording, "give one of a class that inherits from Signal"),
+    ],
+)
+def test_what_tells_something_wrong_of_itself_is_no_part_of_a_recipe(signal, complaint):
+    with pytest.raises(InputError, match=complaint):
+        recipe_of(signal)
+
+
+def test_a_class_that_is_called_like_one_of_ours_is_told_apart():
+    @jax.tree_util.register_static
+    @dataclass(frozen=True)
+    class Tones(Ramps):
+        pass
+
+    assert Tones(0.1).describe()["class"] == "another Tones"
+    assert Ramps(0.1).describe()["class"] == "Ramps"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def named_recipe(name: str) -> "Recipe":
         found = getattr(importlib.import_module(module), attribute, None)
     except InputError:
         raise
-    except Exception as error:  # a user's module raises whatever it likes
+    except (Exception, SystemExit) as error:  # a user's module raises whatever it likes
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(
             f"--recipe is {name!r}, and {module or 'nothing'} cannot be imported ({reason}): give "

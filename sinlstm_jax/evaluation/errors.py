@@ -10,7 +10,7 @@ from ..errors import InputError, positive_integer, shown
 from ..model import SineLSTM, checked_model
 from ..rollout import forecast, observe
 from ..signals.samples import real_numbers
-from ..signals.signal import SAMPLING_RATE
+from ..signals.signal import HELD_OUT_SEED, SAMPLING_RATE
 from ..signals.sines import FREQUENCY_RANGE, OFFSET_RANGE
 
 # Forecast steps, from the first up to but without the second. The first six are those of the
@@ -27,7 +27,6 @@ INTERVALS = (
 )
 CHUNK = 500  # steps forecast at a time
 LARGEST = 1e6  # Hz and seconds; beyond, float64 begins to lose the phase
-HELD_OUT_SEED = 20180130
 HELD_OUT_WAVES = 1024
 
 # Takes a history, [past, wave], and a horizon; returns [horizon, wave].

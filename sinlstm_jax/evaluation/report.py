@@ -74,9 +74,10 @@ def checked_horizon(horizon: int, signal: Signal = SINES) -> int:
     if positive_integer("horizon", horizon) < FIRST_400[1]:
         raise InputError(f"horizon is {horizon}: give at least {FIRST_400[1]} steps")
     longest = signal.longest_horizon
-    if longest is None or horizon <= longest:
+    usable = signal.test_horizon(horizon, least=INTERVALS[0][1])
+    if usable == horizon:
         return horizon
-    ends = [last for _, last in INTERVALS if last <= longest]
+    ends = [last for _, last in INTERVALS if last <= usable]
     if not ends:
         raise InputError(
             f"{longest} steps of the signal are held out: it takes {INTERVALS[0][1]} to test a "

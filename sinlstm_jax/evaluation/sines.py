@@ -5,9 +5,9 @@ from typing import NamedTuple, TypeGuard
 import numpy as np
 
 from ..errors import InputError, positive_integer, shown
-from ..signals.signal import HeldOut, Signal
+from ..signals.signal import HELD_OUT_SEED, HeldOut, Signal
 from ..signals.sines import SINES, Sines
-from .errors import HELD_OUT_SEED, ForecastFunction, Waves, as_waves
+from .errors import ForecastFunction, Waves, as_waves
 from .phase import Track, frequency_error, lost_at, track
 from .windows import errors_of, forecast_of
 

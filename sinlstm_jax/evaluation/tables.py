@@ -68,7 +68,7 @@ def _error_title(trial: Trial) -> str:
     if trial.signal.scaling == Scaling():
         return f"{title}\n{count} held-out windows"
     scale = trial.signal.scaling.scale
-    return f"{title}\n{count} held-out windows, in units of {scale:.6g} as recorded"
+    return f"{title}\n{count} held-out windows, of samples over {scale:.6g}"
 
 
 def _error_row(held_out: Errors) -> dict[str, str]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..errors import InputError, shown
 from ..signals.samples import real_numbers
-from ..signals.signal import NO_INPUT, HeldOut
-from .errors import HELD_OUT_SEED, INTERVALS, ForecastFunction, interval_means
+from ..signals.signal import HELD_OUT_SEED, NO_INPUT, HeldOut
+from .errors import INTERVALS, ForecastFunction, interval_means
 
 
 class Errors(NamedTuple):

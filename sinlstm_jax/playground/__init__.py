@@ -120,11 +120,8 @@ def _windows(signal: Signal, past: int, record: RunRecord | None) -> dict:
 
     Values are `[window, past + horizon]`, as the network sees them; None where nothing is known.
     """
-    horizon, longest = MOST_STEPS, signal.longest_horizon
-    if longest is not None:
-        trained = max((stage["horizon"] for stage in record.stages), default=1) if record else 1
-        # As long as all that is held out, there would be one window only.
-        horizon = min(horizon, max(trained, longest // 2))
+    trained = max((stage.horizon for stage in record.figures), default=1) if record else 1
+    horizon = signal.test_horizon(MOST_STEPS, trained)
     count = min(MOST_WINDOWS, max(1, MOST_NUMBERS // (past + horizon)))
     values, amplitude = signal.held_out(count, past, horizon)
     return {

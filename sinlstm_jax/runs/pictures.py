@@ -33,7 +33,7 @@ def picture_windows(recipe: Recipe, steps: int, seed: int) -> Windows:
     if recipe.is_of_the_tutorials_waves:
         waves = picture_waves(past, steps, seed)
         return Windows([f"{frequency:g} Hz" for frequency in TEST_FREQUENCIES], waves, waves[:past])
-    steps = min(steps, signal.longest_horizon or steps)
+    steps = signal.test_horizon(steps, max(stage.horizon for stage in recipe.stages))
     windows = signal.held_out(len(TEST_FREQUENCIES), past, steps)
     titles = [f"window {number}" for number in range(1, windows.values.shape[1] + 1)]
     return Windows(titles, windows.values, recipe.observation.shown(windows, past, seed))

@@ -7,10 +7,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, positive_integer
 from ..files import read_json, replacing
 from ..recipes import Recipe
 from ..signals.observation import CLEAN
+from ..signals.signal import description_of
 from ..signals.sines import SINES
 
 RECORD = "run.json"
@@ -94,7 +95,7 @@ class RunRecord:
             batch_size=recipe.batch_size,
             past=recipe.past,
             stages=[asdict(stage) for stage in recipe.stages],
-            signal=recipe.signal.describe(),
+            signal=description_of(recipe.signal),
             observation=recipe.observation.describe(),
             device=device,
             implementation=implementation,
@@ -108,6 +109,7 @@ class RunRecord:
 
         Raises:
           TypeError: fields are missing or unknown, as in those of other versions.
+          InputError: fields hold what none of this package's does.
         """
         figures = [
             StageFigures(
@@ -116,7 +118,12 @@ class RunRecord:
             for stage in found.get("figures", ())
         ]
         fields: dict[str, Any] = CLEAN_SINES | found | {"figures": figures}
-        return cls(**fields)
+        record = cls(**fields)
+        positive_integer("past", record.past)
+        told = (record.signal, record.observation, *record.stages)
+        if not all(isinstance(each, dict) for each in told) or "class" not in record.signal:
+            raise InputError("its signal, its observation or a stage is not described by names")
+        return record
 
     def to_json(self) -> dict:
         """Return the record as JSON's objects and arrays."""

@@ -121,7 +121,7 @@ def _rollout_errors(model: SineLSTM, recipe: Recipe, horizon: int) -> dict[str, 
     out goes.
     """
     signal, past = recipe.signal, recipe.past
-    longest = signal.longest_horizon or LATEST
+    longest = signal.test_horizon(LATEST, horizon)
     intervals = {"horizon": (0, horizon)}
     intervals |= {f"{a}-{b}": (a, b) for a, b in INTERVALS if b <= longest}
     spans = list(intervals.values())

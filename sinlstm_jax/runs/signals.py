@@ -8,7 +8,15 @@ from ..errors import InputError, positive_number
 from ..files import reading, usable_path
 from ..recipes import TRAINED_SAMPLES
 from ..signals.recording import Recording
-from ..signals.signal import SAMPLING_RATE, Scaling, Signal, in_words
+from ..signals.signal import (
+    SAMPLING_RATE,
+    Scaling,
+    Signal,
+    checked_scaling,
+    description_of,
+    in_words,
+    range_in_words,
+)
 from ..signals.sines import SINES, Sines
 from ..signals.tones import Tones
 from .record import CHECKPOINTS, RECORD, RunRecord, read_record
@@ -37,9 +45,8 @@ class Trained(NamedTuple):
         """Say what the waves are like."""
         assert self.waves is not None
         (least, most), (lowest, highest) = self.waves.amplitude, self.waves.level
-        amplitude = f"{most:g}" if least == most else f"{least:g} to {most:g}"
-        around = f"{highest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
-        return f"amplitude {amplitude} around {around}"
+        around = range_in_words(lowest, highest)
+        return f"amplitude {range_in_words(least, most)} around {around}"
 
 
 TUTORIALS = Trained()
@@ -59,7 +66,7 @@ def record_of(path: str | Path) -> RunRecord | None:
 
 def _folder_of(path: str | Path) -> Path:
     """Return a run's folder, given it or one of its checkpoints, or raise InputError."""
-    path = usable_path(path).absolute()
+    path = usable_path(path).resolve()
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
@@ -77,9 +84,13 @@ def trained_on(path: str | Path) -> Trained:
         return TUTORIALS
     told = record.signal
     with reading(_folder_of(path) / RECORD, "record of a run of this package"):
-        scaling = Scaling(**told["scaling"]) if "scaling" in told else Scaling()
-        waves = _from_numbers(Sines, told)
-        return Trained(record.past, positive_number("rate", told["sampling_rate"]), scaling, waves)
+        try:
+            mean_and_scale = told.get("scaling", {"mean": 0.0, "scale": 1.0})
+            scaling = checked_scaling((mean_and_scale["mean"], mean_and_scale["scale"]))
+            rate = positive_number("sampling_rate", told["sampling_rate"])
+        except InputError as error:  # `reading` names the file
+            raise ValueError(str(error)) from None
+        return Trained(record.past, rate, scaling, _from_numbers(Sines, told))
 
 
 def load_signal(path: str | Path, own: Signal | None = None) -> Signal:
@@ -95,12 +106,17 @@ def load_signal(path: str | Path, own: Signal | None = None) -> Signal:
     if record is None:
         return SINES
     told = record.signal
-    if own is not None and own.describe() == told:
+    if own is not None and description_of(own) == told:
         return own
     with reading(folder / RECORD, "record of a run of this package"):
         found, words = _ours(folder, told), in_words(told)
-    if found is None or found.describe() != told:
-        given = "" if own is None else f", and not on {in_words(own.describe())}"
+    if isinstance(found, Recording) and description_of(found) != told:
+        raise InputError(
+            f"{folder / RECORDING} is not what {path} was trained on, {words}: put that back, or "
+            "give --recipe MODULE:NAME"
+        )
+    if found is None or description_of(found) != told:
+        given = "" if own is None else f", and not on {in_words(description_of(own))}"
         raise InputError(
             f"{path} was trained on {words}{given}: give --recipe MODULE:NAME, the recipe "
             "that it was trained with"
@@ -111,6 +127,10 @@ def load_signal(path: str | Path, own: Signal | None = None) -> Signal:
 def _ours(folder: Path, told: dict) -> Signal | None:
     """Return a signal of a class of ours from what it told of itself, or None."""
     if told["class"] == "Recording":
+        if not (folder / RECORDING).is_file():
+            raise InputError(
+                f"{folder / RECORDING} is missing: put it back, or give --recipe MODULE:NAME"
+            )
         return Recording.load(folder / RECORDING)
     return _from_numbers(Sines, told) or _from_numbers(Tones, told)
 

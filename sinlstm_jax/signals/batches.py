@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ..errors import InputError, shown
+from ..errors import InputError
 from .observation import CLEAN, KEY, Observation
-from .signal import NO_INPUT, Signal
+from .signal import NO_INPUT, Signal, known_signal
 from .sines import Sines
 
 AHEAD = 128  # iterations whose windows are drawn together
@@ -24,11 +24,7 @@ jax.tree_util.register_static(Sines)  # which is described without JAX
 
 def checked_signal(signal) -> Signal:
     """Return a signal, or raise InputError if it is none, or JAX cannot take it apart."""
-    if not isinstance(signal, Signal) or isinstance(signal, type):
-        raise InputError(
-            f"signal is {shown(signal)}: give one of a class that inherits from Signal, such as "
-            "Sines()"
-        )
+    known_signal(signal)
     if jax.tree.structure(signal) == jax.tree.structure(0):
         raise InputError(
             f"signal is a {type(signal).__name__}, which is no pytree: decorate the class with "
@@ -37,16 +33,39 @@ def checked_signal(signal) -> Signal:
     return signal
 
 
-def check_windows(signal: Signal, observation: Observation, past: int, horizon: int) -> None:
+def check_windows(
+    signal: Signal, observation: Observation, past: int, horizon: int, batch_size: int
+) -> None:
     """Raise InputError where batches of that size could not be made of a signal; computes none."""
     observation.check(past)
-    checked_signal(signal)
+    name, steps = type(checked_signal(signal)).__name__, past + horizon
 
-    def batch(key):
-        drawn = jax.tree.map(lambda x: x[0], draw_ahead(signal, key, np.int32(0), 2, observation))
-        return batch_of(signal, drawn, past, horizon, observation)
+    def values(key):
+        drawn = draw_ahead(signal, key, np.int32(0), batch_size)
+        drawn = jax.tree.map(lambda x: x[0], drawn)
+        return signal.values(drawn, steps), signal.amplitude_of(drawn)
 
-    jax.eval_shape(batch, jax.eval_shape(jax.random.key, 0))
+    try:
+        found, amplitude = jax.eval_shape(values, jax.eval_shape(jax.random.key, 0))
+    except InputError:
+        raise
+    except Exception as error:  # a user's class raises whatever it likes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(
+            f"{name} cannot be drawn from under jax.jit ({reason}): see that draw, values and "
+            "amplitude_of take arrays of JAX, and that a class with arrays is under "
+            "register_dataclass"
+        ) from error
+    told = found.shape, str(found.dtype)
+    if told != ((steps, batch_size), "float32"):
+        raise InputError(
+            f"{name}.values returned shape {told[0]} of {told[1]} for {steps} steps of a batch of "
+            f"{batch_size}: have it return [steps, batch] of float32"
+        )
+    if amplitude.shape not in ((), (batch_size,)):
+        raise InputError(
+            f"{name}.amplitude_of returned shape {amplitude.shape}: have it return [batch]"
+        )
 
 
 @partial(jax.jit, static_argnames=("batch_size", "observation"))
@@ -90,7 +109,7 @@ def batch_of(
     key, steps = None, past + future
     if not observation.is_clean:
         drawn, key = drawn[0], jax.random.wrap_key_data(drawn[1])
-    values = signal.values(drawn, steps)
+    values = jnp.asarray(signal.values(drawn, steps))
     if jnp.ndim(values) != 2 or values.shape[0] != steps:
         raise InputError(
             f"{type(signal).__name__}.values returned shape {jnp.shape(values)} for {steps} steps: "

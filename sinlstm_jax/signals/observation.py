@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, integer_from, number_range, positive_integer, shown
-from .signal import NO_INPUT, HeldOut
+from .signal import NO_INPUT, HeldOut, range_in_words
 
 if TYPE_CHECKING:
     import jax
@@ -106,11 +106,11 @@ class Observation:
     def in_words(self) -> str:
         """Return what is not the tutorial's as words: `noise 0 to 0.2, missing 0 to 0.5`."""
         told = [f"{name.replace('_', ' ')} {_words(x)}" for name, x in asdict(self).items() if x]
-        return ", ".join(each for each in told if not each.endswith(" 0 to 0")) or "clean"
+        return ", ".join(each for each in told if not each.endswith(" 0")) or "clean"
 
 
 CLEAN = Observation()  # the tutorial's
 
 
 def _words(value) -> str:
-    return f"{value[0]:g} to {value[1]:g}" if isinstance(value, tuple) else str(value)
+    return range_in_words(*value) if isinstance(value, tuple) else str(value)

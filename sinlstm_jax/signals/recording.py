@@ -17,11 +17,12 @@ from ..files import reading, replacing
 from .samples import real_numbers
 from .signal import SAMPLING_RATE, HeldOut, Scaling, Signal, fingerprint
 
+COLUMNS = 8  # recordings are no shorter, where there are more of them than they have samples
 NUMBERS = ("lengths", "share_held_out", "sampling_rate", "mean", "scale")  # fields but the samples
 
 
 @jax.tree_util.register_pytree_node_class
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, eq=False)
 class Recording(Signal):
     """Windows of one recording, or of several, missing samples and all.
 
@@ -60,15 +61,29 @@ class Recording(Signal):
         known = trained[np.isfinite(trained)]
         if known.size == 0:
             raise InputError("all samples of the part that is trained on are missing: give others")
-        scale = np.sqrt(2) * known.std()
+        with np.errstate(all="ignore"):  # what is too large is named below
+            mean, scale = known.mean(), np.sqrt(2) * known.std()
+            scaled = ((everything - mean) / scale).astype(np.float32)
         # Rounding alone makes a deviation of a level's last digit.
-        if not scale > 1e-12 * np.abs(known).max():
+        if scale <= 1e-12 * np.abs(known).max():
             raise InputError(
                 f"all samples of the part that is trained on are {known[0]:g}: there is nothing to "
-                "learn, give a recording that varies"
+                "learn, give a recording that varies, or a smaller held_out"
             )
-        scaled = ((everything - known.mean()) / scale).astype(np.float32)
-        self._hold(scaled, lengths, held_out, self.sampling_rate, float(known.mean()), float(scale))
+        lost = np.isfinite(everything) & ~np.isfinite(scaled)
+        if not np.isfinite([mean, scale]).all() or lost.any():
+            raise InputError(
+                f"samples go from {np.nanmin(everything):g} to {np.nanmax(everything):g}, and the "
+                f"part that is trained on has a scale of {scale:g}: give them in other units, and "
+                "NaN where one is wrong"
+            )
+        self._hold(scaled, lengths, held_out, self.sampling_rate, float(mean), float(scale))
+        tails = [scaled[tail:b] for _, tail, b in self._parts()]
+        if held_out > 0 and not np.isfinite(np.concatenate(tails)).any():
+            raise InputError(
+                f"all samples that are held out, {held_out:g} of each recording, are missing: give "
+                "another held_out"
+            )
 
     def _hold(self, scaled, lengths, share_held_out, sampling_rate, mean=0.0, scale=1.0) -> None:
         held = (scaled, lengths, share_held_out, sampling_rate, mean, scale)
@@ -134,10 +149,14 @@ class Recording(Signal):
             np.arange(max(a, tail - past), b - past - horizon + 1) for a, tail, b in self._parts()
         ]
         first = np.concatenate(firsts)
+        # Nothing is to be tested where nothing is known.
+        known = np.concatenate([[0], np.cumsum(np.isfinite(self.scaled))])
+        middle = first + past
+        first = first[(known[middle + horizon] > known[middle]) & (known[middle] > known[first])]
         if first.size == 0:
             raise InputError(
-                f"the held-out tail has {self.longest_horizon} steps: it takes {horizon} to test a "
-                "forecast, give a larger held_out"
+                f"the held-out tail has {self.longest_horizon} steps: it takes {horizon}, not all "
+                "missing, to test a forecast, give a larger held_out"
             )
         chosen = np.unique(np.linspace(0, first.size - 1, count).round().astype(int))
         rows = first[chosen][None, :] + np.arange(past + horizon)[:, None]
@@ -192,6 +211,12 @@ def _named(samples) -> list[tuple[str, Any]]:
     several = isinstance(samples, list | tuple) and any(np.ndim(each) for each in samples)
     if isinstance(samples, Sequence) and len(samples) == 0:
         raise InputError("there are no samples: give a recording")
+    lengths = {len(each) if np.ndim(each) else 1 for each in samples} if several else {0}
+    if len(lengths) == 1 and 1 < max(lengths) < min(len(samples), COLUMNS):
+        raise InputError(
+            f"samples are {len(samples)} recordings of {max(lengths)} samples each, as rows of "
+            "columns are: give one column, [time], or several recordings in a list"
+        )
     return (
         [(f"recording {i}", x) for i, x in enumerate(samples)]
         if several

@@ -1,18 +1,20 @@
 """What a signal is: data that says what a network learns to continue; described without JAX."""
 
 import hashlib
+import json
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import finite_number, positive_number
+from ..errors import InputError, finite_number, integer_from, positive_number, shown
 
 if TYPE_CHECKING:
     import jax
 
 SAMPLING_RATE = 100  # Hz, the tutorial's
 NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
+OURS = ("Sines", "Tones", "Recording")  # classes that a run's folder is enough for
 HELD_OUT_SEED = 20180130  # of windows that no run draws
 
 
@@ -31,9 +33,11 @@ class Scaling(NamedTuple):
         return self.mean + self.scale * values
 
 
-def checked_scaling(mean: float, scale: float) -> Scaling:
-    """Return a scaling, or raise InputError naming what is not finite, or not above 0."""
-    return Scaling(finite_number("mean", mean), positive_number("scale", scale))
+def checked_scaling(scaling) -> Scaling:
+    """Return (mean, scale) as Scaling, or raise InputError naming what they are."""
+    if not isinstance(scaling, tuple | list | np.ndarray) or len(scaling) != 2:
+        raise InputError(f"scaling is {shown(scaling)}: give (mean, scale)")
+    return Scaling(finite_number("mean", scaling[0]), positive_number("scale", scaling[1]))
 
 
 class HeldOut(NamedTuple):
@@ -82,28 +86,105 @@ class Signal(Protocol):
         values = np.asarray(self.values(drawn, past + horizon))
         return HeldOut(values, np.broadcast_to(amplitude, values.shape[1:]))
 
+    def test_horizon(self, wanted: int, least: int = 1) -> int:
+        """Return how many steps to test forecasts over: as many as wanted, where there are any.
+
+        Where the horizon is limited it is half of that, since else few windows would be left, and
+        `least` if that is more.
+        """
+        if self.longest_horizon is None:
+            return wanted
+        return min(wanted, self.longest_horizon, max(least, self.longest_horizon // 2))
+
     def describe(self) -> dict[str, Any]:
         """Return what it is, as JSON's values: its class's name, and the fields of a dataclass."""
-        told = {"class": type(self).__name__, "sampling_rate": self.sampling_rate}
+        told = {"class": _class_name(type(self)), "sampling_rate": _as_json(self.sampling_rate)}
         if self.scaling != Scaling():
-            told["scaling"] = self.scaling._asdict()
+            told["scaling"] = checked_scaling(self.scaling)._asdict()
         for field in fields(self) if is_dataclass(self) else ():
             told[field.name] = _as_json(getattr(self, field.name))
         return told
 
 
+def _class_name(signal_class: type) -> str:
+    """Return a class's name; one of a user's that is called as one of ours is told apart."""
+    name = signal_class.__name__
+    ours = signal_class.__module__.startswith(f"{__name__.partition('.')[0]}.")
+    return name if ours or name not in OURS else f"another {name}"
+
+
+def known_signal(signal) -> Signal:
+    """Return a signal, or raise InputError if it is none, or what it tells of itself is wrong.
+
+    Whether it can be drawn from is not known then: `check_windows` finds out.
+    """
+    if not isinstance(signal, Signal) or isinstance(signal, type):
+        raise InputError(
+            f"signal is {shown(signal)}: give one of a class that inherits from Signal, such as "
+            "Sines()"
+        )
+    positive_number("sampling_rate of the signal", signal.sampling_rate)
+    checked_scaling(signal.scaling)
+    if signal.longest_horizon is not None:
+        integer_from(0, "longest_horizon of the signal", signal.longest_horizon)
+    if not isinstance(signal.has_gaps, bool):
+        raise InputError(f"has_gaps of the signal is {shown(signal.has_gaps)}: give True or False")
+    description_of(signal)
+    return signal
+
+
+def description_of(signal: Signal) -> dict[str, Any]:
+    """Return what a signal tells of itself, as it comes back from JSON.
+
+    Raises:
+      InputError: it is not what JSON can hold, or does not tell its class.
+    """
+    name = type(signal).__name__
+    try:
+        told = json.loads(json.dumps(signal.describe(), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{name}.describe returned what JSON cannot hold ({reason}): have it return a dict of "
+            "finite numbers, text, lists and dicts"
+        ) from None
+    if not isinstance(told, dict) or not isinstance(told.get("class"), str):
+        raise InputError(
+            f"{name}.describe returned {shown(told)}: have it return a dict with a name as 'class'"
+        )
+    return told
+
+
 def in_words(description: dict[str, Any]) -> str:
     """Return what `describe` told as a line: `Tones(count 2, power 0.5)`."""
-    told = [f"{name.replace('_', ' ')} {_shown(x)}" for name, x in description.items()]
-    return f"{description['class']}({', '.join(told[1:])})"
+    told = [
+        f"{name.replace('_', ' ')} {_shown(x)}"
+        for name, x in description.items()
+        if name != "class"
+    ]
+    return shown_text(f"{description['class']}({', '.join(told)})")
+
+
+def shown_text(text: str) -> str:
+    """Return a text as a message names it, not at any length."""
+    return text if len(text) <= 400 else f"{text[:350]}..."
+
+
+def range_in_words(low: float, high: float) -> str:
+    """Return a range in words, or its number where it is one."""
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _as_json(value):
     if isinstance(value, tuple | list):
         return [_as_json(x) for x in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
+    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
         return fingerprint(np.asarray(value))
     return repr(value)
 
@@ -121,7 +202,7 @@ def _shown(value) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict) and "sha256" in value:
-        return value["sha256"][:8]
+        return str(value["sha256"])[:8]
     if isinstance(value, dict):
         return " ".join(f"{name} {_shown(x)}" for name, x in value.items())
     return str(value)

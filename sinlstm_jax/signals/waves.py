@@ -23,8 +23,8 @@ def sine(
 ) -> Float32[Array, "{steps} batch"]:
     """Sample waves on the device, `[steps, batch]` in float32, without blur at late steps.
 
-    Within 1e-5 of float64 up to 10,000 steps, for frequencies in Hz and offsets in seconds from
-    the ranges above; a frequency must be above 0 and below HIGHEST. float32 cannot hold the
+    Within 1e-5 of float64 up to 10,000 steps, for frequencies in Hz and offsets in seconds of the
+    tutorial's ranges; a frequency must be above 0 and below HIGHEST. float32 cannot hold the
     cycles of a long window to that accuracy, so the whole seconds are counted in integers: with
     the frequency in units of 2**-24 Hz (exact from 0.5 Hz up), the cycles of s seconds modulo one
     are an integer product modulo 2**24. What is left, less than a second and the offset, is small

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 from collections import deque
 from typing import TextIO
 
@@ -95,4 +96,5 @@ def write_forecasts(
 
 def _times_after(time: float, steps: int, rate: float) -> list[float]:
     """Return the times of the steps that follow one, in s, without float64's last digits."""
-    return [round(time + step / rate, 6) for step in range(1, steps + 1)]
+    digits = max(6, 3 + math.ceil(math.log10(rate)))
+    return [round(time + step / rate, digits) for step in range(1, steps + 1)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..evaluation.baselines import fit_sine
 from ..runs.signals import TUTORIALS, Trained
-from ..signals.signal import NO_INPUT, SAMPLING_RATE
+from ..signals.signal import NO_INPUT, SAMPLING_RATE, range_in_words
 from ..signals.sines import Sines
 
 LARGEST_LEVEL = 0.2  # of the amplitude
@@ -96,15 +96,10 @@ def _doubts_of_a_wave(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
     if not least * AMPLITUDES[0] <= amplitude <= most * AMPLITUDES[1]:
         yield (
             f"{name} has an amplitude of about {amplitude:.2g}: models are trained on "
-            f"{in_words_of(least, most)}, so scale the samples"
+            f"{range_in_words(least, most)}, so scale the samples"
         )
     if not low * (1 - FREQUENCY_TOLERANCE) <= frequency <= high * (1 + FREQUENCY_TOLERANCE):
         yield (
             f"{name} has a frequency of about {frequency:.2g} Hz: models are trained on "
             f"{low:g} to {high:g} Hz, so the forecast may be poor"
         )
-
-
-def in_words_of(low: float, high: float) -> str:
-    """Return a range in words, or its number where it is one."""
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

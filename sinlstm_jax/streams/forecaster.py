@@ -60,7 +60,7 @@ class Forecaster:
         self.model = lstm_model(model)
         self.batch_size = batch_size
         self.window = window
-        self.scaling = checked_scaling(*scaling)
+        self.scaling = checked_scaling(scaling)
         structure, *arrays = split_model(model)
         self._advance = partial(_compiled_advance(structure), arrays)
         self.reset()
