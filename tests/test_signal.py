@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import reference_lstm
 from flax import nnx
+from tiny import QUIET
 
 from scripts.publish import signals
 from sinlstm_jax import (
+    Diverged,
     InputError,
     Recipe,
     Recording,
@@ -212,6 +214,18 @@ def test_what_cannot_be_drawn_from_is_named_before_a_run_begins(signal, complain
 def test_what_tells_something_wrong_of_itself_is_no_part_of_a_recipe(signal, complaint):
     with pytest.raises(InputError, match=complaint):
         recipe_of(signal)
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Holey(Ramps):
+    def values(self, drawn, steps):
+        return super().values(drawn, steps).at[3].set(jnp.nan)
+
+
+def test_values_that_are_missing_without_a_word_are_named(tmp_path, no_pictures):
+    with pytest.raises(Diverged, match=r"at iteration 0, loss nan.* has_gaps"):
+        run(recipe_of(Holey(0.1)), 1, tmp_path / "run", console=QUIET)
 
 
 def test_a_class_that_is_called_like_one_of_ours_is_told_apart():

@@ -70,11 +70,15 @@ def where_it_starts(recipe: Recipe, reached: list[StageState], out: Path) -> str
 def how_it_diverged(number: int, stage: Stage, seeds: list[int], failure: Failure) -> str:
     """Return what to say of a stage in which every replicate failed, `[replicate]`."""
     last = int(np.argmax(failure.iteration))
+    way_out = (
+        f"try a learning rate below {stage.learning_rate:g}, clipped gradients, or another seed"
+    )
+    if failure.iteration[last] == 0 and np.isnan(failure.loss[last]):
+        way_out = "the signal's values are not all finite; where some are missing, has_gaps is True"
     what = "the run" if len(seeds) == 1 else f"every replicate, seed {seeds[last]} last,"
     return (
         f"{what} diverged in stage {number} at iteration {failure.iteration[last]}, "
-        f"loss {failure.loss[last]:g}, gradient norm {failure.gradient_norm[last]:g}: try a "
-        f"learning rate below {stage.learning_rate:g}, clipped gradients, or another seed "
+        f"loss {failure.loss[last]:g}, gradient norm {failure.gradient_norm[last]:g}: {way_out} "
         "(nothing was saved since)"
     )
 

@@ -162,12 +162,8 @@ def in_words(description: dict[str, Any]) -> str:
         for name, x in description.items()
         if name != "class"
     ]
-    return shown_text(f"{description['class']}({', '.join(told)})")
-
-
-def shown_text(text: str) -> str:
-    """Return a text as a message names it, not at any length."""
-    return text if len(text) <= 400 else f"{text[:350]}..."
+    words = f"{description['class']}({', '.join(told)})"
+    return words if len(words) <= 400 else f"{words[:350]}..."  # a stranger's may be of any length
 
 
 def range_in_words(low: float, high: float) -> str:
