@@ -78,8 +78,8 @@ class Recording(Signal):
                 "NaN where one is wrong"
             )
         self._hold(scaled, lengths, held_out, self.sampling_rate, float(mean), float(scale))
-        tails = [scaled[tail:b] for _, tail, b in self._parts()]
-        if held_out > 0 and not np.isfinite(np.concatenate(tails)).any():
+        tails = np.concatenate([scaled[tail:b] for _, tail, b in self._parts()])
+        if tails.size and not np.isfinite(tails).any():
             raise InputError(
                 f"all samples that are held out, {held_out:g} of each recording, are missing: give "
                 "another held_out"
