@@ -80,7 +80,7 @@ def test_runs_of_different_signals_or_pasts_are_refused_in_one_line(trained):
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_a_recording_is_evaluated_as_far_as_it_is_held_out(tmp_path, capsys):
+def test_a_recording_is_evaluated_as_far_as_half_its_tail_goes(tmp_path, capsys):
     recipe = Recipe("r", "a recording", (Stage(3, 4),), 10, 20, 2, 4, signal=RECORDING)
     run(recipe, 1, tmp_path / "run")
     capsys.readouterr()
@@ -88,8 +88,8 @@ def test_a_recording_is_evaluated_as_far_as_it_is_held_out(tmp_path, capsys):
     output = capsys.readouterr().out
     assert output.startswith("Recording(sampling rate 50, samples ")
     assert "), 20 steps observed\n" in output.splitlines(keepends=True)[0]
-    assert "21 held-out windows, in units of 1.0" in " ".join(output.split())
-    assert "Error over steps 0-100 after noise" in output
+    assert "71 held-out windows, of samples over 1.0" in " ".join(output.split())
+    assert "Error over steps 0-50 after noise" in output
     files = {path.name for path in (tmp_path / "run" / "evaluation").iterdir()}
     csv_files = {f"{name}.csv" for name in ("errors", "over_time", "robustness", "waves")}
     assert files == {*csv_files, "error.png", "robustness.png"}

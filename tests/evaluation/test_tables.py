@@ -94,7 +94,7 @@ def test_a_recordings_tables_tell_its_units_and_have_no_phase(of_a_recording):
         assert text.count(f"\n{name} ") == 2
     assert "(noise is relative to the amplitude)" in text
     assert "401 held-out windows" in text and "0-400 after noise" in text
-    assert f"in units of {of_a_recording.trial.signal.scale:.6g} as" in text
+    assert f"of samples over {of_a_recording.trial.signal.scale:.6g}" in text
     assert not any(word in text for word in ("limit", "Hz", "phase", "sine fit"))
 
 
