@@ -29,8 +29,8 @@ class Forecaster:
     Samples are as the model was trained on: of the tutorial's, at 100 Hz, of waves of amplitude 1;
     of a recording's (`load`), in its units, which are those of forecasts, too. What is missing is
     None or NaN, which the network is told as NO_INPUT (as is a sample of exactly that value, once
-    it is scaled). Everything is compiled when
-    the first forecaster of a model's size, a batch size and a device is made, and nothing after.
+    it is scaled). Everything is compiled when the first forecaster of a model's size, a batch size
+    and a device is made, and nothing after.
 
     Args:
       model: a trained model.
