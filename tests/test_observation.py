@@ -73,6 +73,24 @@ def test_each_wave_has_its_own_noise_evenly_from_the_range():
     assert deviations.max() < 0.2 * (1 + 5 / 800**0.5)
 
 
+def test_a_power_draws_more_of_what_is_nearly_clean():
+    inputs, targets = shown(
+        Observation(noise=(0.1, 0.3), noise_power=2, missing=(0, 0.5), missing_power=3)
+    )
+    observed = inputs[:PAST] != -2
+    rates = np.cbrt(1 - observed.mean(axis=0)) / np.cbrt(0.5)  # 0.5 u^3: u again
+    # Of 400 samples a small rate is known badly: from 0.4 on, u is known to its last bin.
+    known = rates[rates >= 0.4]
+    assert abs(len(known) / WAVES - 0.6) < 5 * (0.24 / WAVES) ** 0.5
+    assert_even(np.histogram(known, 5, (0.4, 1))[0])
+    inputs, targets = shown(Observation(noise=(0.1, 0.3), noise_power=2))
+    squares = (inputs - targets)[:PAST].std(axis=0)
+    u = np.sqrt(np.clip(squares - 0.1, 0, None) / 0.2)  # 0.1 + 0.2 u^2
+    known = u[u >= 0.4]
+    assert abs(len(known) / WAVES - 0.6) < 5 * (0.24 / WAVES) ** 0.5
+    assert_even(np.histogram(known, 5, (0.4, 1))[0])
+
+
 def test_samples_are_missing_each_by_itself_at_a_rate_of_the_waves_own():
     inputs, targets = shown(Observation(missing=(0.1, 0.6)))
     missing = inputs[:PAST] == -2
@@ -134,6 +152,7 @@ def test_training_takes_the_loss_of_what_is_shown():
         ({"noise": (0.2, 0.1)}, r"noise is \(0.2, 0.1\): .* low at most high"),
         ({"noise": (-0.1, 0.1)}, r"noise is \(-0.1, 0.1\): give a range from 0 on"),
         ({"missing": (0, 1.5)}, r"missing is \(0.0, 1.5\): give a range from 0 to 1"),
+        ({"noise_power": 0}, "noise_power is 0"),
         ({"missing": 0.5}, "missing is 0.5: give a range"),
         ({"gap": (0, 2.5)}, r"gap is \(0, 2.5\): give whole numbers of steps"),
         ({"shortest_past": 0}, "shortest_past is 0"),

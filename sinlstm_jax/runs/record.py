@@ -118,6 +118,8 @@ class RunRecord:
             for stage in found.get("figures", ())
         ]
         fields: dict[str, Any] = CLEAN_SINES | found | {"figures": figures}
+        if isinstance(fields["observation"], dict):  # some were written before it had powers
+            fields["observation"] = CLEAN.describe() | fields["observation"]
         record = cls(**fields)
         positive_integer("past", record.past)
         told = (record.signal, record.observation, *record.stages)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, integer_from, number_range, positive_integer, shown
+from ..errors import InputError, integer_from, number_range, positive_integer, positive_number, shown
 from .signal import NO_INPUT, HeldOut, range_in_words
 
 if TYPE_CHECKING:
@@ -18,16 +18,19 @@ KEY = 0x0B5E  # folds an iteration's key into that of its observation
 class Observation:
     """What a network is shown of windows, while it learns them as they truly are.
 
-    As it stands it is the tutorial's: all of it, clean. For each window a number is drawn evenly
-    from each range (low, high).
+    As it stands it is the tutorial's: all of it, clean. For each window a number is drawn from each
+    range: low + (high - low) u^power, with u even from 0 to 1. A power above 1 draws more of what
+    is nearly clean.
 
     Raises:
       InputError: a range is no pair of numbers that go up, noise is below 0, a share not from 0 to
-        1, or a number of steps not a whole one.
+        1, a power not above 0, or a number of steps not a whole one.
     """
 
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, of the window's amplitude
+    noise_power: float = 1.0
     missing: tuple[float, float] = (0.0, 0.0)  # share of samples missing, each by itself
+    missing_power: float = 1.0
     gap: tuple[int, int] = (0, 0)  # steps missing in a row, somewhere in the past
     shortest_past: int | None = None  # steps observed, from these to all of the past; None: all
 
@@ -38,6 +41,8 @@ class Observation:
                 least = "from 0 on" if name == "noise" else "from 0 to 1"
                 raise InputError(f"{name} is {shown((low, high))}: give a range {least}")
             object.__setattr__(self, name, (low, high))
+            power = f"{name}_power"
+            object.__setattr__(self, power, positive_number(power, getattr(self, power)))
         gap = number_range("gap", self.gap, positive=False)
         if not all(steps.is_integer() for steps in gap):
             raise InputError(f"gap is {shown(self.gap)}: give whole numbers of steps")
@@ -67,10 +72,10 @@ class Observation:
         step = jnp.arange(steps)[:, None]
         nothing = jnp.zeros(past.shape, bool)
         if self.noise != (0, 0):
-            sd = amplitude * jax.random.uniform(keys[0], each, dtype, *self.noise)
+            sd = amplitude * _drawn(keys[0], each, dtype, self.noise, self.noise_power)
             past = past + sd[None, :] * jax.random.normal(keys[1], past.shape, dtype)
         if self.missing != (0, 0):
-            share = jax.random.uniform(keys[2], each, dtype, *self.missing)
+            share = _drawn(keys[2], each, dtype, self.missing, self.missing_power)
             nothing |= jax.random.uniform(keys[3], past.shape, dtype) < share[None, :]
         if self.gap != (0, 0):
             low, high = self.gap
@@ -105,12 +110,28 @@ class Observation:
 
     def in_words(self) -> str:
         """Return what is not the tutorial's as words: `noise 0 to 0.2, missing 0 to 0.5`."""
-        told = [f"{name.replace('_', ' ')} {_words(x)}" for name, x in asdict(self).items() if x]
+        told = [
+            f"{name.replace('_', ' ')} {_words(x)}"
+            for name, x in asdict(self).items()
+            if x and not (name.endswith("_power") and x == 1)
+        ]
         return ", ".join(each for each in told if not each.endswith(" 0")) or "clean"
 
 
 CLEAN = Observation()  # the tutorial's
 
 
+def _drawn(key, shape, dtype, between: tuple[float, float], power: float) -> "jax.Array":
+    """Draw numbers of a range, evenly where the power is 1."""
+    import jax
+
+    low, high = between
+    if power == 1:
+        return jax.random.uniform(key, shape, dtype, low, high)
+    return low + (high - low) * jax.random.uniform(key, shape, dtype) ** power
+
+
 def _words(value) -> str:
-    return range_in_words(*value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return range_in_words(*value)
+    return f"{value:g}"
