@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, integer_from, number_range, positive_integer, positive_number, shown
+from ..errors import (
+    InputError,
+    integer_from,
+    number_range,
+    positive_integer,
+    positive_number,
+    shown,
+)
 from .signal import NO_INPUT, HeldOut, range_in_words
 
 if TYPE_CHECKING:
