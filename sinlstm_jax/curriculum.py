@@ -12,7 +12,8 @@ from rich.console import Console
 from .errors import InputError, Interrupted, positive_integer
 from .files import usable_path
 from .kernel.choice import known_implementation
-from .model import SineLSTM, initial_model
+from .model import SineLSTM
+from .networks import initial_model, network_named
 from .recipes import Recipe
 from .runs.background import Background
 from .runs.folder import Run, open_run
@@ -84,7 +85,8 @@ def run(
         if is_first():
             keep_signal(out, recipe.signal)
         size, computed_by = recipe.hidden_size, folder.now.implementation
-        models = [initial_model(size, run_keys(each)[0], computed_by) for each in seeds]
+        network = network_named(recipe.network)
+        models = [initial_model(size, run_keys(each)[0], computed_by, network) for each in seeds]
         resumed = deque(_resume(folder, recipe, models, console))
         end = None
         with RunProgress(console, recipe) as progress:

@@ -1,29 +1,15 @@
 """The LSTM cell, the network around it, its initial weights, and what is frozen."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from flax.nnx.nn import dtypes
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .errors import InputError, checked_size, shown
 from .kernel.choice import choose_implementation
 from .kernel.layer import fused_lstm, fused_predict
 from .lstm import PRECISION, LSTMCarry, LSTMWeights, lstm_scan, lstm_step
-
-CELL_WEIGHTS = ("input_kernel", "hidden_kernel", "hidden_bias")
-OUTPUT_WEIGHTS = ("kernel", "bias")
-# What Flax's linear layer computes with, as SineLSTM makes it.
-OUTPUT_SETTINGS = {
-    "precision": PRECISION,
-    "dtype": None,
-    "preferred_element_type": None,
-    "dot_general": jax.lax.dot_general,
-    "promote_dtype": dtypes.promote_dtype,
-}
 
 
 class FrozenBias(nnx.Variable):
@@ -92,6 +78,8 @@ class SineLSTM(nnx.Module):
         implementation is unknown or cannot be had here.
     """
 
+    outputs = 1  # of the linear layer, a step
+
     def __init__(
         self,
         hidden_size: int = 15,
@@ -106,7 +94,7 @@ class SineLSTM(nnx.Module):
         self.cell = LSTMCell(1, self.hidden_size, rngs=rngs)
         self.output = nnx.Linear(
             self.hidden_size,
-            1,
+            self.outputs,
             kernel_init=uniform,
             bias_init=uniform,
             precision=PRECISION,
@@ -119,23 +107,23 @@ class SineLSTM(nnx.Module):
 
     def step(
         self, carry: PyTree, inputs: Float[Array, "batch 1"]
-    ) -> tuple[PyTree, Float[Array, "batch 1"]]:
+    ) -> tuple[PyTree, Float[Array, "batch {self.outputs}"]]:
         """Advance by one step: the cell's next carry, and predictions."""
         carry, hidden = self.cell(carry, inputs)
         return carry, self.output(hidden)
 
     def __call__(
         self, inputs: Float[Array | np.ndarray, "time batch 1"]
-    ) -> Float[Array, "time batch 1"]:
+    ) -> Float[Array, "time batch {self.outputs}"]:
         """Predict a whole window at once."""
         layer = fused_lstm if self.implementation == "fused" else lstm_scan
-        carry = self.initial_carry(inputs.shape[1])
+        carry = self.cell.initialize_carry(inputs.shape[1:])
         _, hidden = layer(self.cell.weights, carry, jnp.asarray(inputs))
         return self.output(hidden)
 
     def predict(
         self, carry: PyTree, inputs: Float[Array, "time batch 1"], steps: int
-    ) -> tuple[PyTree, Float[Array, "{steps} batch 1"]]:
+    ) -> tuple[PyTree, Float[Array, "{steps} batch {self.outputs}"]]:
         """Predict step by step from a carry, with no memory of the steps but the predictions.
 
         Inputs are `[steps, batch, 1]`, or `[1, batch, 1]` to be repeated. One call for n and one
@@ -152,17 +140,6 @@ class SineLSTM(nnx.Module):
         return jax.lax.scan(self.step, carry, inputs)
 
 
-def initial_model(hidden_size: int, key: Key[Array, ""], implementation: str = "auto") -> SineLSTM:
-    """Return a fresh model, its weights drawn in one compiled program; arguments as SineLSTM's."""
-    model = nnx.eval_shape(lambda: SineLSTM(hidden_size, implementation=implementation))
-    return nnx.merge(nnx.graphdef(model), *_initial_arrays(key, hidden_size))
-
-
-@partial(jax.jit, static_argnames="hidden_size")
-def _initial_arrays(key: Key[Array, ""], hidden_size: int) -> tuple[dict, dict]:
-    return split_model(SineLSTM(hidden_size, rngs=nnx.Rngs(key), implementation="scan"))[1:]
-
-
 def split_model(
     model: SineLSTM, trainable: nnx.filterlib.Filter = nnx.Param
 ) -> tuple[nnx.GraphDef, dict, dict]:
@@ -173,47 +150,6 @@ def split_model(
     """
     structure, weights, frozen = nnx.split(model, trainable, ...)
     return structure, nnx.to_pure_dict(weights), nnx.to_pure_dict(frozen)
-
-
-def take_apart(model: SineLSTM) -> tuple[nnx.GraphDef | str, tuple]:
-    """Return (structure, arrays), of which `put_together` makes the model again.
-
-    For what is called often: Flax takes a model apart in 0.2 ms. One as `SineLSTM` made it is told
-    by its implementation, and its arrays are read as they lie there; others go through Flax.
-    """
-    if not _is_as_made(model):
-        structure, state = nnx.split(model)
-        return structure, (state,)
-    cell, output = model.cell, model.output
-    weights = {
-        "cell": {name: getattr(cell, name).get_raw_value() for name in CELL_WEIGHTS},
-        "output": {name: getattr(output, name).get_raw_value() for name in OUTPUT_WEIGHTS},
-    }
-    frozen = {"cell": {"input_bias": cell.input_bias.get_raw_value()}}
-    return model.implementation, (weights, frozen)
-
-
-def put_together(structure: nnx.GraphDef | str, arrays: tuple) -> SineLSTM:
-    """Return a model of what `take_apart` returned; to be called where a program is traced."""
-    if isinstance(structure, str):
-        size = arrays[0]["output"]["kernel"].shape[0]
-        model = nnx.eval_shape(lambda: SineLSTM(size, implementation="scan"))
-        model.implementation = structure
-        structure = nnx.graphdef(model)
-    return nnx.merge(structure, *arrays)
-
-
-def _is_as_made(model: SineLSTM) -> bool:
-    """Tell whether a model's parts and variables are those of `SineLSTM`, with no hooks of Flax."""
-    cell, output = model.cell, model.output
-    if (type(model), type(cell), type(output)) != (SineLSTM, LSTMCell, nnx.Linear):
-        return False
-    variables = [getattr(cell, name) for name in (*CELL_WEIGHTS, "input_bias")]
-    variables += [getattr(output, name) for name in OUTPUT_WEIGHTS]
-    return vars(output).items() >= OUTPUT_SETTINGS.items() and all(
-        type(variable) in (nnx.Param, FrozenBias) and "on_get_value" not in variable.get_metadata()
-        for variable in variables
-    )
 
 
 def checked_model(model) -> SineLSTM:

@@ -41,6 +41,9 @@ class StreamForecasts(NamedTuple):
     times: np.ndarray  # [past + steps], s
     observed: np.ndarray  # [past, stream], NaN where missing
     forecast: np.ndarray  # [steps, stream]
+    low: np.ndarray | None = None  # alike: between these two lies a share `band` of what comes
+    high: np.ndarray | None = None
+    band: float | None = None
 
 
 def drawing(draw):
@@ -156,8 +159,17 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
     observed, forecast = streams.observed[:, :MOST_DRAWN], streams.forecast[:, :MOST_DRAWN]
     figure, rows = _stacked(observed.shape[1], times[-1] - times[0], title)
     names = streams.names[:MOST_DRAWN]
-    for axes, name, before, after in zip(rows, names, observed.T, forecast.T, strict=True):
+    for i, (axes, name, before, after) in enumerate(
+        zip(rows, names, observed.T, forecast.T, strict=True)
+    ):
         low, high = _limits(before, after)
+        if streams.low is not None and streams.high is not None:
+            between = streams.low[:, i], streams.high[:, i]
+            low, high = _limits(before, np.concatenate(between))
+            label = f"{streams.band:.0%} band"
+            axes.fill_between(
+                times[past:], *between, color="tab:red", alpha=0.2, linewidth=0, label=label
+            )
         gaps = times[:past][np.isnan(before)]
         axes.axvspan(times[0], times[past - 1], color="0.92")
         axes.plot(times[:past], before, "k.-", markersize=3, linewidth=1.5, label="observed")

@@ -9,9 +9,10 @@ from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
 from .optimizer import adam
 from .recipes import RECIPES, Recipe, Stage
-from .rollout import forecast, observe, rollout, stepper
+from .rollout import forecast, observe, rollout, rollout_with_spread, stepper
 from .runs.loading import load_model, load_models, load_pretrained, save_model
 from .runs.signals import load_signal
+from .sensor import SensorLSTM
 from .signals.observation import Observation
 from .signals.recording import Recording
 from .signals.signal import NO_INPUT, Signal
@@ -37,6 +38,7 @@ __all__ = [
     "Recipe",
     "Recording",
     "SaveFailed",
+    "SensorLSTM",
     "Signal",
     "SineLSTM",
     "Sines",
@@ -61,6 +63,7 @@ __all__ = [
     "params_to_torch",
     "rollout",
     "rollout_errors",
+    "rollout_with_spread",
     "run",
     "sample_batch",
     "sample_batches",

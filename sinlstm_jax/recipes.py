@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SEED = 0x1010  # the tutorial's
 TRAINED_SAMPLES = 100  # steps that the recipes observe before they forecast
+NETWORKS = ("SineLSTM", "SensorLSTM")  # classes, of model.py and sensor.py
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Stage:
     warmup: int = 0  # iterations until the learning rate is at its peak
     final_fraction: float = 1.0  # of the learning rate, at the end of a cosine; 1: constant
     undo_above: float | None = None  # mean loss of the last tenth from which the stage is undone
+    error_floor: float | None = None  # squared error, of the amplitude's square, from which errors
+    # are weighed by what noise, or the forecast's spread, makes of them; None: all count alike
 
     def __post_init__(self):
         _hold(
@@ -66,6 +69,7 @@ class Stage:
             warmup=partial(integer_from, 0),
             final_fraction=_fraction,
             undo_above=_positive_or_none,
+            error_floor=_positive_or_none,
         )
         if self.warmup >= self.iterations:
             raise InputError(
@@ -101,7 +105,7 @@ class Stage:
         from .optimizer import adam
 
         settings = asdict(self)
-        del settings["horizon"], settings["undo_above"]
+        del settings["horizon"], settings["undo_above"], settings["error_floor"]
         return adam(**settings)
 
 
@@ -116,6 +120,7 @@ class Recipe:
     past: int = TRAINED_SAMPLES
     batch_size: int = 20
     hidden_size: int = 15
+    network: str = NETWORKS[0]
     signal: Signal = SINES  # what is learnt
     observation: Observation = CLEAN  # what is shown of its past
 
@@ -127,6 +132,8 @@ class Recipe:
             batch_size=positive_integer,
             hidden_size=checked_size,
         )
+        if self.network not in NETWORKS:
+            raise InputError(f"network is {shown(self.network)}: give one of {', '.join(NETWORKS)}")
         if not isinstance(self.name, str) or not isinstance(self.summary, str):
             raise InputError(f"a recipe is called {shown(self.name)}: give words")
         stages = self.stages

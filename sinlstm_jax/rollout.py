@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,10 @@ from jaxtyping import Array, Float, PyTree
 
 from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
-from .model import LSTMCell, SineLSTM, checked_model, put_together, split_model, take_apart
-from .signals.samples import observed
+from .model import LSTMCell, SineLSTM, checked_model, split_model
+from .networks import put_together, take_apart
+from .sensor import SensorCarry, SensorLSTM, Window, measured, scaled, with_spread
+from .signals.samples import finite_or_missing, observed
 from .signals.signal import NO_INPUT
 
 
@@ -24,7 +27,7 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
       model: a trained model.
       history: observed signal, one value a step at 100 Hz: `[past]`, `[past, batch]` or
         `[past, batch, 1]`, an array of any library; where a value is missing (None, NaN or hidden
-        by a mask), the network is told NO_INPUT.
+        by a mask), the network is told NO_INPUT. A SensorLSTM takes any level and amplitude.
       horizon: steps to forecast.
 
     Returns:
@@ -37,8 +40,32 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
         is not positive.
     """
     horizon = positive_integer("horizon", horizon)
+    return _forecasts(_all_of_rollout(model, history, horizon))
+
+
+def rollout_with_spread(
+    model: SensorLSTM, history, horizon: int
+) -> tuple[Float[Array, "time batch 1"], Float[Array, "time batch 1"]]:
+    """Predict as `rollout` does, and say how sure that is: (predictions, spreads).
+
+    A spread is the standard deviation that the model expects of its error, in the units of the
+    history: of a normal error, 1.645 of them to both sides hold 90 %.
+
+    Takes and raises what `rollout` does, and InputError for a model without a spread.
+    """
+    horizon = positive_integer("horizon", horizon)
+    predictions = _all_of_rollout(with_spread(model), history, horizon)
+    return predictions[..., :1], predictions[..., 1:]
+
+
+def _all_of_rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch outputs"]:
     structure, arrays = take_apart(checked_model(model))
-    return _rollout(structure, arrays, _as_inputs(arrays, history), horizon)
+    return _rollout(structure, arrays, *_as_inputs(model, arrays, history), horizon)
+
+
+def _forecasts(outputs: Float[Array, "time batch outputs"]) -> Float[Array, "time batch 1"]:
+    """Return the first of a network's outputs."""
+    return outputs if outputs.shape[-1] == 1 else outputs[..., :1]
 
 
 def observe(model: SineLSTM, history) -> tuple[PyTree, Float[Array, "past batch 1"]]:
@@ -47,7 +74,8 @@ def observe(model: SineLSTM, history) -> tuple[PyTree, Float[Array, "past batch 
     Takes and raises what `rollout` does.
     """
     structure, arrays = take_apart(checked_model(model))
-    return _observe(structure, arrays, _as_inputs(arrays, history))
+    carry, outputs = _observe(structure, arrays, *_as_inputs(model, arrays, history))
+    return carry, _forecasts(outputs)
 
 
 def forecast(
@@ -63,7 +91,8 @@ def forecast(
     """
     steps = positive_integer("steps", steps)
     structure, arrays = take_apart(checked_model(model))
-    return _forecast(structure, arrays, _as_carry(model, arrays, carry), steps)
+    carry, outputs = _forecast(structure, arrays, _as_carry(model, arrays, carry), steps)
+    return carry, _forecasts(outputs)
 
 
 def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.Array]]:
@@ -71,8 +100,8 @@ def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.
 
     It takes a carry (at first `model.initial_carry(batch_size)`) and inputs `[batch, 1]`, NO_INPUT
     where there is nothing to observe, in the model's dtype, and returns the next carry and the
-    predictions `[batch, 1]`. It checks nothing and is compiled once for each batch size.
-    It cannot be pickled: make it anew in each process.
+    predictions `[batch, 1]`, of a SensorLSTM `[batch, 2]`, with the spread. It checks nothing and
+    is compiled once for each batch size. It cannot be pickled: make it anew in each process.
     """
     structure, *arrays = split_model(checked_model(model))
     return partial(_compiled_step(structure), arrays)
@@ -82,17 +111,22 @@ def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.
 def _compiled_step(structure):
     # A function for each structure: as a static argument it would be hashed at every call.
     def step(arrays, carry, inputs):
-        carry, predictions = nnx.merge(structure, *arrays).predict(carry, inputs[None], 1)
+        inputs = inputs[None]
+        if isinstance(carry, SensorCarry):
+            inputs = scaled(inputs, inputs != NO_INPUT, carry.window)
+        carry, predictions = nnx.merge(structure, *arrays).predict(carry, inputs, 1)
         return carry, predictions[0]
 
     return jax.jit(step)
 
 
 @partial(jax.jit, static_argnums=0)
-def _observe(structure, arrays, inputs: Float[Array | np.ndarray, "past batch 1"]):
+def _observe(structure, arrays, inputs: Float[Array | np.ndarray, "past batch 1"], window=None):
     model = put_together(structure, arrays)
     inputs = jnp.asarray(inputs)  # without jit, it is still NumPy's
-    return model.predict(model.initial_carry(inputs.shape[1]), inputs, inputs.shape[0])
+    measures = () if window is None else (window,)
+    carry = model.initial_carry(inputs.shape[1], *measures)
+    return model.predict(carry, inputs, inputs.shape[0])
 
 
 @partial(jax.jit, static_argnums=(0, 3))
@@ -102,17 +136,17 @@ def _forecast(structure, arrays, carry, steps):
     return put_together(structure, arrays).predict(carry, nothing, steps)
 
 
-@partial(jax.jit, static_argnums=(0, 3))
-def _rollout(structure, arrays, inputs: Float[Array | np.ndarray, "past batch 1"], horizon):
-    carry, observed = _observe(structure, arrays, inputs)
+@partial(jax.jit, static_argnums=(0, 4))
+def _rollout(structure, arrays, inputs: Float[Array | np.ndarray, "past batch 1"], window, horizon):
+    carry, observed = _observe(structure, arrays, inputs, window)
     _, forecasted = _forecast(structure, arrays, carry, horizon)
     return jnp.concatenate([observed, forecasted])
 
 
 def _as_carry(model: SineLSTM, arrays, carry):
     """Return a carry, or raise InputError; values are not looked at, that would wait for them."""
-    if not isinstance(model.cell, LSTMCell):
-        return _as_carry_of_another_cell(model, carry)
+    if not isinstance(model.cell, LSTMCell) or isinstance(model, SensorLSTM):
+        return _as_carry_of_another_kind(model, carry)
     expected, size = _dtype(arrays), model.hidden_size
     parts = carry if isinstance(carry, tuple | list) else ()
     found = [(x.shape, x.dtype) for x in parts if isinstance(x, jax.Array | np.ndarray)]
@@ -128,7 +162,7 @@ def _as_carry(model: SineLSTM, arrays, carry):
     return LSTMCarry(*parts)
 
 
-def _as_carry_of_another_cell(model: SineLSTM, carry):
+def _as_carry_of_another_kind(model: SineLSTM, carry):
     """Return a carry of the structure that the model's `initial_carry` has, or raise InputError."""
     expected = jax.eval_shape(lambda: model.initial_carry(1))
     forms = [
@@ -136,7 +170,7 @@ def _as_carry_of_another_cell(model: SineLSTM, carry):
         for tree in (carry, expected)
     ]
     if jax.tree.structure(carry) != jax.tree.structure(expected) or forms[0] != forms[1]:
-        raise InputError("the carry does not fit this model's cell: give what observe returned")
+        raise InputError("the carry does not fit this model: give what observe returned")
     return carry
 
 
@@ -145,11 +179,32 @@ def _dtype(arrays) -> np.dtype:
     return jax.tree.leaves(arrays)[0].dtype
 
 
-def _as_inputs(arrays, history) -> Float[Array | np.ndarray, "past batch 1"]:
-    """Return a history as `[past, batch, 1]` in the dtype of the arrays, or raise InputError."""
+def _as_inputs(model: SineLSTM, arrays, history) -> tuple[Any, Window | None]:
+    """Return a history as a network sees it, `[past, batch, 1]`, and what a SensorLSTM measured.
+
+    It is in the dtype of the arrays, NO_INPUT where a sample is missing.
+    """
     dtype = _dtype(arrays)
+    if isinstance(model, SensorLSTM):
+        return _measured_inputs(dtype, history)
     if not isinstance(history, Tracer):
         history = observed("history", history, dtype)
+    return _by_time(history).astype(dtype), None
+
+
+def _measured_inputs(dtype, history) -> tuple[Any, Window]:
+    """Return a history in the units of its windows, and these in `dtype`."""
+    if not isinstance(history, Tracer):  # in float64, lest a large level rounds the waves away
+        history = finite_or_missing("history", history, dtype)
+    history = _by_time(history)
+    known = ~(jnp if isinstance(history, Tracer) else np).isnan(history)
+    window = measured(history, known)
+    inputs = scaled(history, known, window).astype(dtype)
+    return inputs, Window(*(x.astype(dtype) for x in window))
+
+
+def _by_time(history):
+    """Return a history as `[past, batch, 1]`, or raise InputError."""
     shape = history.shape
     if history.ndim not in (1, 2, 3) or (history.ndim == 3 and shape[2] != 1):
         raise InputError(
@@ -157,4 +212,4 @@ def _as_inputs(arrays, history) -> Float[Array | np.ndarray, "past batch 1"]:
         )
     if history.size == 0:
         raise InputError(f"history has shape {shape}, without a value: give at least one step")
-    return history.astype(dtype).reshape(shape[0], -1, 1)
+    return history.reshape(shape[0], -1, 1)

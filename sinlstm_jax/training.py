@@ -11,10 +11,11 @@ import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key
 
 from .errors import InputError, positive_integer
 from .kernel.choice import default_platform
+from .loss import Batch, has_spread, loss_of
 from .model import SineLSTM, split_model
 from .signals.batches import AHEAD, Drawn, batch_of, checked_signal, draw_ahead
 from .signals.observation import CLEAN, Observation
@@ -22,10 +23,6 @@ from .signals.signal import Signal
 from .signals.sines import SINES
 
 REPLICATE = "replicate"  # the axis of a mesh whose devices share the replicates
-
-
-# A batch for training: inputs, targets and, where not all count alike, what each target counts.
-Batch = tuple[Float[Array | np.ndarray, "time batch 1"], ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Program:
     past: int = 0  # steps observed
     horizon: int = 0  # steps forecast beyond the past
     observation: Observation = CLEAN  # what is shown of the past
+    error_floor: float | None = None  # from which errors are weighed, as a Stage says
     mesh: Mesh | None = None  # of the one axis REPLICATE: devices that share the replicates
 
 
@@ -89,36 +87,22 @@ def _init_state(weights: dict, frozen: dict, *, optimizer, iterations: int) -> T
     )
 
 
-def mean_squared_error(
-    structure: nnx.GraphDef, weights: dict, frozen: dict, batch: Batch
-) -> Float[Array, ""]:
-    """Return the mean squared error over the whole window, past and future.
-
-    Where a batch has weights, it is the weighted mean.
-    """
-    inputs, targets, *counted = batch
-    predictions = nnx.merge(structure, weights, frozen)(inputs)
-    if not counted:
-        return jnp.mean(jnp.square(predictions - targets))
-    (counted,) = counted
-    terms = counted * jnp.square(predictions - targets)
-    return jnp.sum(terms) / jnp.maximum(jnp.sum(counted), jnp.finfo(counted.dtype).tiny)
-
-
 def train_step(
     structure: nnx.GraphDef,
     optimizer: optax.GradientTransformation,
     state: TrainState,
     batch: Batch,
+    error_floor: float | None = None,
 ) -> TrainState:
     """Do one iteration on a batch, (inputs, targets) `[time, batch, 1]`, and note its loss.
 
-    A third array in it is what each target counts in the loss.
+    A third array in it is what each target counts in the loss. With an `error_floor`, a model that
+    forecasts its spread learns that, too: the loss is `negative_log_likelihood`.
 
     Where the loss, the gradient or a new weight is not finite, the weights and the optimizer keep
     what they had, then and in all iterations after, and `failure` tells of the first.
     """
-    loss, gradients = jax.value_and_grad(mean_squared_error, argnums=1)(
+    loss, gradients = jax.value_and_grad(loss_of(state.weights, error_floor), argnums=1)(
         structure, state.weights, state.frozen, batch
     )
     # Else XLA may move parts of the two into each other, and round otherwise on several devices.
@@ -211,13 +195,22 @@ def _train(program: Program, state: TrainState, signal: Signal, drawn: Drawn, en
         def sample(iteration):
             # The last one's is not used; an index that is too large is clamped.
             now = jax.tree.map(lambda x: jnp.take(x, iteration - start, axis=0, mode="clip"), drawn)
-            return batch_of(signal, now, program.past, program.horizon, program.observation)
+            return batch_of(
+                signal,
+                now,
+                program.past,
+                program.horizon,
+                program.observation,
+                None if has_spread(state.weights) else program.error_floor,
+            )
 
         # A batch is sampled an iteration ahead of its use. Used where it is made it would be fused
         # into its uses, and XLA on CPU would compute it again in each.
         def iterate(iteration, carried):
             state, batch = carried
-            trained = train_step(program.structure, program.optimizer, state, batch)
+            trained = train_step(
+                program.structure, program.optimizer, state, batch, program.error_floor
+            )
             return trained, sample(iteration + 1)
 
         return jax.lax.fori_loop(start, end, iterate, (state, sample(start)))[0]

@@ -6,8 +6,8 @@ import reference_lstm
 from flax import nnx
 
 from sinlstm_jax import FrozenBias, InputError, LSTMCarry, LSTMCell, SineLSTM, sample_batch
+from sinlstm_jax.loss import mean_squared_error
 from sinlstm_jax.model import split_model
-from sinlstm_jax.training import mean_squared_error
 
 
 @pytest.fixture

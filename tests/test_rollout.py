@@ -20,7 +20,8 @@ from sinlstm_jax import (
     stepper,
 )
 from sinlstm_jax.formats.export import export
-from sinlstm_jax.model import put_together, split_model, take_apart
+from sinlstm_jax.model import split_model
+from sinlstm_jax.networks import put_together, take_apart
 from sinlstm_jax.rollout import _forecast
 
 

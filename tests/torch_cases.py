@@ -18,8 +18,8 @@ from sinlstm_jax import (
     train_stage,
 )
 from sinlstm_jax.formats.torch_weights import arrays_to_torch
+from sinlstm_jax.loss import mean_squared_error
 from sinlstm_jax.model import split_model
-from sinlstm_jax.training import mean_squared_error
 
 DATA = Path(__file__).parent / "data" / "torch_fixtures.npz"
 PAST = 100

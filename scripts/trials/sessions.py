@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from sinlstm_jax.model import initial_model
+from sinlstm_jax.networks import initial_model
 from sinlstm_jax.recipes import Recipe
 from sinlstm_jax.runs.checkpoints import Checkpoints
 from sinlstm_jax.runs.folder import METRICS

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TextIO
 
 import tyro
 
-from ..errors import InputError, positive_integer
+from ..errors import InputError, finite_number, positive_integer
 from ..files import replacing, usable_path
 from ..runs.record import SHIPPED
 from .shared import Device, Replicate, computing_on, make_folder, named_model, optional
@@ -42,6 +42,10 @@ class ForecastOptions:
     """Whether the first line is a header; by itself, if it holds names or counts the columns."""
     window: Annotated[int | None, optional("INT", "what it is trained to observe")] = None
     """How many of the latest samples to forecast from."""
+    band: Annotated[float | None, optional("SHARE", "0.9 where the model says how sure it is")] = (
+        None
+    )
+    """Share of what comes that is to lie between two more columns of each stream."""
     out: Annotated[Path | None, optional("PATH", "standard output")] = None
     """File to write forecasts to."""
     picture: Annotated[Path | None, optional("PATH")] = None
@@ -53,6 +57,8 @@ class ForecastOptions:
         steps = positive_integer("--steps", self.steps)
         every = None if self.every is None else positive_integer("--every", self.every)
         window = None if self.window is None else positive_integer("--window", self.window)
+        if self.band is not None and not 0 < finite_number("--band", self.band) < 1:
+            raise InputError(f"--band is {self.band}: give a share between 0 and 1, such as 0.9")
         if self.out is not None and self.out == self.picture:
             raise InputError(f"--out and --picture are both {self.out}: give two names")
         for path in (self.out, self.picture):
@@ -62,11 +68,17 @@ class ForecastOptions:
         try:
             with computing_on(self.device), opened(self.samples) as lines:
                 from ..runs.signals import TUTORIALS, trained_on
+                from ..sensor import BAND, SensorLSTM, with_spread
                 from ..streams.csv_forecasts import write_forecasts
                 from ..streams.csv_samples import read_samples
 
                 model = named_model(self.model, self.replicate)
                 trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model)
+                band = self.band
+                if band is not None:
+                    with_spread(model)
+                elif isinstance(model, SensorLSTM):
+                    band = BAND
                 samples = read_samples(lines, source, self.header, trained)
                 with written(self.out) as file:
                     last = write_forecasts(
@@ -77,6 +89,7 @@ class ForecastOptions:
                         every=every,
                         window=window or trained.past,
                         trained=trained,
+                        band=band,
                     )
         except KeyboardInterrupt:  # one way to end a stream; there is nothing to go on with
             print("interrupted", file=sys.stderr)

@@ -40,12 +40,12 @@ def fused_lstm(
 
 def fused_predict(
     weights: LSTMWeights,
-    kernel: Float[Array, "hidden 1"],
-    bias: Float[Array, "1"],
+    kernel: Float[Array, "hidden outputs"],
+    bias: Float[Array, " outputs"],
     carry: LSTMCarry,
     inputs: Float[Array, "time batch inputs"],
     steps: int,
-) -> tuple[LSTMCarry, Float[Array, "{steps} batch 1"]]:
+) -> tuple[LSTMCarry, Float[Array, "{steps} batch outputs"]]:
     """Read a window and apply the linear layer at every step, in constant memory beyond the output.
 
     Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated. Where the kernel
@@ -53,13 +53,13 @@ def fused_predict(
     differentiated.
     """
     weights, kernel, bias, carry, inputs = _alike((weights, kernel, bias, carry, inputs))
-    operands = (inputs, *weights, kernel[:, 0], bias[0], *carry)
+    operands = (inputs, *weights, kernel.T, bias, *carry)
     if _fits(operands):
         predictions, *last = _bind(_predict_p, operands, steps=steps)
     else:
         results = _predict_by_scan(*(x[None] for x in operands), steps=steps)
         predictions, *last = (x[0] for x in results)
-    return LSTMCarry(*last), predictions[..., None]
+    return LSTMCarry(*last), predictions
 
 
 def _alike(tree):
@@ -139,7 +139,7 @@ def _predict_by_scan(
     def predict(weights, kernel, kernel_bias, carry, inputs):
         def step(carry, x):
             carry, hidden = lstm_scan(weights, carry, (inputs[0] if x is None else x)[None])
-            return carry, readout(kernel[:, None], kernel_bias[None], hidden[0])[:, 0]
+            return carry, readout(kernel.T, kernel_bias, hidden[0])
 
         return jax.lax.scan(step, carry, None if inputs.shape[0] == 1 else inputs, steps)
 
@@ -247,8 +247,7 @@ def _predict_jvp(given, tangents, *, steps):
         hidden, *carry, _saved = _forward_p.bind(
             inputs, input_kernel, hidden_kernel, bias, hidden0, cell0
         )
-        answers = jax.vmap(readout)(kernel[..., None], kernel_bias[:, None], hidden)
-        return [answers[..., 0], *carry]
+        return [jax.vmap(readout)(kernel.mT, kernel_bias, hidden), *carry]
 
     return jax.jvp(predict, given, tuple(map(ad.instantiate_zeros, tangents)))
 

@@ -311,12 +311,13 @@ struct Forward {
   Sizes n;
   const float *inputs, *hidden0, *cell0;
   int64_t input_steps;                         // of `inputs`: n.steps, or 1 that is repeated
-  const float *readout_kernel, *readout_bias;  // [R, H], [R], or null
+  int64_t outputs;                             // of the readout
+  const float *readout_kernel, *readout_bias;  // [R, outputs, H], [R, outputs], or null
   float *hidden_last, *cell_last;
   float* hidden_all;   // [R, T, B, H], or null
   float* saved;        // [R, B, T, SAVED, padded], or null
   float* checkpoints;  // [R, B, chunks, padded], the cell before each chunk of steps, or null
-  float* predictions;  // [R, T, B], or null
+  float* predictions;  // [R, T, B, outputs], or null
 };
 
 // Series start .. start + count of one replicate, through all steps; false without memory.
@@ -327,7 +328,7 @@ bool forward_block(const Forward& a, const float* packed, int64_t replicate, int
   if (count == 0) return true;
   Carry carry(n);
   if (!carry.memory) return false;
-  const int64_t series = replicate * n.batch + start;
+  const int64_t series = replicate * n.batch + start, first_output = replicate * a.outputs;
   copy_rows(count, units, a.hidden0 + series * units, units, carry.hidden[0], padded);
   copy_rows(count, units, a.cell0 + series * units, units, carry.cell, padded);
   for (int64_t t = 0; t < n.steps; ++t) {
@@ -349,9 +350,12 @@ bool forward_block(const Forward& a, const float* packed, int64_t replicate, int
     }
     forward_step(n, packed, step, count);
     if (a.predictions != nullptr) {
+      float* prediction = a.predictions + row * a.outputs;
       for (int64_t s = 0; s < count; ++s) {
-        a.predictions[row + s] = dot(a.readout_kernel + replicate * units, step.next + s * padded,
-                                     units) + a.readout_bias[replicate];
+        for (int64_t o = first_output; o < first_output + a.outputs; ++o) {
+          *prediction++ = dot(a.readout_kernel + o * units, step.next + s * padded, units) +
+                          a.readout_bias[o];
+        }
       }
     }
   }
@@ -792,14 +796,16 @@ ffi::Error predict(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array
   if (sizes.has_error()) return sizes.error();
   Sizes n = *sizes;
   const int64_t input_steps = n.steps;
-  if (input_steps == 1 && predictions->dimensions().size() == 3) {
+  if (input_steps == 1 && predictions->dimensions().size() == 4) {
     n.steps = predictions->dimensions()[1];
   }
-  if (!has_shape(readout_kernel, {n.replicates, n.hidden}) ||
-      !has_shape(readout_bias, {n.replicates})) {
+  auto readout = readout_kernel.dimensions();
+  const int64_t outputs = readout.size() == 3 ? readout[1] : 0;
+  if (outputs < 1 || !has_shape(readout_kernel, {n.replicates, outputs, n.hidden}) ||
+      !has_shape(readout_bias, {n.replicates, outputs})) {
     return bad_shape("readout");
   }
-  if (!has_shape(*predictions, {n.replicates, n.steps, n.batch}) ||
+  if (!has_shape(*predictions, {n.replicates, n.steps, n.batch, outputs}) ||
       !has_shape(*hidden_last, {n.replicates, n.batch, n.hidden}) ||
       !has_shape(*cell_last, {n.replicates, n.batch, n.hidden})) {
     return bad_shape("a result of predict");
@@ -813,6 +819,7 @@ ffi::Error predict(ffi::ThreadPool pool, Array inputs, Array input_kernel, Array
   a.hidden0 = hidden0.typed_data();
   a.cell0 = cell0.typed_data();
   a.input_steps = input_steps;
+  a.outputs = outputs;
   a.readout_kernel = readout_kernel.typed_data();
   a.readout_bias = readout_bias.typed_data();
   a.hidden_last = hidden_last->typed_data();

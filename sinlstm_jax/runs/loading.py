@@ -15,6 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ..errors import InputError, positive_integer, shown
 from ..files import new_folder, usable_path
 from ..model import SineLSTM, lstm_model, split_model
+from ..networks import abstract_model, network_named, network_of
 from .checkpoints import Checkpoints
 from .record import CHECKPOINTS
 from .replicates import stack, take
@@ -57,7 +58,8 @@ def load_models(path: str | Path) -> list[SineLSTM]:
         meta = checkpoints.meta(step)
         count = positive_integer(f"replicates in {path}", meta.get("replicates"))
         hidden_size = positive_integer(f"hidden_size in {path}", meta.get("hidden_size"))
-        structure, weights, frozen = _abstract_model(hidden_size)
+        network = network_named(meta.get("network", SineLSTM.__name__))
+        structure, weights, frozen = abstract_model(hidden_size, network)
         like = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype),
             {"weights": weights, "frozen": frozen},
@@ -121,10 +123,11 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
         )
     _, weights, frozen = split_model(model)
     item = stack([{"weights": weights, "frozen": frozen}])
+    description = {"network": type(model).__name__, "hidden_size": model.hidden_size}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(folder) as temporary, Checkpoints(temporary / CHECKPOINTS) as checkpoints:
-            checkpoints.save(0, {"hidden_size": model.hidden_size, "replicates": 1}, model=item)
+            checkpoints.save(0, {**description, "replicates": 1}, model=item)
             checkpoints.wait()
     except OSError as error:
         reason = error.strerror or error
@@ -135,7 +138,9 @@ def load_pretrained() -> SineLSTM:
     """Load the model that ships with the package: `curriculum` recipe, default seed."""
     with resources.files("sinlstm_jax").joinpath(PRETRAINED).open("rb") as file:
         trees = unflatten_dict(jax.tree.map(jnp.asarray, dict(np.load(file))), sep="/")
-    structure, *_ = _abstract_model(trees["weights"]["cell"]["hidden_kernel"].shape[0])
+    weights = trees["weights"]
+    size = weights["cell"]["hidden_kernel"].shape[0]
+    structure, *_ = abstract_model(size, network_of(weights))
     return nnx.merge(structure, trees["weights"], trees["frozen"])
 
 
@@ -144,8 +149,3 @@ def save_pretrained(model: SineLSTM, path: str | Path) -> None:
     _, weights, frozen = split_model(model)
     arrays = flatten_dict({"weights": weights, "frozen": frozen}, sep="/")
     np.savez(path, **arrays)  # pyright: ignore  (it fears an array called allow_pickle)
-
-
-def _abstract_model(hidden_size: int):
-    """Return `split_model` of a model of that size, with shapes in place of arrays."""
-    return split_model(nnx.eval_shape(lambda: SineLSTM(hidden_size)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError, positive_integer
 from ..files import read_json, replacing
-from ..recipes import Recipe
+from ..recipes import NETWORKS, Recipe
 from ..signals.observation import CLEAN
 from ..signals.signal import description_of
 from ..signals.sines import SINES
@@ -18,10 +18,11 @@ RECORD = "run.json"
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
 SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 IDENTITY = (
-    "recipe seed replicates seeds hidden_size batch_size past stages signal observation"
+    "recipe seed replicates seeds network hidden_size batch_size past stages signal observation"
 ).split()
-# What runs learnt before they told.
-CLEAN_SINES = {"signal": SINES.describe(), "observation": CLEAN.describe()}
+# What runs were before they told.
+UNTOLD = {"network": NETWORKS[0], "signal": SINES.describe(), "observation": CLEAN.describe()}
+UNTOLD_OF_STAGES = {"error_floor": None}
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -70,6 +71,7 @@ class RunRecord:
     seed: int
     replicates: int
     seeds: list[int]
+    network: str  # its class
     hidden_size: int
     batch_size: int
     past: int
@@ -91,6 +93,7 @@ class RunRecord:
             seed=seeds[0],
             replicates=len(seeds),
             seeds=seeds,
+            network=recipe.network,
             hidden_size=recipe.hidden_size,
             batch_size=recipe.batch_size,
             past=recipe.past,
@@ -117,9 +120,12 @@ class RunRecord:
             )
             for stage in found.get("figures", ())
         ]
-        fields: dict[str, Any] = CLEAN_SINES | found | {"figures": figures}
+        fields: dict[str, Any] = UNTOLD | found | {"figures": figures}
         if isinstance(fields["observation"], dict):  # some were written before it had powers
             fields["observation"] = CLEAN.describe() | fields["observation"]
+        fields["stages"] = [
+            UNTOLD_OF_STAGES | each if isinstance(each, dict) else each for each in fields["stages"]
+        ]
         record = cls(**fields)
         positive_integer("past", record.past)
         told = (record.signal, record.observation, *record.stages)

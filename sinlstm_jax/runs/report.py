@@ -13,7 +13,7 @@ from ..evaluation.tables import error, plain_table
 from ..model import SineLSTM
 from ..recipes import RECIPES, TUTORIAL_FIGURES, Recipe, Stage
 from ..training import Failure
-from .record import CHECKPOINTS, CLEAN_SINES, ReplicateFigures, RunRecord, StageFigures
+from .record import CHECKPOINTS, UNTOLD, ReplicateFigures, RunRecord, StageFigures
 from .resume import StageState, is_complete
 
 ROLLOUT_WAVES = 64  # held-out waves that a stage's rollout errors are averaged over
@@ -189,7 +189,7 @@ def losses_table(record: RunRecord) -> Table:
 def rollout_table(record: RunRecord) -> Table:
     """Lay out how far each stage's model goes on, over its horizon and beyond."""
     title = "Rollout: mean squared error (answering 0 scores 0.5)"
-    if (record.signal, record.observation) != tuple(CLEAN_SINES.values()):
+    if any(getattr(record, name) != UNTOLD[name] for name in ("signal", "observation")):
         title = "Rollout: mean squared error on the run's own signal"
     rows = []
     for figures in record.figures:
@@ -233,7 +233,7 @@ def _tutorial_figures(record: RunRecord) -> tuple:
     if recipe is None or record.figures[0].averaged_over != recipe.display_every:
         return nothing
     its_own = RunRecord.new(recipe, record.seeds, device="", implementation="")
-    same = "hidden_size batch_size past signal observation".split()
+    same = "network hidden_size batch_size past signal observation".split()
     if any(getattr(record, name) != getattr(its_own, name) for name in same):
         return nothing
     return TUTORIAL_FIGURES.get(recipe.name, nothing)

@@ -126,7 +126,7 @@ def save_stage(
     checkpoints: Checkpoints, record: RunRecord, number: int, reached: StageState
 ) -> None:
     """Save how far stage `number` is trained, at the step that counts iterations of the run."""
-    of_run = "recipe seed replicates seeds hidden_size versions".split()
+    of_run = "recipe seed replicates seeds network hidden_size versions".split()
     meta = {
         **{name: getattr(record, name) for name in of_run},
         "stage": number,

@@ -46,6 +46,7 @@ class StageTrainer:
             "past": self.recipe.past,
             "horizon": stage.horizon,
             "observation": self.recipe.observation,
+            "error_floor": stage.error_floor,
             "mesh": self.mesh,
         }
 

@@ -95,13 +95,20 @@ def draw_ahead(
 
 
 def batch_of(
-    signal: Signal, drawn: Drawn, past: int, future: int, observation: Observation = CLEAN
+    signal: Signal,
+    drawn: Drawn,
+    past: int,
+    future: int,
+    observation: Observation = CLEAN,
+    error_floor: float | None = None,
 ) -> tuple[Window, ...]:
     """Make the training batch of windows that were drawn: inputs, targets and perhaps weights.
 
     All are `[past + future, batch, 1]`. Inputs hold what is observed of the first `past` steps and
     NO_INPUT after; targets hold the signal throughout. Of a signal that has gaps, weights are 1
     where there is a target, and 0 where there is none: targets are 0 there, and inputs NO_INPUT.
+    With an error floor, weights are less where the noise makes errors unavoidable: 1 over 1 plus
+    the `unavoidable` error over the floor.
 
     Raises:
       InputError: the signal's values are not `[steps, batch]`.
@@ -122,9 +129,13 @@ def batch_of(
         inputs = inputs.at[:past, :, 0].set(
             observation.of(key, values[:past], signal.amplitude_of(drawn))
         )
+    if key is not None and error_floor is not None:
+        shown = inputs[:past, :, 0]
+        unavoidable = observation.unavoidable(key, shown != NO_INPUT, steps)
+        weights = ((1 / (1 + unavoidable / error_floor))[:, :, None],)
     if signal.has_gaps:
         known = jnp.isfinite(targets)
-        weights = (known.astype(targets.dtype),)
+        weights = (known * jnp.asarray(weights[0] if weights else 1, targets.dtype),)
         targets = jnp.where(known, targets, 0.0)
         inputs = jnp.where(jnp.isfinite(inputs), inputs, NO_INPUT)
     inputs = inputs.at[past:].set(NO_INPUT)

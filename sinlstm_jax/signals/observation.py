@@ -94,6 +94,31 @@ class Observation:
             nothing |= step >= ends[None, :]
         return jnp.where(nothing, NO_INPUT, past)
 
+    def unavoidable(self, key: "jax.Array", observed: "jax.Array", steps: int) -> "jax.Array":
+        """Return the squared error that noise makes unavoidable of sine waves, `[steps, batch]`.
+
+        Of the amplitude's square: s^2 (2 / n + u^2 / sum over what was observed of u^2), at most
+        0.5, with s the noise, n the steps observed, and u the steps from their middle: the error of
+        the best unbiased estimate of amplitude, phase and frequency, on average over the phases
+        (by the Fisher information; Kay, Estimation Theory, 1993, example 3.14).
+
+        Args:
+          key: that of `of`.
+          observed: whether a step was, `[past, batch]`.
+          steps: from the first on.
+        """
+        import jax
+        import jax.numpy as jnp
+
+        past, batch = observed.shape
+        noise_key = jax.random.split(key, 7)[0]
+        sd = _drawn(noise_key, (1, batch), jnp.float32, self.noise, self.noise_power)
+        step = jnp.arange(steps, dtype=jnp.float32)[:, None]
+        count = jnp.maximum(observed.sum(axis=0, keepdims=True), 1).astype(jnp.float32)
+        squares = jnp.square(step - (observed * step[:past]).sum(axis=0, keepdims=True) / count)
+        apart = jnp.maximum((observed * squares[:past]).sum(axis=0, keepdims=True), 1)
+        return jnp.minimum(jnp.square(sd) * (2 / count + squares / apart), 0.5)
+
     def shown(self, windows: HeldOut, past: int, seed: int) -> np.ndarray:
         """Return what is shown of held-out windows, `[past, window]`, the same for each seed."""
         history = windows.values[:past]

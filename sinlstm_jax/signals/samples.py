@@ -49,16 +49,26 @@ def observed(name: str, values, dtype) -> Float[np.ndarray, "..."]:
     samples = _finite_floats(values, dtype)
     if samples is not None:
         return samples
+    given = finite_or_missing(name, values, dtype)
+    return np.where(np.isnan(given), NO_INPUT, given).astype(dtype)
+
+
+def finite_or_missing(name: str, values, dtype) -> Float64[np.ndarray, "..."]:
+    """Return samples in float64, NaN where one is missing; takes what `real_numbers` takes.
+
+    Raises:
+      InputError: as `real_numbers`, or a value is not finite in `dtype`.
+    """
     given = real_numbers(name, values)
     with np.errstate(over="ignore"):  # what is too large is named below
-        samples = np.where(np.isnan(given), NO_INPUT, given).astype(dtype)
-    if not np.isfinite(samples).all():
-        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(samples))[0])
+        wrong = np.isinf(given.astype(dtype))
+    if wrong.any():
+        bad = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise InputError(
             f"{name}: there is {given[bad]} at {list(bad)}: give values that are finite in "
-            f"{samples.dtype}, and None or NaN where one is missing"
+            f"{np.dtype(dtype)}, and None or NaN where one is missing"
         )
-    return samples
+    return given
 
 
 def _finite_floats(values, dtype) -> np.ndarray | None:

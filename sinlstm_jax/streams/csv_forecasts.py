@@ -29,11 +29,13 @@ def write_forecasts(
     every: int | None,
     window: int,
     trained: Trained = TUTORIALS,
+    band: float | None = None,
 ) -> StreamForecasts:
     """Follow streams to their end, and write forecasts of the next `steps` values as CSV text.
 
     The columns are how many steps were read, the time in seconds of the value that is forecast, and
-    the values, one per stream. What models are not trained on is logged as a warning.
+    the values, one per stream; of a band, two more for each, `NAME_low` and `NAME_high`. What
+    models are not trained on is logged as a warning.
 
     Args:
       file: where to write to.
@@ -44,6 +46,7 @@ def write_forecasts(
         one.
       window: how many of the latest steps to forecast from.
       trained: what the model is trained on: its rate, and how samples are scaled for it.
+      band: the share of what comes that is to lie between two values, of a model that says so.
 
     Returns:
       The latest of what was read, and the last forecast.
@@ -54,7 +57,9 @@ def write_forecasts(
     forecaster = Forecaster(model, len(samples.names), window, scaling=trained.scaling)
     rate = trained.sampling_rate
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["observed", "time", *samples.names])
+    ends = ("",) if band is None else ("", "_low", "_high")
+    columns = [f"{name}{end}" for name in samples.names for end in ends]
+    writer.writerow(["observed", "time", *columns])
     counts = np.zeros(len(samples.names), int)
     latest: deque[Sample] = deque(maxlen=LATEST)
     unread: list[np.ndarray] = []
@@ -67,11 +72,12 @@ def write_forecasts(
 
     def write_forecast():
         observe_unread()
-        values = forecaster.forecast(steps)
-        for time, row in zip(_times_after(latest[-1].time, steps, rate), values, strict=True):
+        parts = (forecaster.forecast(steps),) if band is None else forecaster.forecast(steps, band)
+        rows = np.stack(parts, axis=-1).reshape(steps, -1)
+        for time, row in zip(_times_after(latest[-1].time, steps, rate), rows, strict=True):
             writer.writerow([total, time, *row])
         file.flush()
-        return values
+        return parts
 
     for sample in samples.steps:
         latest.append(sample)
@@ -91,7 +97,8 @@ def write_forecasts(
     observed = np.stack([sample.values for sample in latest])
     for doubt in doubts(samples.names, counts, observed, trained):
         _LOG.warning(doubt)
-    return StreamForecasts(samples.names, times, observed, forecast)
+    values, *between = forecast
+    return StreamForecasts(samples.names, times, observed, values, *between, band=band)
 
 
 def _times_after(time: float, steps: int, rate: float) -> list[float]:

@@ -3,41 +3,53 @@
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, overload
 
 import jax
 import numpy as np
 from flax import nnx
 
-from ..errors import InputError, positive_integer, shown
+from ..errors import InputError, positive_integer
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model, split_model
 from ..runs.loading import load_model
 from ..runs.signals import trained_on
-from ..signals.samples import observed, real_numbers
+from ..sensor import LONGEST_PAST, SensorLSTM, Window, measured, reach_of, scaled
+from ..signals.samples import finite_or_missing, observed, real_numbers
 from ..signals.signal import NO_INPUT, Scaling, checked_scaling
+from .state import checked_state
 
 # Steps that one call computes. Whatever comes is put together from these, so that there are only
 # as many programs, and a stream never waits for the compiler.
 CHUNKS = (512, 64, 8, 1)
+PIECE = 64  # samples that a SensorLSTM's window moves on by at the most
 UNSCALED = Scaling()
+
+
+class Band(NamedTuple):
+    """A forecast and what holds a share of what comes, `[steps]` or `[steps, batch]` each."""
+
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 class Forecaster:
     """Follows one stream of samples, or a batch of them, and forecasts it when asked.
 
     Samples are as the model was trained on: of the tutorial's, at 100 Hz, of waves of amplitude 1;
-    of a recording's (`load`), in its units, which are those of forecasts, too. What is missing is
-    None or NaN, which the network is told as NO_INPUT (as is a sample of exactly that value, once
-    it is scaled). Everything is compiled when the first forecaster of a model's size, a batch size
-    and a device is made, and nothing after.
+    of a recording's (`load`), in its units, which are those of forecasts, too; to a SensorLSTM, in
+    any units. What is missing is None or NaN, which the network is told as NO_INPUT (as is a sample
+    of exactly that value, once it is scaled). Everything is compiled when the first forecaster of a
+    model's size, a batch size and a device is made, and nothing after.
 
     Args:
       model: a trained model.
       batch_size: how many streams there are; None for a single one, without a batch axis.
       window: how many of the latest steps a forecast is made from, as if the stream had begun with
-        them; None for all. After more steps than they were trained to observe, 100 in our recipes,
-        networks forecast worse (docs/using.md has figures), and there 100 is the best.
+        them. None is all; of a SensorLSTM, which measures the window anew each time, the latest
+        300. After more steps than they were trained to observe networks forecast worse
+        (docs/using.md has figures): 100 is the best for the tutorial's.
       scaling: how samples become what the model sees, (mean, scale); undone on what it answers.
 
     Raises:
@@ -58,6 +70,9 @@ class Forecaster:
         if window is not None:
             window = positive_integer("window", window)
         self.model = lstm_model(model)
+        self._measures = isinstance(model, SensorLSTM)
+        if self._measures and window is None:
+            window = LONGEST_PAST
         self.batch_size = batch_size
         self.window = window
         self.scaling = checked_scaling(scaling)
@@ -80,8 +95,10 @@ class Forecaster:
         Raises:
           InputError: as `load_model` does.
         """
-        model = load_model(path, replicate)
-        return cls(model, batch_size, window, scaling=trained_on(path).scaling)
+        model, trained = load_model(path, replicate), trained_on(path)
+        if window is None and isinstance(model, SensorLSTM):
+            window = trained.past
+        return cls(model, batch_size, window, scaling=trained.scaling)
 
     @classmethod
     def from_state(cls, model: SineLSTM, state: Mapping) -> "Forecaster":
@@ -91,15 +108,14 @@ class Forecaster:
           InputError: the state has other entries, shapes that do not fit the model, or values that
             are not finite.
         """
-        dtype = lstm_model(model).output.kernel[...].dtype
-        arrays = _checked_state(state, model.hidden_size, dtype)
+        arrays = checked_state(state, lstm_model(model))
         batch_size = None if arrays["hidden"].ndim == 1 else arrays["hidden"].shape[0]
         window: Any = arrays["window"][()] if "window" in arrays else None  # checked as any other
         stream = cls(model, batch_size, window, scaling=Scaling(*arrays["scaling"]))
         if window is not None:
             stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-int(window) :]
-        carry = (arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields)
-        stream._carry = LSTMCarry(*carry)  # pyright: ignore  (still on the host)
+        carry = {name: arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields}
+        stream._carry = stream._carry._replace(**carry)  # still on the host
         return stream
 
     def __reduce__(self):  # what is compiled is compiled anew where it arrives
@@ -108,7 +124,8 @@ class Forecaster:
     def reset(self) -> None:
         """Forget all samples, as at the start of a new stream."""
         self._carry = self.model.initial_carry(self.batch_size or 1)
-        self._recent = np.empty((0, self.batch_size or 1, 1), self._dtype)
+        dtype = np.float64 if self._measures else self._dtype
+        self._recent = np.empty((0, self.batch_size or 1, 1), dtype)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that is known of the stream, by names, as arrays.
@@ -119,7 +136,8 @@ class Forecaster:
         `np.savez(file, **state)` keeps it, or JSON with each entry's `tolist()`, without loss.
         """
         batch = () if self.batch_size is None else (self.batch_size,)
-        state = {k: np.array(v).reshape(*batch, -1) for k, v in self._carry._asdict().items()}
+        carry = LSTMCarry(self._carry.hidden, self._carry.cell)
+        state = {k: np.array(v).reshape(*batch, -1) for k, v in carry._asdict().items()}
         if self.scaling != UNSCALED:
             state["scaling"] = np.array(self.scaling)
         if self.window is not None:
@@ -141,40 +159,83 @@ class Forecaster:
         Raises:
           InputError: values are not numbers, infinite, or of another shape; none was read then.
         """
-        inputs, shape = self._as_inputs(values)
-        predictions, self._carry = self._read(self._carry, inputs)
-        if self.window is not None:
-            self._recent = np.concatenate([self._recent, inputs])[-self.window :]
+        samples, shape = self._as_samples(values)
+        if self._measures:
+            pieces = [self._measure(piece) for piece in _in_pieces(samples, self.window)]
+            predictions = np.concatenate([*pieces, np.empty((0, *samples.shape[1:]))])
+        else:
+            predictions, self._carry = self._read(self._carry, samples)
+            if self.window is not None:
+                self._recent = np.concatenate([self._recent, samples])[-self.window :]
         return self._undo(predictions.reshape(shape))
 
-    def forecast(self, steps: int) -> np.ndarray:
+    def _measure(self, samples: np.ndarray) -> np.ndarray:
+        """Move a SensorLSTM's window on by samples; return what these are taken for."""
+        self._recent = np.concatenate([self._recent, samples])[-self.window :]
+        inputs, window = self._seen()
+        outputs, _ = self._read(self._carry, inputs)
+        return window.level + window.scale * outputs[-len(samples) :, :, :1]
+
+    def _seen(self) -> tuple[np.ndarray, Window]:
+        """Return the latest samples as a SensorLSTM sees them, and what they are measured by."""
+        known = ~np.isnan(self._recent)
+        window = measured(self._recent, known)
+        return scaled(self._recent, known, window).astype(self._dtype), window
+
+    @overload
+    def forecast(self, steps: int) -> np.ndarray: ...
+
+    @overload
+    def forecast(self, steps: int, band: float) -> Band: ...
+
+    def forecast(self, steps: int, band: float | None = None) -> np.ndarray | Band:
         """Return the next `steps` values, `[steps]` or `[steps, batch]`, in the model's dtype.
 
         The stream stays where it is: what is observed next follows what was observed last.
 
+        Args:
+          steps: how many.
+          band: where a SensorLSTM is to say how sure it is, the share of what comes, without the
+            noise on it, that is to lie between two values; the result is then a Band.
+
         Raises:
-          InputError: steps is not a whole number of at least 1.
+          InputError: steps is not a whole number of at least 1, band not between 0 and 1, or the
+            model does not say how sure it is.
         """
         steps = positive_integer("steps", steps)
-        carry = self._carry
-        if self.window is not None:
+        reach = None if band is None else reach_of(self.model, band)
+        carry, window = self._carry, Window(0.0, 1.0)
+        if self._measures:
+            inputs, window = self._seen()
+            _, carry = self._read(carry, inputs)
+        elif self.window is not None:
             _, carry = self._read(self.model.initial_carry(self.batch_size or 1), self._recent)
         nothing = np.full((steps, self.batch_size or 1, 1), NO_INPUT, self._dtype)
-        predictions, _ = self._read(carry, nothing)
-        return self._undo(predictions[:, 0] if self.batch_size is None else predictions)
+        outputs, _ = self._read(carry, nothing)
+        values = outputs[..., :1]
+        if self._measures:
+            values = window.level + window.scale * values
+        if reach is None:
+            return self._as_answer(values)
+        away = reach * window.scale * outputs[..., 1:]
+        return Band(*map(self._as_answer, (values, values - away, values + away)))
 
-    def _undo(self, predictions: np.ndarray) -> np.ndarray:
-        """Return predictions in the units of the samples."""
-        if self.scaling == UNSCALED:
-            return predictions
-        return self.scaling.undo(predictions.astype(np.float64)).astype(self._dtype)
+    def _as_answer(self, values: np.ndarray) -> np.ndarray:
+        """Return values `[time, batch, 1]` as they are answered with, in the samples' units."""
+        return self._undo(values[:, 0, 0] if self.batch_size is None else values[:, :, 0])
+
+    def _undo(self, values: np.ndarray) -> np.ndarray:
+        """Return values in the units of the samples."""
+        if self.scaling != UNSCALED:
+            values = self.scaling.undo(values.astype(np.float64))
+        return values.astype(self._dtype, copy=False)
 
     @property
     def _dtype(self) -> np.dtype:
         return self._carry.hidden.dtype
 
     def _read(self, carry: LSTMCarry, inputs: np.ndarray) -> tuple[np.ndarray, LSTMCarry]:
-        """Read `[time, batch, 1]` from a carry on: (predictions `[time, batch]`, next carry).
+        """Read `[time, batch, 1]` from a carry on: (outputs `[time, batch, output]`, next carry).
 
         Reading in pieces gives the bits of reading at once.
         """
@@ -185,15 +246,18 @@ class Forecaster:
                 predictions.append(piece)
                 start += chunk
         if not predictions:
-            return np.empty((0, inputs.shape[1]), self._dtype), carry
-        return np.concatenate([np.asarray(piece) for piece in predictions])[:, :, 0], carry
+            return np.empty((0, inputs.shape[1], self.model.outputs), self._dtype), carry
+        return np.concatenate([np.asarray(piece) for piece in predictions]), carry
 
-    def _as_inputs(self, values) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Return samples as `[time, batch, 1]` with NO_INPUT, and the shape they had."""
+    def _as_samples(self, values) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return samples as `[time, batch, 1]`, and the shape they had.
+
+        Where one is missing there is NO_INPUT; for a SensorLSTM, NaN, and they are float64.
+        """
         given = values
         if self.scaling != UNSCALED:
             given = self.scaling.apply(real_numbers("samples", values))
-        given = observed("samples", given, self._dtype)
+        given = (finite_or_missing if self._measures else observed)("samples", given, self._dtype)
         expected = "a number or [time]"
         ranks = (0, 1)
         if self.batch_size is not None:
@@ -214,45 +278,7 @@ def _compiled_advance(structure):
     return jax.jit(advance)
 
 
-def _checked_state(state: Mapping, hidden_size: int, dtype) -> dict[str, np.ndarray]:
-    """Return a state's entries as NumPy arrays, floats in `dtype`, or raise InputError."""
-    if not isinstance(state, Mapping):
-        raise InputError(f"the state is {shown(state)}: give what Forecaster.state returned")
-    names = {"hidden", "cell"} | ({"scaling"} & set(state))
-    if "window" in state:
-        names |= {"window", "recent"}
-    if set(state) != names:
-        found = shown(sorted(map(str, state)))
-        raise InputError(f"the state has the entries {found}: give what Forecaster.state returned")
-    arrays = {"scaling": np.array(UNSCALED)}
-    for name, value in state.items():
-        if name == "window":
-            arrays[name] = np.asarray(value)
-            continue
-        arrays[name] = real_numbers(f"{name} of the state", value)
-        if name != "scaling":
-            arrays[name] = arrays[name].astype(dtype)
-        if not np.isfinite(arrays[name]).all():
-            raise InputError(f"{name} of the state holds values that are not finite")
-    shape = arrays["hidden"].shape
-    if len(shape) not in (1, 2) or shape[-1] != hidden_size or 0 in shape:
-        raise InputError(
-            f"hidden of the state has shape {shape}: this model takes [{hidden_size}] or "
-            f"[batch, {hidden_size}]"
-        )
-    if arrays["cell"].shape != shape:
-        raise InputError(
-            f"cell of the state has shape {arrays['cell'].shape}: give {shape}, as hidden has"
-        )
-    if arrays["scaling"].shape != (2,):
-        raise InputError(
-            f"scaling of the state has shape {arrays['scaling'].shape}: give (mean, scale)"
-        )
-    if "recent" in arrays:
-        if arrays["recent"].size == 0:  # JSON does not tell the shape of an empty list
-            arrays["recent"] = np.empty((0, *shape[:-1]), dtype)
-        recent = arrays["recent"].shape
-        if not recent or recent[1:] != shape[:-1]:
-            expected = "[time]" if len(shape) == 1 else f"[time, {shape[0]}]"
-            raise InputError(f"recent of the state has shape {recent}: give {expected}")
-    return arrays
+def _in_pieces(samples: np.ndarray, longest: int) -> list[np.ndarray]:
+    """Return samples in pieces that a window of so many steps can move on by."""
+    step = min(PIECE, longest)
+    return [samples[start : start + step] for start in range(0, len(samples), step)]

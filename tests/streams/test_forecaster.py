@@ -1,5 +1,6 @@
 import itertools
 import json
+import pickle
 import subprocess
 import sys
 
@@ -13,9 +14,11 @@ from sinlstm_jax import (
     NO_INPUT,
     Forecaster,
     InputError,
+    SensorLSTM,
     SineLSTM,
     load_pretrained,
     rollout,
+    rollout_with_spread,
     save_model,
 )
 from sinlstm_jax.model import split_model
@@ -237,3 +240,44 @@ def test_bad_states_are_named(model, change, complaint):
     state = Forecaster(model).state() | change
     with pytest.raises(InputError, match=complaint):
         Forecaster.from_state(model, state)
+
+
+@pytest.fixture(scope="module")
+def sensor(implementation):
+    return SensorLSTM(5, rngs=nnx.Rngs(12), implementation=implementation)
+
+
+def test_a_sensors_window_is_measured_anew_each_time(sensor):
+    forecaster = Forecaster(sensor, window=40)
+    history = 50 * HISTORY[:, 0] + 7000
+    history[::7] = np.nan
+    for start, stop in ((0, 3), (3, 4), (4, 130), (130, 300)):
+        seen = forecaster.observe(history[start:stop])
+        want, spread = rollout_with_spread(sensor, history[max(0, stop - 40) : stop], 25)
+        band = forecaster.forecast(25, band=0.9)
+        np.testing.assert_allclose(seen[-1], want[-26, 0, 0], rtol=1e-6)
+        np.testing.assert_allclose(band.values, want[-25:, 0, 0], rtol=1e-6)
+        reach = 1.6448536 * np.float64(spread[-25:, 0, 0])
+        np.testing.assert_allclose(band.high - np.float64(band.values), reach, atol=0.01)
+        np.testing.assert_allclose(np.float64(band.values) - band.low, reach, atol=0.01)
+        np.testing.assert_array_equal(forecaster.forecast(25), band.values)
+        assert band.low.dtype == np.float32 and len(seen) == stop - start
+
+
+def test_a_sensor_observes_as_long_as_it_likes(sensor):
+    forecaster = Forecaster(sensor, batch_size=3)
+    forecaster.observe(np.full((500, 3), 1e6))  # long forgotten
+    forecaster.observe(HISTORY)
+    want = rollout(sensor, HISTORY, 9)[-9:, :, 0]
+    np.testing.assert_allclose(forecaster.forecast(9), want, rtol=1e-6, atol=1e-7)
+    restored = Forecaster.from_state(
+        sensor, json.loads(json.dumps({k: v.tolist() for k, v in forecaster.state().items()}))
+    )
+    for each in (restored, pickle.loads(pickle.dumps(forecaster))):
+        np.testing.assert_array_equal(each.forecast(9, 0.5).low, forecaster.forecast(9, 0.5).low)
+        np.testing.assert_array_equal(each.observe(HISTORY[:4]), restored.observe(HISTORY[:4]))
+
+
+def test_only_a_model_with_a_spread_gives_a_band(model):
+    with pytest.raises(InputError, match="a SineLSTM does not say how sure it is"):
+        Forecaster(model).forecast(5, band=0.9)
