@@ -51,7 +51,7 @@ class EvaluateOptions:
         from ..evaluation.csv_files import write_csv
         from ..evaluation.errors import forecast_function
         from ..evaluation.plots import plot_evaluation
-        from ..evaluation.report import Comparison, checked_horizon, limit, report, trial
+        from ..evaluation.report import Comparison, checked_horizon, limits, report, trial
         from ..evaluation.tables import tables
         from ..signals.signal import in_words
 
@@ -76,7 +76,7 @@ class EvaluateOptions:
             tried,
             {name: reports[name] for name in models},
             {name: reports[name] for name in baselines},
-            limit(tried),
+            limits(tried),
         )
         for name, folder in folders.items():
             write_csv(folder, name, compared)
@@ -97,7 +97,7 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
       InputError: there is no run, two have the same name, or the shipped model has no folder.
     """
     from ..evaluation.baselines import NAMES
-    from ..evaluation.report import LIMIT
+    from ..evaluation.report import FLAT_LIMIT, LIMIT
 
     if not runs:
         raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
@@ -108,7 +108,7 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
         else:
             run, step = run_and_step(given)
             name, folder = f"{run.absolute().name}{step}", run.absolute() / f"evaluation{step}"
-        if name in folders or name in (*NAMES, LIMIT):
+        if name in folders or name in (*NAMES, LIMIT, FLAT_LIMIT):
             raise InputError(
                 f"{given} would be called {name}, like another: rename or leave out one"
             )

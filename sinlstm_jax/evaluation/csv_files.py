@@ -9,7 +9,7 @@ import numpy as np
 from ..files import replacing
 from ..signals.signal import Scaling
 from .phase import HOP
-from .report import LIMIT, Comparison, Report
+from .report import Comparison, Report
 from .sines import Evaluation, last_amplitude
 from .windows import SPOILINGS, Errors, known_mean, quantiles
 
@@ -56,8 +56,7 @@ def _quantile(errors: np.ndarray, level: float) -> float:
 
 def _robustness_rows(reports: dict[str, Report], comparison: Comparison) -> Iterator[dict]:
     measured = {name: report.robustness for name, report in reports.items()}
-    if comparison.limit is not None:
-        measured[LIMIT] = comparison.limit
+    measured |= comparison.limits
     first, last = comparison.trial.judged
     for name, errors in measured.items():
         for spoiling, value in zip(SPOILINGS, errors, strict=True):

@@ -49,23 +49,12 @@ def limit_forecast(
       InputError: noise is not above 0, the frequencies are no range up to half of the sampling
         rate, or another number is not above 0.
     """
-    horizon = positive_integer("horizon", horizon)
-    if noise == 0:
-        raise InputError(
-            f"noise is {shown(noise)}: give a number above 0; a clean wave is known exactly, and "
-            "sine_fit forecasts it"
-        )
-    noise = positive_number("noise", noise)
-    sampling_rate = positive_number("sampling_rate", sampling_rate)
-    low, high = number_range("frequency", frequency, positive=True)
-    below_nyquist(high, sampling_rate)
-
+    horizon, low, high = checked_limit(horizon, noise, frequency, sampling_rate)
     history = np.asarray(history, np.float64)
     past, waves = history.shape
     observed = (history != NO_INPUT).astype(np.float64)
     values = history * observed
-    turn = 2 * np.pi / sampling_rate  # from Hz to radians a step
-    grid = _frequencies(turn * low, turn * high, noise, past, horizon)
+    grid = frequency_grid(low, high, noise, past, horizon)
     pieces = [grid[i : i + FREQUENCIES_AT_ONCE] for i in range(0, grid.size, FREQUENCIES_AT_ONCE)]
     angles = _phases(noise, past)
 
@@ -90,7 +79,24 @@ def limit_forecast(
     return forecast / total
 
 
-def _frequencies(low, high, noise, past, horizon) -> np.ndarray:
+def checked_limit(
+    horizon: int, noise: float, frequency: tuple[float, float], sampling_rate: float
+) -> tuple[int, float, float]:
+    """Return (horizon, lowest and highest frequency in radians a step), or raise InputError."""
+    horizon = positive_integer("horizon", horizon)
+    if noise == 0:
+        raise InputError(
+            f"noise is {shown(noise)}: give a number above 0; a clean wave is known exactly, and "
+            "sine_fit forecasts it"
+        )
+    positive_number("noise", noise)
+    turn = 2 * np.pi / positive_number("sampling_rate", sampling_rate)
+    low, high = number_range("frequency", frequency, positive=True)
+    below_nyquist(high, sampling_rate)
+    return horizon, turn * low, turn * high
+
+
+def frequency_grid(low, high, noise, past, horizon) -> np.ndarray:
     """Return the middles of even cells between two frequencies, radians a step."""
     # No wave tells more of its frequency than sum over t of (t - middle)**2 / noise**2. And over
     # the horizon, neighbours must not come apart.

@@ -161,9 +161,10 @@ def plot_robustness(path: Path, name: str, comparison: Comparison) -> None:
             line += f" (exact: drawn at {FOOT:g})" if exact else ""
             errors = np.maximum(each.robustness[chosen], FOOT)
             axes.plot(errors, "o", linestyle=style, color=colour, markersize=4, label=line)
-        if comparison.limit is not None and column == 0:
-            known = np.where(comparison.limit > 0, comparison.limit, np.nan)[chosen]
-            axes.plot(known, "k-", marker="_", label=f"{LIMIT} of all forecasters")
+        for line, limit in comparison.limits.items() if column == 0 else ():
+            known = np.where(limit > 0, limit, np.nan)[chosen]
+            style, label = ("k-", f"{LIMIT} of all forecasters") if line == LIMIT else ("k:", line)
+            axes.plot(known, style, marker="_", label=label)
         axes.set_xticks(range(len(levels)), levels)
         axes.set(yscale="log", xlabel=label)
         axes.grid(alpha=0.3)

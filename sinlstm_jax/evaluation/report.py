@@ -9,6 +9,7 @@ from ..errors import InputError, positive_integer
 from ..signals.signal import HeldOut, Signal
 from ..signals.sines import SINES, Sines
 from .errors import HELD_OUT_WAVES, INTERVALS, ForecastFunction
+from .flat_limit import flat_limit_forecast
 from .limit import limit_forecast
 from .sines import Evaluation, SineWaves, are_sines, evaluate_sines, grid_waves, held_out_sines
 from .windows import SPOILINGS, Errors, error_after, evaluate_windows, robustness
@@ -16,7 +17,9 @@ from .windows import SPOILINGS, Errors, error_after, evaluate_windows, robustnes
 ROBUSTNESS_WAVES = 256
 FEWEST_KNOWN = 50  # steps: of fewer, with half of them missing, too few might be left for a sine
 FIRST_400 = (0, 400)  # what the robustness and the trained band are judged by
-LIMIT = "the limit"  # its name, beside forecasters
+# Names of limits, beside forecasters.
+LIMIT = "the limit"  # of what knows that waves are of amplitude 1 around 0
+FLAT_LIMIT = "limit, any amplitude"  # of what is told nothing of amplitude and level
 
 
 class SineTrial(NamedTuple):
@@ -59,7 +62,7 @@ class Comparison(NamedTuple):
     trial: Trial
     models: dict[str, Report]
     baselines: dict[str, Report]
-    limit: np.ndarray | None  # [spoiling], the robustness that no forecaster can surpass
+    limits: dict[str, np.ndarray]  # [spoiling], robustness that no forecaster can surpass
 
 
 def checked_horizon(horizon: int, signal: Signal = SINES) -> int:
@@ -113,28 +116,38 @@ def report(forecaster: ForecastFunction, trial: Trial) -> Report:
     return Report(errors, after, sines)
 
 
-def limit(trial: Trial) -> np.ndarray | None:
-    """Return the error after each of SPOILINGS that no forecaster can surpass, `[spoiling]`.
+def limits(trial: Trial) -> dict[str, np.ndarray]:
+    """Return the errors after each of SPOILINGS, `[spoiling]`, that are the least there can be.
 
-    It is known of sine waves of amplitude 1 around 0 in any phase: 0 where they are clean, however
-    much of them is missing. None of other signals, and of a past below FEWEST_KNOWN.
+    They are known of sine waves in any phase: 0 where they are clean, however much of them is
+    missing. LIMIT is that of waves of amplitude 1 around 0; FLAT_LIMIT that of what is told nothing
+    of amplitude and level. None of other signals, and of a past below FEWEST_KNOWN.
     """
     signal = trial.signal
-    if not (are_sines(signal) and _is_known(signal)) or trial.past < FEWEST_KNOWN:
-        return None
-    best = partial(limit_forecast, frequency=signal.frequency, sampling_rate=signal.sampling_rate)
-    return np.array(
-        [
-            error_after(each, partial(best, noise=each.noise), trial.spoilt, trial.past)
-            if each.noise
-            else 0.0
-            for each in SPOILINGS
-        ]
-    )
+    if not (are_sines(signal) and _in_any_phase(signal)) or trial.past < FEWEST_KNOWN:
+        return {}
+    range_and_rate = {"frequency": signal.frequency, "sampling_rate": signal.sampling_rate}
+    amplitude = np.float64(trial.spoilt.amplitude)
+    known = {FLAT_LIMIT: partial(flat_limit_forecast, **range_and_rate)}
+    if (signal.amplitude, signal.level) == (SINES.amplitude, SINES.level):
+        amplitude = 1.0
+        known = {LIMIT: partial(limit_forecast, **range_and_rate)} | known
+    return {
+        name: np.array(
+            [
+                error_after(
+                    each, partial(best, noise=each.noise * amplitude), trial.spoilt, trial.past
+                )
+                if each.noise
+                else 0.0
+                for each in SPOILINGS
+            ]
+        )
+        for name, best in known.items()
+    }
 
 
-def _is_known(signal: Sines) -> bool:
-    """Tell whether sine waves are those that `limit_forecast` knows."""
+def _in_any_phase(signal: Sines) -> bool:
+    """Tell whether waves are in any phase, one as likely as another."""
     first, last = signal.offset
-    turns = (last - first) * signal.frequency[0]  # or more: what is left of one is all phases
-    return (signal.amplitude, signal.level) == (SINES.amplitude, SINES.level) and turns >= 1
+    return (last - first) * signal.frequency[0] >= 1  # or more: what is left of one is all phases

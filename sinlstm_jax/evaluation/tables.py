@@ -13,7 +13,7 @@ from .windows import SPOILINGS, Errors, Spoiling, known_mean, median
 
 def tables(comparison: Comparison) -> list[Table]:
     """Return tables that compare forecasters, by name."""
-    trial, limit = comparison.trial, comparison.limit
+    trial = comparison.trial
     reports = comparison.models | comparison.baselines
     errors = {name: _error_row(each.held_out) for name, each in reports.items()}
     spoilt = {name: _robustness_row(each.robustness) for name, each in reports.items()}
@@ -21,8 +21,8 @@ def tables(comparison: Comparison) -> list[Table]:
     last = f"Error over steps {judged} after noise, or with missing values, in the history"
     if trial.signal != SINES:
         last += "\n(noise is relative to the amplitude)"
-    if limit is not None:
-        spoilt[LIMIT] = _robustness_row(limit)
+    spoilt |= {name: _robustness_row(each) for name, each in comparison.limits.items()}
+    if LIMIT in comparison.limits:
         last += f"\n({LIMIT}: no forecaster can do better)"
     return [
         _compared(_error_title(trial), errors),

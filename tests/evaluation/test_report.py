@@ -4,10 +4,10 @@ import pytest
 from sinlstm_jax import InputError, Recording, Sines, Tones, load_pretrained, rollout
 from sinlstm_jax.evaluation.baselines import sine_fit, zero
 from sinlstm_jax.evaluation.errors import Waves, forecast_function, held_out_waves
-from sinlstm_jax.evaluation.report import FIRST_400, checked_horizon, limit, report, trial
+from sinlstm_jax.evaluation.report import FIRST_400, checked_horizon, limits, report, trial
 from sinlstm_jax.evaluation.sines import evaluate, grid_waves, in_trained_band
 from sinlstm_jax.evaluation.windows import SPOILINGS, Spoiling, robustness, spoil
-from sinlstm_jax.signals.signal import NO_INPUT
+from sinlstm_jax.signals.signal import NO_INPUT, HeldOut
 from sinlstm_jax.signals.sines import SINES
 
 
@@ -139,15 +139,24 @@ def test_a_recordings_report_counts_what_is_known_in_its_held_out_tail():
 
 @pytest.mark.parametrize(
     "signal",
-    [Tones(), recording(1000), Sines(level=(0, 1)), Sines(amplitude=(2, 2)), Sines(offset=(0, 1))],
+    ("signal", "known"),
+    [
+        (Tones(), []),
+        (recording(1000), []),
+        (Sines(offset=(0, 1)), []),
+        (Sines(level=(0, 1)), ["limit, any amplitude"]),
+        (Sines(amplitude=(2, 2)), ["limit, any amplitude"]),
+        (SINES, ["the limit", "limit, any amplitude"]),
+    ],
 )
-def test_the_limit_is_told_where_it_is_known_alone(signal):
-    assert limit(trial(signal, 50)) is None
+def test_limits_are_told_where_they_are_known_alone(signal, known):
+    tried = trial(signal, 50)
+    few = {name: getattr(tried.spoilt, name)[..., :4] for name in ("values", "amplitude")}
+    assert list(limits(tried._replace(spoilt=HeldOut(**few)))) == known
 
 
 def test_the_limit_of_the_tutorials_waves_is_what_was_known_before():
-    errors = limit(trial(SINES, 400))
-    assert errors is not None
+    errors = limits(trial(SINES, 400))["the limit"]
     for spoiling, error in zip(SPOILINGS, errors, strict=True):
         known = {0.1: 0.0090, 0.2: 0.0347}.get(spoiling.noise)
         assert (
@@ -161,8 +170,22 @@ def test_the_limit_goes_by_cycles_a_step():
     few = trial(SINES, 400)
     few = few._replace(spoilt=few.spoilt._replace(values=few.spoilt.values[:, :8], amplitude=1.0))
     slow = Sines(frequency=(0.05, 0.4), offset=(0.0, 20 * np.pi), sampling_rate=10.0)
-    np.testing.assert_allclose(limit(few), limit(few._replace(signal=slow)), rtol=1e-9)
+    for found, other in zip(
+        limits(few).values(), limits(few._replace(signal=slow)).values(), strict=True
+    ):
+        np.testing.assert_allclose(found, other, rtol=1e-9)
+
+
+def test_the_limit_of_any_amplitude_goes_by_the_noise_of_each_wave():
+    tried = trial(SINES, 400)
+    few = tried.spoilt.values[:, :8]
+    ones = tried._replace(spoilt=HeldOut(few, np.ones(8)))
+    twos = tried._replace(
+        signal=Sines(amplitude=(2, 2), level=(5, 5)), spoilt=HeldOut(2 * few + 5, np.full(8, 2.0))
+    )
+    name = "limit, any amplitude"
+    np.testing.assert_allclose(limits(twos)[name], 4 * limits(ones)[name], rtol=1e-5)
 
 
 def test_no_limit_is_told_of_a_past_that_may_leave_too_few_values():
-    assert limit(trial(SINES, 50, past=49)) is None
+    assert limits(trial(SINES, 50, past=49)) == {}

@@ -10,7 +10,7 @@ from sinlstm_jax.evaluation.baselines import baselines_of, last_value
 from sinlstm_jax.evaluation.csv_files import write_csv
 from sinlstm_jax.evaluation.errors import forecast_function
 from sinlstm_jax.evaluation.plots import plot_evaluation
-from sinlstm_jax.evaluation.report import FIRST_400, Comparison, limit, report, trial
+from sinlstm_jax.evaluation.report import FIRST_400, Comparison, limits, report, trial
 from sinlstm_jax.evaluation.sines import held_out_sines
 from sinlstm_jax.evaluation.tables import error, tables
 from sinlstm_jax.evaluation.windows import SPOILINGS
@@ -33,7 +33,7 @@ def compared(signal, horizon, model, waves=96):
             waves=tried.waves._replace(held_out=held_out_sines(signal, waves)),
         )
     baselines = {name: report(each, tried) for name, each in baselines_of(signal).items()}
-    return Comparison(tried, {NAME: report(model, tried)}, baselines, limit(tried))
+    return Comparison(tried, {NAME: report(model, tried)}, baselines, limits(tried))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_the_tables_fit_a_terminal_and_have_a_row_for_each(of_sines):
     assert "relative to the amplitude" not in text
     assert "(the limit: no forecaster can do better)" in text
     (row,) = (line for line in text.splitlines() if line.startswith("the limit "))
-    assert row.split()[2:] == [f"{x:.3f}" for x in of_sines.limit]
+    assert row.split()[2:] == [f"{x:.3f}" for x in of_sines.limits["the limit"]]
     held_out = of_sines.models[NAME].sines.held_out
     for value in held_out.errors.mean(axis=1):
         assert f"{value:.4f}" in text
@@ -150,7 +150,9 @@ def test_the_csv_files_hold_what_was_measured(tmp_path, of_sines):
         assert (float(row["noise"]), float(row["missing"])) == spoiling
         assert float(row["mean_0_400"]) == pytest.approx(value, rel=1e-5)
     rows = [row for row in read(tmp_path / "robustness.csv") if row["forecaster"] == "the limit"]
-    assert [float(row["mean_0_400"]) for row in rows] == pytest.approx(of_sines.limit, rel=1e-5)
+    assert [float(row["mean_0_400"]) for row in rows] == pytest.approx(
+        of_sines.limits["the limit"], rel=1e-5
+    )
     rows = read(tmp_path / "waves.csv")
     assert list(rows[0])[:4] == ["waves", "frequency", "offset", "frequency_error"]
     assert len(rows) == 96 + 156
@@ -230,7 +232,7 @@ def test_pictures_show_the_baselines_the_band_and_the_limits(tmp_path, monkeypat
 
     noise, gaps = drawn["robustness"]
     (line,) = (x for x in noise.lines if x.get_label().startswith("the limit"))
-    np.testing.assert_array_equal(line.get_ydata()[1:], of_sines.limit[1:5])
+    np.testing.assert_array_equal(line.get_ydata()[1:], of_sines.limits["the limit"][1:5])
     assert np.isnan(line.get_ydata()[0]) and not any(
         x.get_label().startswith("the limit") for x in gaps.lines
     )
