@@ -13,6 +13,7 @@ from ..files import new_folder, usable_path
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model
 from ..runs.signals import TUTORIALS, Trained
+from ..sensor import SensorLSTM
 from ..signals.signal import NO_INPUT
 from .convert import FILE_SUFFIXES, SAFETENSORS_SUFFIX, TORCH_SUFFIXES
 from .torch_weights import params_to_torch
@@ -77,6 +78,11 @@ def export(model: SineLSTM, folder: str | Path, trained: Trained = TUTORIALS) ->
       InputError: the folder exists or cannot be written, or the model's cell is another than ours.
     """
     folder, model = usable_path(folder), lstm_model(model)
+    if isinstance(model, SensorLSTM):
+        raise InputError(
+            "a SensorLSTM measures its windows, which the exported step cannot: export a SineLSTM, "
+            "or let `sinlstm convert` write the weights"
+        )
     if folder.exists():
         raise InputError(f"{folder} exists: give a name that does not")
     if folder.suffix in (*FILE_SUFFIXES, SAFETENSORS_SUFFIX, *TORCH_SUFFIXES):

@@ -15,15 +15,16 @@ from flax import nnx
 
 from ..errors import MAX_HIDDEN_SIZE, InputError, shown
 from ..model import SineLSTM, lstm_model, split_model
+from ..networks import NETWORKS, abstract_model, network_of
 
-# PyTorch's name: shape in terms of the hidden size.
+# PyTorch's name: shape in terms of the hidden size and of the outputs: 1, or of a SensorLSTM 2.
 SHAPES = {
-    "lstm.weight_ih_l0": lambda hidden: (4 * hidden, 1),
-    "lstm.weight_hh_l0": lambda hidden: (4 * hidden, hidden),
-    "lstm.bias_ih_l0": lambda hidden: (4 * hidden,),
-    "lstm.bias_hh_l0": lambda hidden: (4 * hidden,),
-    "ip1.weight": lambda hidden: (1, hidden),
-    "ip1.bias": lambda hidden: (1,),
+    "lstm.weight_ih_l0": lambda hidden, _: (4 * hidden, 1),
+    "lstm.weight_hh_l0": lambda hidden, _: (4 * hidden, hidden),
+    "lstm.bias_ih_l0": lambda hidden, _: (4 * hidden,),
+    "lstm.bias_hh_l0": lambda hidden, _: (4 * hidden,),
+    "ip1.weight": lambda hidden, outputs: (outputs, hidden),
+    "ip1.bias": lambda hidden, outputs: (outputs,),
 }
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 HALVES = (np.dtype(np.float16), np.dtype(jnp.bfloat16))  # float32 holds them without loss
@@ -44,7 +45,7 @@ def params_from_torch(state_dict: Mapping) -> SineLSTM:
         `module.` or `_orig_mod.`: a log line says so.
 
     Returns:
-      A model with the dtype of the state dict.
+      A model with the dtype of the state dict; a SensorLSTM where `ip1` has two outputs.
 
     Raises:
       InputError: entries are missing, unknown, of a wrong shape or dtype, or not finite; the one
@@ -57,8 +58,6 @@ def params_from_torch(state_dict: Mapping) -> SineLSTM:
     problems = _problems(arrays)
     if problems:
         raise InputError("the state dict does not fit: " + "; ".join(problems))
-    hidden_size = arrays["ip1.weight"].shape[1]
-    structure, _, _ = split_model(nnx.eval_shape(lambda: SineLSTM(hidden_size)))
     # A copy each: a tensor that is trained on must not change our model.
     array = {name: jnp.array(value) for name, value in arrays.items()}
     weights = {
@@ -69,6 +68,8 @@ def params_from_torch(state_dict: Mapping) -> SineLSTM:
         },
         "output": {"kernel": array["ip1.weight"].T, "bias": array["ip1.bias"]},
     }
+    hidden_size = arrays["ip1.weight"].shape[1]
+    structure, *_ = abstract_model(hidden_size, network_of(weights))
     return nnx.merge(structure, weights, {"cell": {"input_bias": array["lstm.bias_ih_l0"]}})
 
 
@@ -158,14 +159,14 @@ def _problems(arrays: dict[str, np.ndarray]) -> list[str]:
     problems = [f"{name} is missing" for name in SHAPES if name not in arrays]
     problems += [_unknown(str(name)) for name in arrays if name not in SHAPES]
     present = {name: array for name, array in arrays.items() if name in SHAPES}
-    hidden_size = _hidden_size(present)
+    hidden_size, outputs = _hidden_size(present), _outputs(present)
     for name, array in present.items():
         if array.dtype == object:
             problems.append(f"{name} is {array}: give float32 or float64")
             continue
-        fits = hidden_size <= MAX_HIDDEN_SIZE and array.shape == SHAPES[name](hidden_size)
-        if hidden_size and array.shape != SHAPES[name](hidden_size):
-            expected = SHAPES[name](hidden_size)
+        expected = SHAPES[name](hidden_size, outputs)
+        fits = hidden_size <= MAX_HIDDEN_SIZE and array.shape == expected
+        if hidden_size and array.shape != expected:
             problems.append(
                 f"{name} has shape {array.shape}: expected {expected} for hidden size {hidden_size}"
             )
@@ -198,6 +199,13 @@ def _hidden_size(present: dict[str, np.ndarray]) -> int:
     sizes = []
     for name, array in present.items():
         for size in {n for axis in array.shape for n in (axis, axis // 4)} - {0}:
-            if array.shape == SHAPES[name](size) and name != "ip1.bias":
+            if array.shape == SHAPES[name](size, _outputs(present)) and name != "ip1.bias":
                 sizes.append(size)
     return max(sorted(set(sizes)), key=sizes.count, default=0)
+
+
+def _outputs(present: dict[str, np.ndarray]) -> int:
+    """Return the outputs of `ip1`: those of a network of ours, or else 1."""
+    bias = present.get("ip1.bias", np.empty(1))
+    known = (network.outputs for network in NETWORKS.values())
+    return next((outputs for outputs in known if bias.shape == (outputs,)), 1)
