@@ -44,18 +44,23 @@ SIGNALS = {
         "signal": Tones(3, frequency=(0.5, 2), harmonic=True, sampling_rate=50),
         "observation": Observation(noise=(0, 0.2), missing=(0, 0.5), gap=(0, 8), shortest_past=10),
     },
+    "sensor": {
+        "signal": Sines(amplitude=(0.5, 2), level=(-3, 9)),
+        "observation": Observation(noise=(0, 0.2), noise_power=1.5, shortest_past=10),
+        "network": "SensorLSTM",
+        "stages": (Stage(10, 30), Stage(20, 20, error_floor=0.01)),
+    },
     "sawtooth": {"signal": Sawtooth(3.0)},
 }
 RECIPES = {
     name: Recipe(
         name,
         "for tests",
-        (Stage(10, 30), Stage(20, 20)),
         display_every=10,
         past=20,
         batch_size=2,
         hidden_size=3,
-        **settings,
+        **{"stages": (Stage(10, 30), Stage(20, 20)), **settings},
     )
     for name, settings in SIGNALS.items()
 }

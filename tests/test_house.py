@@ -11,7 +11,8 @@ import sinlstm_jax
 PACKAGE = Path(sinlstm_jax.__file__).parent
 STORY = "signals lstm model optimizer training recipes curriculum rollout".split()
 ORDER = (
-    "errors files signals lstm kernel optimizer plots model training recipes rollout "
+    "errors files signals lstm kernel optimizer plots model sensor networks loss training recipes "
+    "rollout "
     "evaluation runs curriculum formats streams public playground commands"
 ).split()
 

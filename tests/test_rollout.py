@@ -247,7 +247,7 @@ def test_the_carry_of_another_cell_is_threaded_too(history):
     _, second = forecast(model, carry, 20)
     np.testing.assert_array_equal(np.concatenate([observed, first, second]), expected)
     for other in (None, (carry, carry), carry[:, :3], carry.astype(jnp.float16)):
-        with pytest.raises(InputError, match="does not fit this model's cell: give what obs"):
+        with pytest.raises(InputError, match="does not fit this model: give what obs"):
             forecast(model, other, 1)
 
 

@@ -178,6 +178,17 @@ function between({ context }, at, predictions, truth, first, colour) {
   context.globalAlpha = 1;
 }
 
+/** Shade the band around predictions that holds BAND of what comes, from step `first` on. */
+function shadeBand({ context }, at, [low, high], first, colour) {
+  context.beginPath();
+  context.moveTo(at.x(first), at.y(low[first]));
+  for (let time = first; time < low.length; time++) context.lineTo(at.x(time), at.y(low[time]));
+  for (let time = low.length; --time >= first;) context.lineTo(at.x(time), at.y(high[time]));
+  Object.assign(context, { fillStyle: colour, globalAlpha: 0.18 });
+  context.fill();
+  context.globalAlpha = 1;
+}
+
 function circle({ context }, x, y, radius, colour) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -190,7 +201,8 @@ function drawForecast(canvas, shown, { horizon, samplingRate, scaling, learnt, c
   const { observed, truth, predictions } = shown;
   const chart = clear(canvas);
   const [past, steps] = [observed.length, predictions.length];
-  const at = scales(chart, steps, rangeOf(learnt, predictions, observed, truth ?? []));
+  const limits = bandOf(shown);
+  const at = scales(chart, steps, rangeOf(learnt, predictions, observed, truth ?? [], ...limits));
   band(chart, at, past, colours);
   valueAxis(chart, at, unitTicks(at, learnt, scaling), colours);
   timeAxis(chart, at, steps, samplingRate, colours);
@@ -202,8 +214,12 @@ function drawForecast(canvas, shown, { horizon, samplingRate, scaling, learnt, c
     const [gap, align] = fits ? [4, "left"] : [-4, "right"];
     text(chart, words, at.x(end) + gap, at.top - 10, colours.muted, align);
   }
+  if (limits.length) {
+    shadeBand(chart, at, limits, past, colours.prediction);
+    text(chart, `shaded: ${BAND_IN_WORDS}`, at.left + 60, 8, colours.muted);
+  }
   if (truth) {
-    between(chart, at, predictions, truth, past - 1, colours.prediction);
+    if (!limits.length) between(chart, at, predictions, truth, past - 1, colours.prediction);
     const [width, gap] = at.across > 0.5 ? [3, 6] : [1.5, 4]; // finer where cycles are close
     line(chart, at, truth, { first: past - 1, colour: colours.truth, width, dash: [0.1, gap] });
   }

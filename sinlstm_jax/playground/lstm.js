@@ -15,40 +15,61 @@ function modelFrom({ cell, output }) {
     inputKernel: exact(cell.input_kernel),
     hiddenKernel: exact(columns), // gate by gate, so that a step reads it from front to back
     bias: exact(cell.hidden_bias).map((bias, gate) => bias + inputBias[gate]),
-    outputKernel: exact(output.kernel),
-    outputBias: exact(output.bias)[0],
+    outputKernels: output.bias.map((_, k) => exact(output.kernel.map((row) => row[k]))),
+    outputBias: exact(output.bias),
+    measures: output.bias.length > 1, // its windows, and answers with a spread, too
   };
 }
 
-/** Advance by one step: changes hidden and cell, returns the prediction. */
-function step(model, gates, hidden, cell, input) {
-  const { size, inputKernel, hiddenKernel, bias, outputKernel } = model;
+/** Advance by one step: changes hidden and cell, and what is put out. */
+function step(model, gates, hidden, cell, input, outputs) {
+  const { size, inputKernel, hiddenKernel, bias, outputKernels, outputBias } = model;
   for (let gate = 0, at = 0; gate < 4 * size; gate++) {
     let sum = bias[gate] + input * inputKernel[gate];
     for (let unit = 0; unit < size; unit++) sum += hiddenKernel[at++] * hidden[unit];
     gates[gate] = sum;
   }
-  let prediction = model.outputBias;
   for (let unit = 0; unit < size; unit++) {
     const kept = sigmoid(gates[size + unit]) * cell[unit];
     cell[unit] = kept + sigmoid(gates[unit]) * Math.tanh(gates[2 * size + unit]);
     hidden[unit] = sigmoid(gates[3 * size + unit]) * Math.tanh(cell[unit]);
-    prediction += outputKernel[unit] * hidden[unit];
   }
-  return prediction;
+  for (let k = 0; k < outputs.length; k++) {
+    outputs[k] = outputBias[k];
+    for (let unit = 0; unit < size; unit++) outputs[k] += outputKernels[k][unit] * hidden[unit];
+  }
 }
 
-/** Read inputs from a fresh start: predictions [time], hidden states [time * size]. */
-function rollout(model, inputs) {
-  const { size } = model;
+/** Return mean and standard deviation of what is observed of inputs. */
+function measured(inputs, noInput) {
+  const observed = inputs.filter((value) => value !== noInput);
+  if (observed.length === 0) return { level: 0, scale: 1 };
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const level = mean(observed);
+  const variance = mean(observed.map((value) => (value - level) ** 2));
+  return { level, scale: Math.max(Math.sqrt(variance), 2 ** -126) };
+}
+
+/**
+ * Read inputs from a fresh start: predictions [time], hidden states [time * size], and of a model
+ * that measures its windows the spreads of its predictions [time], else null.
+ */
+function rollout(model, inputs, noInput) {
+  const { size, measures } = model;
+  const { level, scale } = measures ? measured(inputs, noInput) : { level: 0, scale: 1 };
+  const outputs = new Float64Array(measures ? 2 : 1);
+  const spreads = measures ? new Float64Array(inputs.length) : null;
   const gates = new Float64Array(4 * size);
   const hidden = new Float64Array(size);
   const cell = new Float64Array(size);
   const predictions = new Float64Array(inputs.length);
   const states = new Float64Array(inputs.length * size);
   for (let time = 0; time < inputs.length; time++) {
-    predictions[time] = step(model, gates, hidden, cell, inputs[time]);
+    const input = inputs[time] === noInput ? noInput : (inputs[time] - level) / scale;
+    step(model, gates, hidden, cell, input, outputs);
+    predictions[time] = level + scale * outputs[0];
+    if (measures) spreads[time] = scale * Math.exp(outputs[1]);
     states.set(hidden, time * size);
   }
-  return { predictions, states };
+  return { predictions, states, spreads };
 }

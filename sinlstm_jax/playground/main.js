@@ -69,7 +69,7 @@ function compute(settings) {
   const scene = makeScene(settings);
   const { stage } = settings;
   const begin = performance.now();
-  const results = rollout(models[stage], scene.inputs);
+  const results = rollout(models[stage], scene.inputs, data.no_input);
   const milliseconds = performance.now() - begin;
   const figures = measure(scene, results.predictions);
   const { size } = models[stage];
@@ -106,7 +106,7 @@ function say() {
 function compareStages() {
   const colours = palette();
   const results = models.map((model, index) => {
-    const { predictions } = index === shown.stage ? shown : rollout(model, shown.inputs);
+    const { predictions } = index === shown.stage ? shown : rollout(model, shown.inputs, data.no_input);
     const figures = measure(shown, predictions);
     drawSmall(cards[index].canvas, { ...shown, predictions }, shown.past, 400, learnt, colours);
     const { error, frequency } = figures;
@@ -161,7 +161,11 @@ function describeSignal() {
     true: learnt.truth,
     sine: `Back to the ${learnt.whole}`,
     every: milliseconds < 1000 ? `${short(milliseconds)} ms` : `${short(milliseconds / 1000)} s`,
-    scaled: as.isScaled ? `: a sample ${subtracted}, over ${short(scale)}` : "",
+    scaled: models[0].measures
+      ? ": a sample less the mean of what is observed, over its deviation"
+      : as.isScaled
+        ? `: a sample ${subtracted}, over ${short(scale)}`
+        : "",
     training: `Training drew ${learnt.drawn}, ${observed}`,
   };
   for (const [id, text] of Object.entries(words)) element(id).textContent = text;

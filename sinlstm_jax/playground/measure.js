@@ -1,6 +1,8 @@
 // What is said of a forecast: its error, its frequency, and where it is furthest off.
 // The truth is NaN where it is not known.
 
+const REACH = 1.6448536; // spreads to both sides that hold 90 % of what comes, of normal errors
+const BAND_IN_WORDS = "90 % of what comes, by the network\u2019s own estimate";
 const DEAD = 0.1; // share of the usual swing; what swings by less has no frequency to speak of
 
 /** Return the mean squared error from step `first` on, null where no truth is known. */
@@ -46,4 +48,12 @@ function estimateFrequency(values, first, samplingRate, swing) {
   }
   if (!(highest - lowest >= 2 * DEAD * swing) || crossings < 2) return null;
   return ((crossings - 1) * samplingRate) / (end - begin);
+}
+
+/** Return [low, high] of the band around predictions, or nothing where there is none. */
+function bandOf({ predictions, spreads }) {
+  if (spreads === null) return [];
+  return [-REACH, REACH].map((reach) =>
+    predictions.map((value, time) => value + reach * spreads[time]),
+  );
 }

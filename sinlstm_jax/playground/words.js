@@ -61,11 +61,14 @@ function summaryOf({ settings, observed, horizon, truth, figures }, trained, lea
 }
 
 /** Return what is at a step, in words. */
-function readoutOf({ truth, predictions, inputs }, step, noInput, as) {
+function readoutOf(shown, step, noInput, as) {
+  const { truth, predictions, inputs } = shown;
   const known = truth && !Number.isNaN(truth[step]);
+  const [low, high] = bandOf(shown);
   const fed = inputs[step] === noInput ? "no input" : as.fed(inputs[step]);
   return [
     `${as.time(step)} s: network ${as.value(predictions[step])}`,
+    ...(low ? [`90 % within ${as.value(low[step])} to ${as.value(high[step])}`] : []),
     ...(known ? [`truth ${as.value(truth[step])}`] : []),
     `fed ${fed}`,
   ].join(", ");
