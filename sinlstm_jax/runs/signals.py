@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InputError, positive_number
+from ..errors import InputError, positive_integer, positive_number
 from ..files import reading, usable_path
-from ..recipes import TRAINED_SAMPLES
+from ..recipes import NETWORKS, TRAINED_SAMPLES
 from ..signals.recording import Recording
 from ..signals.signal import (
     SAMPLING_RATE,
@@ -28,15 +28,17 @@ LARGEST = 1.5  # amplitudes that samples stay below, noise and all
 class Trained(NamedTuple):
     """What a model is trained on, as far as its run's record tells."""
 
-    past: int = TRAINED_SAMPLES  # steps observed
+    past: int = TRAINED_SAMPLES  # steps observed, at the most
+    fewest: int = TRAINED_SAMPLES  # and at the least
     sampling_rate: float = float(SAMPLING_RATE)  # Hz
     scaling: Scaling = Scaling()  # of samples into what the model sees
     waves: Sines | None = SINES  # None: other signals than sine waves
+    in_any_units: bool = False  # whether the model measures what it observes by itself
 
     @property
     def largest(self) -> float:
         """What samples stay below, noise and all; infinity where that is not known."""
-        if self.waves is None:
+        if self.waves is None or self.in_any_units:
             return math.inf
         return LARGEST * self.waves.amplitude[1] + max(map(abs, self.waves.level))
 
@@ -88,9 +90,12 @@ def trained_on(path: str | Path) -> Trained:
             mean_and_scale = told.get("scaling", {"mean": 0.0, "scale": 1.0})
             scaling = checked_scaling((mean_and_scale["mean"], mean_and_scale["scale"]))
             rate = positive_number("sampling_rate", told["sampling_rate"])
+            shortest = record.observation.get("shortest_past") or record.past
+            fewest = positive_integer("shortest_past", shortest)
         except InputError as error:  # `reading` names the file
             raise ValueError(str(error)) from None
-        return Trained(record.past, rate, scaling, _from_numbers(Sines, told))
+        measures = record.network == NETWORKS[1]
+        return Trained(record.past, fewest, rate, scaling, _from_numbers(Sines, told), measures)
 
 
 def load_signal(path: str | Path, own: Signal | None = None) -> Signal:

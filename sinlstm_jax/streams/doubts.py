@@ -71,22 +71,21 @@ def doubts(
         it observes is held against it.
     """
     for name, count, column in zip(names, counts, values.T, strict=True):
-        if count < trained.past:
+        if count < trained.fewest:
             yield (
                 f"{name} has {count} samples: models are trained to forecast after "
-                f"{trained.past}, so the forecast may be poor"
+                f"{trained.fewest}, so the forecast may be poor"
             )
         if trained.waves is not None and np.isfinite(column).sum() >= ENOUGH_FOR_A_FIT:
-            yield from _doubts_of_a_wave(name, _fitted(column, trained.waves), trained.waves)
+            wave = _fitted(column, trained.waves)
+            if not trained.in_any_units:
+                yield from _doubts_of_its_units(name, wave, trained.waves)
+            yield from _doubts_of_its_frequency(name, wave, trained.waves)
 
 
-def _doubts_of_a_wave(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
-    frequency, amplitude, level, _ = wave
-    (low, high), (least, most), (lowest, highest) = (
-        trained.frequency,
-        trained.amplitude,
-        trained.level,
-    )
+def _doubts_of_its_units(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
+    _, amplitude, level, _ = wave
+    (least, most), (lowest, highest) = trained.amplitude, trained.level
     margin = LARGEST_LEVEL * max(amplitude, most)
     if not lowest - margin <= level <= highest + margin:
         around, so = ("waves around 0", "subtract it")
@@ -98,6 +97,10 @@ def _doubts_of_a_wave(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
             f"{name} has an amplitude of about {amplitude:.2g}: models are trained on "
             f"{range_in_words(least, most)}, so scale the samples"
         )
+
+
+def _doubts_of_its_frequency(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
+    frequency, (low, high) = wave.frequency, trained.frequency
     if not low * (1 - FREQUENCY_TOLERANCE) <= frequency <= high * (1 + FREQUENCY_TOLERANCE):
         yield (
             f"{name} has a frequency of about {frequency:.2g} Hz: models are trained on "

@@ -5,12 +5,14 @@ import json
 import numpy as np
 import own_signals
 import pytest
+from tiny import QUIET
 
-from sinlstm_jax import InputError, Sines, load_signal
+from sinlstm_jax import InputError, Sines, load_signal, run
 from sinlstm_jax.runs.record import RunRecord, read_record, write_record
 from sinlstm_jax.runs.signals import TUTORIALS, keep_signal, trained_on
 from sinlstm_jax.signals.observation import CLEAN
 from sinlstm_jax.signals.signal import Scaling
+from sinlstm_jax.streams.doubts import doubts
 
 KINDS = sorted(own_signals.RECIPES)
 
@@ -106,3 +108,30 @@ def test_a_recording_that_is_gone_or_damaged_is_named(damage, tmp_path):
 def test_a_folder_that_is_none_is_named(tmp_path):
     with pytest.raises(InputError, match="nothing does not exist: give a run's folder"):
         load_signal(tmp_path / "nothing")
+
+
+def test_a_sensors_run_takes_any_units_and_shorter_pasts(tmp_path):
+    folder_of("sensor", tmp_path / "run")
+    trained = trained_on(tmp_path / "run")
+    assert trained.in_any_units and trained.largest == np.inf
+    assert (trained.past, trained.fewest) == (20, 10)
+    assert not TUTORIALS.in_any_units
+    samples = 500 + 70 * np.sin(0.12 * np.arange(40.0)[:, None])
+    assert list(doubts(["v"], np.array([15]), samples, trained)) == []
+    (few,) = doubts(["v"], np.array([9]), samples, trained)
+    assert "has 9 samples: models are trained to forecast after 10" in few
+    fast = 500 + 70 * np.sin(0.5 * np.arange(40.0)[:, None])
+    (other,) = doubts(["v"], np.array([40]), fast, trained)
+    assert "frequency of about 8 Hz" in other
+
+
+def test_a_run_from_before_there_were_networks_is_the_same_run(tmp_path, no_pictures):
+    recipe, path = own_signals.RECIPES["sines"], tmp_path / "run" / "run.json"
+    run(recipe, 0, tmp_path / "run", console=QUIET)
+    told = json.loads(path.read_text())
+    del told["network"], told["observation"]["noise_power"], told["observation"]["missing_power"]
+    for stage in told["stages"]:
+        del stage["error_floor"]
+    path.write_text(json.dumps(told))
+    again = run(recipe, 0, tmp_path / "run", console=QUIET)
+    assert again["network"] == "SineLSTM" and again["observation"] == CLEAN.describe()
