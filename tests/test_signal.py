@@ -350,7 +350,7 @@ def test_the_pages_picture_is_of_the_signals_that_it_names(tmp_path):
 @pytest.mark.slow
 def test_what_the_page_shows_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    recipe, recorded = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    recipe, recorded, sensor = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "mine.py").write_text(recipe)
     wave = np.sin(2 * np.pi * 0.017 * np.arange(100))
     (tmp_path / "samples.csv").write_text("\n".join(map(str, wave)))
@@ -365,3 +365,7 @@ def test_what_the_page_shows_works(tmp_path, monkeypatch, capsys):
     namespace = {}
     exec(recorded, namespace)
     assert abs(namespace["recording"].scaling.mean - 40) < 0.1
+    exec(sensor, namespace)
+    values, low, high = (namespace[name] for name in ("values", "low", "high"))
+    assert values.shape == (20,) and (low < values).all() and (values < high).all()
+    assert (np.abs(values - 1013) < 15).all(), "it is in the samples' units"
