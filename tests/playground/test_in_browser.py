@@ -16,11 +16,13 @@ from playground_reference import float64_rollout
 from sinlstm_jax import (
     NO_INPUT,
     Observation,
+    SensorLSTM,
     SineLSTM,
     Sines,
     Tones,
     load_model,
     rollout,
+    rollout_with_spread,
     save_model,
 )
 from sinlstm_jax.evaluation.phase import frequency_error, track
@@ -419,6 +421,7 @@ SIGNALS = {
     "chords": Tones(7),
     "recording": a_recording(),
     "decays": Decays(),
+    "gauge": Sines(amplitude=(1, 2), level=(5, 8)),  # to a SensorLSTM
 }
 
 
@@ -427,7 +430,9 @@ def runs(tmp_path_factory):
     """A run on each signal, and its page."""
     folder = tmp_path_factory.mktemp("runs")
     for name, signal in SIGNALS.items():
-        a_run(folder / name, signal=signal, past=60, observation=Observation(noise=(0, 0.1)))
+        network = SensorLSTM if name == "gauge" else SineLSTM
+        observation = Observation(noise=(0, 0.1))
+        a_run(folder / name, signal=signal, past=60, observation=observation, network=network)
         write_page(run_data(folder / name, own=signal), folder / f"{name}.html")
     return folder
 
@@ -507,6 +512,21 @@ def test_sine_waves_of_any_amplitude_level_and_rate(open_page, runs):
     page.locator("#summary", has_text="After 240 samples of 70 Hz").wait_for()
     page.fill("#cursor", "243")
     assert page.inner_text("#readout").startswith("0.243 s: network ")
+
+
+def test_a_network_that_says_how_sure_it_is_has_a_band(open_page, runs):
+    page, model = open_page(runs / "gauge.html"), load_model(runs / "gauge")
+    page.fill("#level-exact", "6.5")
+    shown = read(page)
+    _, spreads = rollout_with_spread(model, shown["observed"], len(shown["inputs"]) - 60)
+    assert_near(list(shown["spreads"]), np.asarray(spreads)[:, 0, 0], 1e-5)
+    page.fill("#cursor", "100")
+    reach = 1.6448536 * np.array(shown["spreads"])[100]
+    ends = (shown["predictions"][100] + sign * reach for sign in (-1, 1))
+    expected = "90 % within {:.3f} to {:.3f}".format(*ends).replace("-", "\u2212")
+    assert expected in page.inner_text("#readout")
+    assert "less the mean of what is observed" in page.inner_text("#scaled")
+    assert "level" in turned(page)
 
 
 def test_tones_are_those_of_the_signal(open_page, runs):

@@ -51,10 +51,11 @@ def a_run(
     signal: Signal = SINES,
     observation=CLEAN,
     past=30,
+    network=SineLSTM,
     **changes,
 ):
     """Make a folder as training leaves it: a checkpoint per stage, run.json, and its signal."""
-    models = [SineLSTM(3, rngs=nnx.Rngs(step)) for _, step in stages]
+    models = [network(3, rngs=nnx.Rngs(step)) for _, step in stages]
     for (_, step), model in zip(stages, models, strict=True):
         save_model(model, folder / f"saved-{step}")
         checkpoint = folder / f"saved-{step}" / "checkpoints" / "0"
