@@ -215,7 +215,8 @@ def _stacked(count: int, seconds: float, title: str) -> "tuple[Figure, np.ndarra
 
 def _save_stacked(figure: "Figure", rows: np.ndarray, path: Path) -> None:
     rows[-1].set_xlabel("time (s)")
-    figure.legend(*rows[0].get_legend_handles_labels(), loc="lower center", ncols=3)
+    handles = rows[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="lower center", ncols=len(handles[0]))
     save_figure(figure, path)
 
 

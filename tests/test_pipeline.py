@@ -85,7 +85,8 @@ def on_two_devices(kind, out):
 
 def forecasts_in_its_units(kind, out, folder):
     """`sinlstm forecast` follows the run's rate and its scaling."""
-    signal, (mean, scale) = own_signals.RECIPES[kind].signal, trained_on(out).scaling
+    signal = own_signals.RECIPES[kind].signal
+    mean, scale = trained_on(out, load_model(out, 2)).scaling
     rate, past = signal.sampling_rate, own_signals.RECIPES[kind].past
     assert (mean, scale) == signal.scaling
     samples = mean + 0.5 * scale * np.sin(0.3 * np.arange(past))

@@ -30,6 +30,6 @@ class ExportOptions:
             from ..runs.signals import TUTORIALS, trained_on
 
             model = named_model(self.model, self.replicate)
-            trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model)
+            trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model, model)
             export(model, self.out, trained)
         print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")

@@ -73,7 +73,7 @@ class ForecastOptions:
                 from ..streams.csv_samples import read_samples
 
                 model = named_model(self.model, self.replicate)
-                trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model)
+                trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model, model)
                 band = self.band
                 if band is not None:
                     with_spread(model)

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from ..errors import InputError, positive_integer, positive_number
 from ..files import reading, usable_path
-from ..recipes import NETWORKS, TRAINED_SAMPLES
+from ..model import SineLSTM
+from ..recipes import TRAINED_SAMPLES
+from ..sensor import LONGEST_PAST, SHORTEST_PAST, SensorLSTM
 from ..signals.recording import Recording
 from ..signals.signal import (
     SAMPLING_RATE,
@@ -52,6 +54,8 @@ class Trained(NamedTuple):
 
 
 TUTORIALS = Trained()
+# What a SensorLSTM is trained on, where no run tells.
+SENSORS = Trained(past=LONGEST_PAST, fewest=SHORTEST_PAST, in_any_units=True)
 
 
 def keep_signal(folder: Path, signal: Signal) -> None:
@@ -75,15 +79,17 @@ def _folder_of(path: str | Path) -> Path:
     return path.parent.parent if path.parent.name == CHECKPOINTS else path
 
 
-def trained_on(path: str | Path) -> Trained:
-    """Return what the model of a run or a checkpoint is trained on; the tutorial's if none tells.
+def trained_on(path: str | Path, model: SineLSTM) -> Trained:
+    """Return what the model of a run or a checkpoint is trained on, or what it is likely to be.
+
+    That is TUTORIALS where no run tells, or of a SensorLSTM SENSORS.
 
     Raises:
       InputError: the record is damaged.
     """
     record = record_of(path)
     if record is None:
-        return TUTORIALS
+        return SENSORS if isinstance(model, SensorLSTM) else TUTORIALS
     told = record.signal
     with reading(_folder_of(path) / RECORD, "record of a run of this package"):
         try:
@@ -94,8 +100,10 @@ def trained_on(path: str | Path) -> Trained:
             fewest = positive_integer("shortest_past", shortest)
         except InputError as error:  # `reading` names the file
             raise ValueError(str(error)) from None
-        measures = record.network == NETWORKS[1]
-        return Trained(record.past, fewest, rate, scaling, _from_numbers(Sines, told), measures)
+        waves = _from_numbers(Sines, told)
+        return Trained(
+            record.past, fewest, rate, scaling, waves, in_any_units=isinstance(model, SensorLSTM)
+        )
 
 
 def load_signal(path: str | Path, own: Signal | None = None) -> Signal:

@@ -95,7 +95,8 @@ class Forecaster:
         Raises:
           InputError: as `load_model` does.
         """
-        model, trained = load_model(path, replicate), trained_on(path)
+        model = load_model(path, replicate)
+        trained = trained_on(path, model)
         if window is None and isinstance(model, SensorLSTM):
             window = trained.past
         return cls(model, batch_size, window, scaling=trained.scaling)

@@ -7,14 +7,15 @@ import own_signals
 import pytest
 from tiny import QUIET
 
-from sinlstm_jax import InputError, Sines, load_signal, run
+from sinlstm_jax import InputError, SensorLSTM, SineLSTM, Sines, load_signal, run
 from sinlstm_jax.runs.record import RunRecord, read_record, write_record
-from sinlstm_jax.runs.signals import TUTORIALS, keep_signal, trained_on
+from sinlstm_jax.runs.signals import SENSORS, TUTORIALS, keep_signal, trained_on
 from sinlstm_jax.signals.observation import CLEAN
 from sinlstm_jax.signals.signal import Scaling
 from sinlstm_jax.streams.doubts import doubts
 
 KINDS = sorted(own_signals.RECIPES)
+MODEL, SENSOR = SineLSTM(3), SensorLSTM(3)
 
 
 def folder_of(kind, path):
@@ -45,7 +46,7 @@ def test_a_runs_signal_is_had_again(kind, tmp_path):
         found = load_signal(path, own)
         assert type(found) is type(recipe.signal)
         assert found.describe() == recipe.signal.describe()
-        known = trained_on(path)
+        known = trained_on(path, MODEL)
         assert (known.past, known.sampling_rate) == (recipe.past, recipe.signal.sampling_rate)
         assert known.scaling == recipe.signal.scaling
     for one, other in zip(
@@ -62,7 +63,8 @@ def test_runs_of_before_and_folders_without_one_are_of_the_tutorials_waves(tmp_p
     assert load_signal(tmp_path / "run") == Sines()
     (tmp_path / "empty").mkdir()
     assert load_signal(tmp_path / "empty") == Sines()
-    assert trained_on(tmp_path / "empty") == TUTORIALS
+    assert trained_on(tmp_path / "empty", MODEL) == TUTORIALS
+    assert trained_on(tmp_path / "empty", SENSOR) == SENSORS
     assert Scaling() == (0, 1)
 
 
@@ -112,7 +114,7 @@ def test_a_folder_that_is_none_is_named(tmp_path):
 
 def test_a_sensors_run_takes_any_units_and_shorter_pasts(tmp_path):
     folder_of("sensor", tmp_path / "run")
-    trained = trained_on(tmp_path / "run")
+    trained = trained_on(tmp_path / "run", SENSOR)
     assert trained.in_any_units and trained.largest == np.inf
     assert (trained.past, trained.fewest) == (20, 10)
     assert not TUTORIALS.in_any_units
