@@ -68,6 +68,7 @@ def test_the_tables_fit_a_terminal_and_have_a_row_for_each(of_sines):
         assert text.count(f"\n{name} ") == 4
     assert "relative to the amplitude" not in text
     assert "(the limit: no forecaster can do better)" in text
+    assert "(limit, any amplitude: the best without knowing it or the level)" in text
     (row,) = (line for line in text.splitlines() if line.startswith("the limit "))
     assert row.split()[2:] == [f"{x:.3f}" for x in of_sines.limits["the limit"]]
     held_out = of_sines.models[NAME].sines.held_out
