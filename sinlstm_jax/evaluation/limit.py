@@ -49,7 +49,8 @@ def limit_forecast(
       InputError: noise is not above 0, the frequencies are no range up to half of the sampling
         rate, or another number is not above 0.
     """
-    horizon, low, high = checked_limit(horizon, noise, frequency, sampling_rate)
+    noise = checked_noise(noise)
+    horizon, low, high = checked_horizon_and_range(horizon, frequency, sampling_rate)
     history = np.asarray(history, np.float64)
     past, waves = history.shape
     observed = (history != NO_INPUT).astype(np.float64)
@@ -79,17 +80,21 @@ def limit_forecast(
     return forecast / total
 
 
-def checked_limit(
-    horizon: int, noise: float, frequency: tuple[float, float], sampling_rate: float
-) -> tuple[int, float, float]:
-    """Return (horizon, lowest and highest frequency in radians a step), or raise InputError."""
-    horizon = positive_integer("horizon", horizon)
+def checked_noise(noise: float) -> float:
+    """Return a standard deviation above 0, or raise InputError."""
     if noise == 0:
         raise InputError(
             f"noise is {shown(noise)}: give a number above 0; a clean wave is known exactly, and "
             "sine_fit forecasts it"
         )
-    positive_number("noise", noise)
+    return positive_number("noise", noise)
+
+
+def checked_horizon_and_range(
+    horizon: int, frequency: tuple[float, float], sampling_rate: float
+) -> tuple[int, float, float]:
+    """Return (horizon, lowest and highest frequency in radians a step), or raise InputError."""
+    horizon = positive_integer("horizon", horizon)
     turn = 2 * np.pi / positive_number("sampling_rate", sampling_rate)
     low, high = number_range("frequency", frequency, positive=True)
     below_nyquist(high, sampling_rate)

@@ -163,8 +163,8 @@ def plot_robustness(path: Path, name: str, comparison: Comparison) -> None:
             axes.plot(errors, "o", linestyle=style, color=colour, markersize=4, label=line)
         for line, limit in comparison.limits.items() if column == 0 else ():
             known = np.where(limit > 0, limit, np.nan)[chosen]
-            style, label = ("k-", f"{LIMIT} of all forecasters") if line == LIMIT else ("k:", line)
-            axes.plot(known, style, marker="_", label=label)
+            style, line = ("k-", f"{LIMIT} of all forecasters") if line == LIMIT else ("k:", line)
+            axes.plot(known, style, marker="_", label=line)
         axes.set_xticks(range(len(levels)), levels)
         axes.set(yscale="log", xlabel=label)
         axes.grid(alpha=0.3)

@@ -62,7 +62,7 @@ class Comparison(NamedTuple):
     trial: Trial
     models: dict[str, Report]
     baselines: dict[str, Report]
-    limits: dict[str, np.ndarray]  # [spoiling], robustness that no forecaster can surpass
+    limits: dict[str, np.ndarray]  # [spoiling], the least errors after each that there can be
 
 
 def checked_horizon(horizon: int, signal: Signal = SINES) -> int:
@@ -121,7 +121,8 @@ def limits(trial: Trial) -> dict[str, np.ndarray]:
 
     They are known of sine waves in any phase: 0 where they are clean, however much of them is
     missing. LIMIT is that of waves of amplitude 1 around 0; FLAT_LIMIT that of what is told nothing
-    of amplitude and level. None of other signals, and of a past below FEWEST_KNOWN.
+    of amplitude and level, so that who is told something of them may do better. None of other
+    signals, and of a past below FEWEST_KNOWN.
     """
     signal = trial.signal
     if not (are_sines(signal) and _in_any_phase(signal)) or trial.past < FEWEST_KNOWN:

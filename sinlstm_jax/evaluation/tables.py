@@ -6,7 +6,7 @@ from rich.table import Table
 
 from ..signals.signal import Scaling
 from ..signals.sines import SINES, Sines
-from .report import FIRST_400, LIMIT, Comparison, SineReport, Trial
+from .report import FIRST_400, FLAT_LIMIT, LIMIT, Comparison, SineReport, Trial
 from .sines import Evaluation, in_trained_band, last_amplitude
 from .windows import SPOILINGS, Errors, Spoiling, known_mean, median
 
@@ -24,6 +24,8 @@ def tables(comparison: Comparison) -> list[Table]:
     spoilt |= {name: _robustness_row(each) for name, each in comparison.limits.items()}
     if LIMIT in comparison.limits:
         last += f"\n({LIMIT}: no forecaster can do better)"
+    if FLAT_LIMIT in comparison.limits:
+        last += f"\n({FLAT_LIMIT}: the best without knowing it or the level)"
     return [
         _compared(_error_title(trial), errors),
         *_sine_tables(comparison),

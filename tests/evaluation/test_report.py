@@ -138,7 +138,6 @@ def test_a_recordings_report_counts_what_is_known_in_its_held_out_tail():
 
 
 @pytest.mark.parametrize(
-    "signal",
     ("signal", "known"),
     [
         (Tones(), []),

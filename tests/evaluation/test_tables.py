@@ -68,6 +68,7 @@ def test_the_tables_fit_a_terminal_and_have_a_row_for_each(of_sines):
         assert text.count(f"\n{name} ") == 4
     assert "relative to the amplitude" not in text
     assert "(the limit: no forecaster can do better)" in text
+    assert "(limit, any amplitude: the best without knowing it or the level)" in text
     (row,) = (line for line in text.splitlines() if line.startswith("the limit "))
     assert row.split()[2:] == [f"{x:.3f}" for x in of_sines.limits["the limit"]]
     held_out = of_sines.models[NAME].sines.held_out
@@ -216,6 +217,8 @@ def test_pictures_go_by_the_signals_rate_and_band(tmp_path, monkeypatch, of_a_re
         (band,) = (patch for patch in axes.patches if patch.get_label() == "trained band")
         assert (band.get_x(), band.get_x() + band.get_width()) == (5, 40)
     assert drawn["amplitude"][0].get_ylabel() == "amplitude, of the true one"
+    assert drawn["robustness"][0].get_xlabel().endswith("standard deviation / amplitude")
+    assert "limit, any amplitude" in {x.get_label() for x in drawn["robustness"][0].lines}
 
 
 def test_pictures_show_the_baselines_the_band_and_the_limits(tmp_path, monkeypatch, of_sines):
@@ -236,6 +239,11 @@ def test_pictures_show_the_baselines_the_band_and_the_limits(tmp_path, monkeypat
     assert np.isnan(line.get_ydata()[0]) and not any(
         x.get_label().startswith("the limit") for x in gaps.lines
     )
+    (line,) = (x for x in noise.lines if x.get_label() == "limit, any amplitude")
+    flat = of_sines.limits["limit, any amplitude"]
+    np.testing.assert_array_equal(line.get_ydata()[1:], flat[1:5])
+    assert noise.get_xlabel() == "noise on each value, standard deviation"
+    assert gaps.get_xlabel() == "missing values (%)"
 
     for axes in drawn["frequency"]:
         (band,) = (patch for patch in axes.patches if patch.get_label() == "trained band")
