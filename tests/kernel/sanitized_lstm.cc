@@ -21,9 +21,10 @@ void run(int64_t steps, int64_t batch, int inputs, int hidden) {
   const Floats x = numbers(r * steps * batch * inputs), input_kernel = numbers(r * inputs * gates);
   const Floats hidden_kernel = numbers(r * hidden * gates), bias = numbers(r * gates);
   const Floats hidden0 = numbers(carry), cell0 = numbers(carry);
-  const Floats readout = numbers(r * hidden), readout_bias = numbers(r);
+  const int64_t outputs = 1 + batch % 3;
+  const Floats readout = numbers(r * outputs * hidden), readout_bias = numbers(r * outputs);
   Floats hidden_last(carry), cell_last(carry), hidden_all(carry * steps);
-  Floats saved(r * batch * steps * SAVED * n.padded()), predictions(r * steps * batch);
+  Floats saved(r * batch * steps * SAVED * n.padded()), predictions(r * steps * batch * outputs);
   Floats checkpoints(r * batch * n.chunks() * n.padded());
   const Floats d_hidden = numbers(carry * steps), d_last = numbers(carry);
   Floats d_inputs(x.size()), d_input_kernel(input_kernel.size()), d_bias(bias.size());
@@ -45,6 +46,7 @@ void run(int64_t steps, int64_t batch, int inputs, int hidden) {
   whole.hidden_last = hidden_last.data();
   whole.cell_last = cell_last.data();
   Forward predict = whole, checkpointed;
+  predict.outputs = outputs;
   predict.readout_kernel = readout.data();
   predict.readout_bias = readout_bias.data();
   predict.predictions = predictions.data();

@@ -24,6 +24,8 @@ from sinlstm_jax.lstm import lstm_scan, readout
 TESTS = Path(__file__).parents[1]
 RELATIVE = 1e-5  # to an array's largest entry
 
+any_outputs = pytest.mark.parametrize("outputs", [1, 2, 3])
+
 
 @pytest.fixture(autouse=True)
 def kernel():
@@ -108,19 +110,31 @@ def test_checkpoints_change_no_bit(case, monkeypatch):
     assert_same_bits(results(), expected)
 
 
+@any_outputs
 @pytest.mark.parametrize("steps", [1, 9])
-def test_one_step_of_inputs_is_repeated(steps):
+def test_one_step_of_inputs_is_repeated(steps, outputs):
     weights, carry, inputs = lstm_cases.draw(0, 15, 1, 7, 1)
-    operands = (weights, *readout_of(weights), carry, inputs)
+    operands = (weights, *readout_of(weights, outputs), carry, inputs)
     assert_close(fused_predict(*operands, steps), predict_by_scan(*operands, steps), RELATIVE)
 
 
-def test_gradients_of_predictions_are_the_scans():
+@any_outputs
+def test_predictions_are_those_in_float64(outputs):
+    weights, carry, inputs = lstm_cases.draw(0, 15, 2, 7, 12)
+    operands = (weights, *readout_of(weights, outputs), carry, inputs)
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda x: x.astype(jnp.float64), operands)
+        expected = predict_by_scan(*wide, 12)
+    assert_close(fused_predict(*operands, 12), expected, RELATIVE)
+
+
+@any_outputs
+def test_gradients_of_predictions_are_the_scans(outputs):
     weights, carry, inputs = lstm_cases.draw(0, 15, 1, 7, 12)
 
     def gradients(predict):
         def layer(weights, carry, inputs):
-            kernel, bias = readout_of(weights)
+            kernel, bias = readout_of(weights, outputs)
             return predict(weights, kernel, bias, carry, inputs, 12)
 
         return results_of(layer)(weights, carry, inputs)
@@ -161,9 +175,10 @@ def test_weights_of_any_size_are_treated_as_by_the_scan(scale):
     )
 
 
-def test_a_series_bits_do_not_depend_on_its_batch():
+@any_outputs
+def test_a_series_bits_do_not_depend_on_its_batch(outputs):
     weights, carry, inputs = lstm_cases.draw(0, 15, 2, 23, 12)
-    kernel, bias = readout_of(weights)
+    kernel, bias = readout_of(weights, outputs)
 
     @jax.jit
     def both(carry, inputs):
@@ -178,10 +193,22 @@ def test_a_series_bits_do_not_depend_on_its_batch():
             assert_same_bits(both(part(carry, some), inputs[:, some]), part(whole, some))
 
 
+@any_outputs
+def test_an_outputs_bits_do_not_depend_on_the_others(outputs):
+    weights, carry, inputs = lstm_cases.draw(0, 15, 2, 7, 12)
+    kernel, bias = readout_of(weights, outputs)
+    _, together = fused_predict(weights, kernel, bias, carry, inputs, 12)
+    for i in range(outputs):
+        own = slice(i, i + 1)
+        _, alone = fused_predict(weights, kernel[:, own], bias[own], carry, inputs, 12)
+        assert_same_bits(together[..., own], alone)
+
+
+@any_outputs
 @pytest.mark.parametrize("first", [1, 2, 7, 29])
-def test_predicting_in_two_parts_loses_no_bit(first):
+def test_predicting_in_two_parts_loses_no_bit(first, outputs):
     weights, carry, inputs = lstm_cases.draw(0, 15, 1, 7, 1)
-    readout = readout_of(weights)
+    readout = readout_of(weights, outputs)
     ends, whole = fused_predict(weights, *readout, carry, inputs, 30)
     middle, head = fused_predict(weights, *readout, carry, inputs, first)
     last, tail = fused_predict(weights, *readout, middle, inputs, 30 - first)
@@ -217,9 +244,10 @@ def test_vmap_of_vmap_and_of_other_axes():
         assert_same_bits(part(moved, j, ..., i), own)
 
 
-def test_vmap_of_predictions_gives_the_bits_of_one_call_each():
+@any_outputs
+def test_vmap_of_predictions_gives_the_bits_of_one_call_each(outputs):
     weights, carry, inputs = lstm_cases.draw(0, 15, 1, 4, 1, replicates=(3,))
-    operands = (weights, *readout_of(weights), carry, inputs)
+    operands = (weights, *readout_of(weights, outputs), carry, inputs)
     one = jax.jit(partial(fused_predict, steps=8))
     together = jax.vmap(one)(*operands)
     for i in range(3):
@@ -345,9 +373,10 @@ def test_forward_mode_and_second_derivatives_are_the_scans(mapped):
 
 
 @pytest.mark.slow
-def test_predictions_have_forward_mode_too():
+@any_outputs
+def test_predictions_have_forward_mode_too(outputs):
     weights, carry, inputs = lstm_cases.draw(0, 7, 1, 3, 9)
-    operands = (*readout_of(weights), carry, inputs)
+    operands = (*readout_of(weights, outputs), carry, inputs)
 
     def along(predict):
         def end(size):
@@ -365,7 +394,9 @@ def test_predictions_have_forward_mode_too():
 HANDLERS = ("sinlstm_forward", "sinlstm_predict", "sinlstm_backward")
 
 
-def handler_shapes(name, replicates=2, steps=5, batch=3, inputs=2, units=7, checkpoints=False):
+def handler_shapes(
+    name, replicates=2, steps=5, batch=3, inputs=2, units=7, outputs=3, checkpoints=False
+):
     """Return the shapes of a handler's operands and of its results."""
     gates = 4 * units
     carry = [(replicates, batch, units)] * 2
@@ -380,8 +411,8 @@ def handler_shapes(name, replicates=2, steps=5, batch=3, inputs=2, units=7, chec
     return {
         "sinlstm_forward": (common, [hidden, *carry, saved]),
         "sinlstm_predict": (
-            [window, *weights, (replicates, units), (replicates,), *carry],
-            [(replicates, steps, batch), *carry],
+            [window, *weights, (replicates, outputs, units), (replicates, outputs), *carry],
+            [(replicates, steps, batch, outputs), *carry],
         ),
         "sinlstm_backward": ([*common, hidden, saved, hidden, *carry], common),
     }[name]
@@ -412,6 +443,11 @@ def test_handlers_check_every_dimension(name, checkpoints):
 def test_handlers_check_sizes(name, units, inputs):
     with pytest.raises(jax.errors.JaxRuntimeError, match=r"shape does not fit: .* \(1 to 512\)"):
         call_handler(name, *handler_shapes(name, units=units, inputs=inputs))
+
+
+def test_predictions_have_at_least_one_output():
+    with pytest.raises(jax.errors.JaxRuntimeError, match="shape does not fit: readout"):
+        call_handler("sinlstm_predict", *handler_shapes("sinlstm_predict", outputs=0))
 
 
 @pytest.mark.parametrize("name", HANDLERS)
