@@ -55,7 +55,7 @@ def negative_log_likelihood(
     return _mean(terms, *counted)
 
 
-def _mean(terms: Array, counted: Array | None = None) -> Float[Array, ""]:
+def _mean(terms: Array, counted: Array | np.ndarray | None = None) -> Float[Array, ""]:
     """Return the mean of terms, by what each counts."""
     if counted is None:
         return jnp.mean(terms)

@@ -1,7 +1,7 @@
 """SensorLSTM: the network for samples of any level and amplitude, which says how sure it is."""
 
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +19,10 @@ LARGEST_LOG = 20.0  # of a spread, in the window's deviations; exp of more may n
 
 
 class Window(NamedTuple):
-    """What the samples of windows are measured by, `[batch, 1]` each; both in their units."""
+    """What the samples of windows are measured by, arrays of NumPy or JAX, `[batch, 1]` each."""
 
-    level: Float[Array | np.ndarray, "batch 1"]  # the mean of what was observed
-    scale: Float[Array | np.ndarray, "batch 1"]  # its standard deviation
+    level: Any  # the mean of what was observed
+    scale: Any  # its standard deviation
 
 
 class SensorCarry(NamedTuple):
@@ -76,7 +76,7 @@ class SensorLSTM(SineLSTM):
         if window is None:
             zeros = jnp.zeros((batch_size, 1), carry.hidden.dtype)
             window = Window(zeros, zeros + 1)
-        return SensorCarry(*carry, *window)
+        return SensorCarry(carry.hidden, carry.cell, window.level, window.scale)
 
     def __call__(
         self, inputs: Float[Array | np.ndarray, "time batch 1"]
@@ -92,10 +92,11 @@ class SensorLSTM(SineLSTM):
     ) -> tuple[SensorCarry, Float[Array, "{steps} batch 2"]]:
         """Predict step by step from a carry, as `SineLSTM` does; inputs are `scaled` already."""
         lstm, outputs = super().predict(LSTMCarry(carry.hidden, carry.cell), inputs, steps)
-        return SensorCarry(*lstm, *carry.window), _undone(outputs, carry.window)
+        after = carry._replace(hidden=lstm.hidden, cell=lstm.cell)
+        return after, _undone(outputs, carry.window)
 
 
-def scaled(values, observed, window: Window):
+def scaled(values, observed, window: Window) -> Any:
     """Return values in the units of their windows, NO_INPUT where nothing was observed."""
     xp = np if isinstance(values, np.ndarray) else jnp
     return xp.where(observed, (values - window.level[None]) / window.scale[None], NO_INPUT)

@@ -162,7 +162,7 @@ class Forecaster:
         """
         samples, shape = self._as_samples(values)
         if self._measures:
-            pieces = [self._measure(piece) for piece in _in_pieces(samples, self.window)]
+            pieces = [self._measure(piece) for piece in _in_pieces(samples, self.window or PIECE)]
             predictions = np.concatenate([*pieces, np.empty((0, *samples.shape[1:]))])
         else:
             predictions, self._carry = self._read(self._carry, samples)
@@ -172,7 +172,7 @@ class Forecaster:
 
     def _measure(self, samples: np.ndarray) -> np.ndarray:
         """Move a SensorLSTM's window on by samples; return what these are taken for."""
-        self._recent = np.concatenate([self._recent, samples])[-self.window :]
+        self._recent = np.concatenate([self._recent, samples])[-(self.window or 0) :]
         inputs, window = self._seen()
         outputs, _ = self._read(self._carry, inputs)
         return window.level + window.scale * outputs[-len(samples) :, :, :1]
