@@ -13,7 +13,7 @@ from .lstm import LSTMCarry
 from .model import SineLSTM
 from .signals.signal import NO_INPUT
 
-SHORTEST_PAST, LONGEST_PAST = 20, 300  # steps that the recipe `sensor` is trained to observe
+SHORTEST_PAST, LONGEST_PAST = 20, 300  # steps that it observes, where no run tells of others
 BAND = 0.9  # the share of what comes that a band holds where none is asked for
 LARGEST_LOG = 20.0  # of a spread, in the window's deviations; exp of more may not be finite
 

@@ -166,13 +166,17 @@ class Forecaster:
             predictions = np.concatenate([*pieces, np.empty((0, *samples.shape[1:]))])
         else:
             predictions, self._carry = self._read(self._carry, samples)
-            if self.window is not None:
-                self._recent = np.concatenate([self._recent, samples])[-self.window :]
+            self._remember(samples)
         return self._undo(predictions.reshape(shape))
+
+    def _remember(self, samples: np.ndarray) -> None:
+        """Keep the latest samples, as many as a window holds."""
+        if self.window is not None:
+            self._recent = np.concatenate([self._recent, samples])[-self.window :]
 
     def _measure(self, samples: np.ndarray) -> np.ndarray:
         """Move a SensorLSTM's window on by samples; return what these are taken for."""
-        self._recent = np.concatenate([self._recent, samples])[-(self.window or 0) :]
+        self._remember(samples)
         inputs, window = self._seen()
         outputs, _ = self._read(self._carry, inputs)
         return window.level + window.scale * outputs[-len(samples) :, :, :1]
