@@ -120,9 +120,9 @@ class Recipe:
     past: int = TRAINED_SAMPLES
     batch_size: int = 20
     hidden_size: int = 15
-    network: str = NETWORKS[0]
     signal: Signal = SINES  # what is learnt
     observation: Observation = CLEAN  # what is shown of its past
+    network: str = NETWORKS[0]
 
     def __post_init__(self):
         _hold(

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .errors import InputError, finite_number
 from .lstm import LSTMCarry
-from .model import SineLSTM
+from .model import SineLSTM, checked_model
 from .signals.signal import NO_INPUT
 
 SHORTEST_PAST, LONGEST_PAST = 20, 300  # steps that it observes, where no run tells of others
@@ -116,8 +116,11 @@ def reach_of(model, band: float) -> float:
 
 def with_spread(model) -> SensorLSTM:
     """Return a model that says how sure it is, or raise InputError if it does not."""
-    if not isinstance(model, SensorLSTM):
-        raise InputError(f"a {type(model).__name__} does not say how sure it is: give a SensorLSTM")
+    if not isinstance(checked_model(model), SensorLSTM):
+        name = type(model).__name__
+        raise InputError(
+            f"the model is a {name}, which does not say how sure it is: give a SensorLSTM"
+        )
     return model
 
 

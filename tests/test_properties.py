@@ -30,6 +30,7 @@ from sinlstm_jax.formats import convert, export
 
 SIZE = 3  # hidden units, so that few programs are compiled
 MODEL = sl.SineLSTM(SIZE, implementation="scan")
+SENSOR = sl.SensorLSTM(SIZE, implementation="scan")
 STREAM = sl.Forecaster(MODEL)
 TINY = tiny_recipe(sl.Stage(2, 2), display_every=1, past=2, batch_size=1, hidden_size=2)
 TOO_LONG = (sl.Stage(1, 2**31 - 1),) * 2
@@ -157,6 +158,14 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
     "SineLSTM": (
         lambda *a: sl.params_to_torch(sl.SineLSTM(a[0], implementation=a[1])),
         {"hidden_size": size} | settings(implementation=("auto", "scan")),
+    ),
+    "SensorLSTM": (
+        lambda *a: sl.params_to_torch(sl.SensorLSTM(a[0], implementation=a[1])),
+        {"hidden_size": size} | settings(implementation=("auto", "scan")),
+    ),
+    "rollout_with_spread": (
+        sl.rollout_with_spread,
+        {"model": Argument(st.just(SENSOR), model.bad), "history": history, "horizon": size},
     ),
     "rollout": (sl.rollout, {"model": model, "history": history, "horizon": size}),
     "observe": (sl.observe, {"model": model, "history": history}),

@@ -182,7 +182,7 @@ def test_a_band_is_that_of_a_normal_error(model):
     for band in (0, 1, 1.5, float("nan"), "x"):
         with pytest.raises(InputError, match="band is"):
             reach_of(model, band)
-    with pytest.raises(InputError, match="a SineLSTM does not say how sure it is"):
+    with pytest.raises(InputError, match="a SineLSTM, which does not say how sure it is"):
         rollout_with_spread(SineLSTM(3), HISTORY, 5)
 
 

@@ -35,11 +35,11 @@ class Observation:
     """
 
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, of the window's amplitude
-    noise_power: float = 1.0
     missing: tuple[float, float] = (0.0, 0.0)  # share of samples missing, each by itself
-    missing_power: float = 1.0
     gap: tuple[int, int] = (0, 0)  # steps missing in a row, somewhere in the past
     shortest_past: int | None = None  # steps observed, from these to all of the past; None: all
+    noise_power: float = 1.0
+    missing_power: float = 1.0
 
     def __post_init__(self):
         for name in ("noise", "missing"):

@@ -282,5 +282,5 @@ def test_a_sensor_observes_as_long_as_it_likes(sensor):
 
 
 def test_only_a_model_with_a_spread_gives_a_band(model):
-    with pytest.raises(InputError, match="a SineLSTM does not say how sure it is"):
+    with pytest.raises(InputError, match="a SineLSTM, which does not say how sure it is"):
         Forecaster(model).forecast(5, band=0.9)
