@@ -52,8 +52,8 @@ class Stage:
     warmup: int = 0  # iterations until the learning rate is at its peak
     final_fraction: float = 1.0  # of the learning rate, at the end of a cosine; 1: constant
     undo_above: float | None = None  # mean loss of the last tenth from which the stage is undone
-    error_floor: float | None = None  # squared error, of the amplitude's square, from which errors
-    # are weighed by what noise, or the forecast's spread, makes of them; None: all count alike
+    error_floor: float | None = None  # squared error from which errors are weighed by what noise
+    # makes of them (of the amplitude's square), or by the forecast's spread; None: all count alike
 
     def __post_init__(self):
         _hold(

@@ -19,6 +19,8 @@ from sinlstm_jax import (
     forecast,
     init_state,
     observe,
+    params_from_torch,
+    params_to_torch,
     rollout,
     rollout_with_spread,
     stepper,
@@ -174,6 +176,16 @@ def test_it_is_put_together_as_it_was(model):
     structure, arrays = take_apart(model)
     again = put_together(structure, arrays)
     assert type(again) is SensorLSTM and nnx.graphdef(again) == nnx.graphdef(model)
+
+
+def test_its_weights_go_to_pytorchs_layout_and_back(model):
+    state = params_to_torch(model)
+    assert state["ip1.weight"].shape == (2, 6) and state["ip1.bias"].shape == (2,)
+    again = params_from_torch(state)
+    assert type(again) is SensorLSTM
+    np.testing.assert_allclose(rollout(again, HISTORY, 9), rollout(model, HISTORY, 9), atol=1e-6)
+    with pytest.raises(InputError, match=r"ip1.weight has shape \(1, 6\): expected \(2, 6\)"):
+        params_from_torch(state | {"ip1.weight": state["ip1.weight"][:1]})
 
 
 def test_a_band_is_that_of_a_normal_error(model):
