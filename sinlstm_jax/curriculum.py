@@ -74,7 +74,11 @@ def run(
         raise InputError(f"recipe is {recipe!r}: give a Recipe, such as RECIPES['smoke']")
     for stage in recipe.stages:
         check_windows(
-            recipe.signal, recipe.observation, recipe.past, stage.horizon, recipe.batch_size
+            recipe.signal,
+            recipe.observation,
+            recipe.past_of(stage),
+            stage.horizon,
+            recipe.batch_size,
         )
     implementation = known_implementation(implementation)
     if console is None:

@@ -54,6 +54,7 @@ class Stage:
     undo_above: float | None = None  # mean loss of the last tenth from which the stage is undone
     error_floor: float | None = None  # squared error from which errors are weighed by what noise
     # makes of them (of the amplitude's square), or by the forecast's spread; None: all count alike
+    past: int | None = None  # steps observed while it is trained; None: the recipe's
 
     def __post_init__(self):
         _hold(
@@ -70,6 +71,7 @@ class Stage:
             final_fraction=_fraction,
             undo_above=_positive_or_none,
             error_floor=_positive_or_none,
+            past=_steps_or_none,
         )
         if self.warmup >= self.iterations:
             raise InputError(
@@ -105,7 +107,8 @@ class Stage:
         from .optimizer import adam
 
         settings = asdict(self)
-        del settings["horizon"], settings["undo_above"], settings["error_floor"]
+        for of_training in ("horizon", "undo_above", "error_floor", "past"):
+            del settings[of_training]
         return adam(**settings)
 
 
@@ -143,7 +146,8 @@ class Recipe:
         known_signal(self.signal)
         if not isinstance(self.observation, Observation):
             raise InputError(f"observation is {shown(self.observation)}: give an Observation")
-        self.observation.check(self.past)
+        for stage in stages:
+            self.observation.check(self.past_of(stage))
         longest = self.signal.longest_horizon
         most = max(stage.horizon for stage in stages)
         if longest is not None and longest < most:
@@ -157,6 +161,10 @@ class Recipe:
         """Iterations done at the end of each stage, counted from the start of the run."""
         return list(accumulate(stage.iterations for stage in self.stages))
 
+    def past_of(self, stage: Stage) -> int:
+        """Return how many steps are observed while a stage is trained."""
+        return stage.past or self.past
+
     @property
     def is_of_the_tutorials_waves(self) -> bool:
         """Whether it learns the tutorial's waves, and observes them clean."""
@@ -169,7 +177,9 @@ class Recipe:
     @property
     def iteration_steps(self) -> int:
         """Steps that the LSTM takes in all iterations: what the time goes into."""
-        return sum(stage.iterations * (self.past + stage.horizon) for stage in self.stages)
+        return sum(
+            stage.iterations * (self.past_of(stage) + stage.horizon) for stage in self.stages
+        )
 
 
 def _hold(settings: Stage | Recipe, **checks) -> None:
@@ -180,6 +190,10 @@ def _hold(settings: Stage | Recipe, **checks) -> None:
 
 def _positive_or_none(name: str, value) -> float | None:
     return None if value is None else positive_number(name, value)
+
+
+def _steps_or_none(name: str, value) -> int | None:
+    return None if value is None else positive_integer(name, value)
 
 
 def _decay(name: str, value) -> float:

@@ -130,6 +130,17 @@ def test_each_stage_goes_on_from_the_weights_before_with_a_fresh_adam(tmp_path, 
         (before,) = weights(out / "checkpoints" / str(end))
 
 
+def test_a_stage_of_another_past_trains_on_the_windows_of_that_past(tmp_path, no_pictures):
+    def losses(name, **settings):
+        stage = replace(TINY.stages[0], past=settings.pop("of_stage", None))
+        recipe = replace(TINY, stages=(stage,), **settings)
+        run(recipe, 7, tmp_path / name, console=QUIET)
+        return (tmp_path / name / "metrics.csv").read_text()
+
+    short = losses("short", past=4)
+    assert losses("of the stage", past=9, of_stage=4) == short != losses("long", past=9)
+
+
 def test_a_complete_run_only_draws_its_pictures_again(again, capsys):
     out, description = again
     kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}

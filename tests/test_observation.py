@@ -122,6 +122,19 @@ def test_a_past_is_of_any_length_from_the_shortest_on():
     np.testing.assert_array_equal(inputs[:11], targets[:11])
 
 
+def test_a_gap_is_within_a_shorter_past_and_at_most_half_of_it():
+    inputs, _ = shown(Observation(gap=(0, 20), shortest_past=4), past=20)
+    missing = inputs[:20] == -2
+    ends = 20 - np.argmin(missing[::-1], axis=0)
+    # One that reaches the end cannot be told from an earlier end: at least half of it is left.
+    observed = (~missing).sum(axis=0)
+    assert observed.min() == 2 and (observed >= np.ceil(ends / 2)).all()
+    within = missing & (np.arange(20)[:, None] < ends)
+    starts = np.diff(np.concatenate([np.zeros((1, WAVES)), within]), axis=0) > 0
+    assert starts.sum(axis=0).max() == 1, "it is in one piece"
+    assert 5 < within.sum(axis=0).max() <= 10
+
+
 def test_what_is_observed_is_drawn_apart_from_the_waves_and_anew_each_time():
     observation = Observation(noise=(0.1, 0.1))
     drawn = draw_ahead(Sines(), jax.random.key(0), np.int32(0), 3, observation)

@@ -1,10 +1,10 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from sinlstm_jax import RECIPES, InputError, Recipe, Stage
+from sinlstm_jax import RECIPES, InputError, Observation, Recipe, Stage
 from sinlstm_jax.recipes import DEFAULT_SEED, TUTORIAL_FIGURES, find_recipe
 
 
@@ -38,6 +38,7 @@ def test_recipes_are_the_tutorials():
         {"clip_norm": 0},
         {"warmup": 1},
         {"final_fraction": 0},
+        {"past": 0},
     ],
 )
 def test_bad_stages_are_named(bad):
@@ -58,6 +59,15 @@ def test_numbers_of_numpy_become_what_json_can_hold():
 def test_bad_recipes_are_named(name):
     with pytest.raises(InputError, match=f"^{name} is 0"):
         Recipe(**({"name": "x", "summary": "", "stages": (), "display_every": 1} | {name: 0}))
+
+
+def test_a_stage_may_observe_another_past_than_its_recipe():
+    stages = (Stage(10, 5, past=20), Stage(30, 2))
+    recipe = Recipe("mine", "", stages, 1, past=60)
+    assert [recipe.past_of(stage) for stage in stages] == [20, 60]
+    assert recipe.iteration_steps == 5 * (20 + 10) + 2 * (60 + 30)
+    with pytest.raises(InputError, match="^the past has 20 steps.*give a longer past"):
+        replace(recipe, observation=Observation(shortest_past=30))
 
 
 def test_a_recipe_without_stages_is_named():

@@ -228,7 +228,7 @@ def _train_stage(variant: Variant, stage: Stage, models: list[SineLSTM], keys, f
         structure=structure,
         optimizer=optimizer,
         batch_size=recipe.batch_size,
-        past=recipe.past,
+        past=recipe.past_of(stage),
         horizon=stage.horizon,
     )
     state = undo_where_wrong(stage, start.weights, jax.device_get(state))
@@ -240,7 +240,7 @@ def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
     """Return the losses averaged over about CURVE_POINTS intervals, none across two stages."""
     iterations, steps, means, done, steps_done = [], [], [], 0, 0
     for stage, values in zip(recipe.stages, losses, strict=True):
-        window = recipe.past + stage.horizon
+        window = recipe.past_of(stage) + stage.horizon
         share = stage.iterations * window / recipe.iteration_steps
         points = min(stage.iterations, max(2, round(CURVE_POINTS * share)))
         for interval in np.array_split(np.arange(stage.iterations), points):

@@ -52,7 +52,7 @@ class RunProgress:
     def update(self, iteration: int) -> None:
         """Show that `iteration` iterations of the stage are done."""
         stages, now = self._recipe.stages[self._number - 1 :], time.monotonic()
-        windows = [self._recipe.past + stage.horizon for stage in stages]
+        windows = [self._recipe.past_of(stage) + stage.horizon for stage in stages]
         if self._measured_from is None:
             self._measured_from = iteration, now
         else:

@@ -22,7 +22,7 @@ IDENTITY = (
 ).split()
 # What runs were before they told.
 UNTOLD = {"network": NETWORKS[0], "signal": SINES.describe(), "observation": CLEAN.describe()}
-UNTOLD_OF_STAGES = {"error_floor": None}
+UNTOLD_OF_STAGES = {"error_floor": None, "past": None}
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 

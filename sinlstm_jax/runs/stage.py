@@ -43,7 +43,7 @@ class StageTrainer:
             "structure": nnx.graphdef(model),
             "optimizer": stage.optimizer(),
             "batch_size": self.recipe.batch_size,
-            "past": self.recipe.past,
+            "past": self.recipe.past_of(stage),
             "horizon": stage.horizon,
             "observation": self.recipe.observation,
             "error_floor": stage.error_floor,

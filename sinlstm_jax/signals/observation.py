@@ -36,7 +36,8 @@ class Observation:
 
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, of the window's amplitude
     missing: tuple[float, float] = (0.0, 0.0)  # share of samples missing, each by itself
-    gap: tuple[int, int] = (0, 0)  # steps missing in a row, somewhere in the past
+    gap: tuple[int, int] = (0, 0)  # steps missing in a row, somewhere in the past; of a past of
+    # varying length at most half
     shortest_past: int | None = None  # steps observed, from these to all of the past; None: all
     noise_power: float = 1.0
     missing_power: float = 1.0
@@ -84,14 +85,17 @@ class Observation:
         if self.missing != (0, 0):
             share = _drawn(keys[2], each, dtype, self.missing, self.missing_power)
             nothing |= jax.random.uniform(keys[3], past.shape, dtype) < share[None, :]
-        if self.gap != (0, 0):
-            low, high = self.gap
-            length = jax.random.randint(keys[4], each, low, high + 1)
-            first = jax.random.randint(keys[5], each, 0, steps - length + 1)[None, :]
-            nothing |= (step >= first) & (step < first + length[None, :])
+        ends = jnp.full(each, steps)
         if self.shortest_past is not None:
             ends = jax.random.randint(keys[6], each, self.shortest_past, steps + 1)
             nothing |= step >= ends[None, :]
+        if self.gap != (0, 0):
+            low, high = self.gap
+            length = jax.random.randint(keys[4], each, low, high + 1)
+            if self.shortest_past is not None:  # else all of a short past might be missing
+                length = jnp.minimum(length, ends // 2)
+            first = jax.random.randint(keys[5], each, 0, ends - length + 1)[None, :]
+            nothing |= (step >= first) & (step < first + length[None, :])
         return jnp.where(nothing, NO_INPUT, past)
 
     def unavoidable(self, key: "jax.Array", observed: "jax.Array", steps: int) -> "jax.Array":
