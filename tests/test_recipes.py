@@ -66,7 +66,7 @@ def test_a_stage_may_observe_another_past_than_its_recipe():
     recipe = Recipe("mine", "", stages, 1, past=60)
     assert [recipe.past_of(stage) for stage in stages] == [20, 60]
     assert recipe.iteration_steps == 5 * (20 + 10) + 2 * (60 + 30)
-    with pytest.raises(InputError, match="^the past has 20 steps.*give a longer past"):
+    with pytest.raises(InputError, match=r"^the past has 20 steps.*give a longer past"):
         replace(recipe, observation=Observation(shortest_past=30))
 
 
