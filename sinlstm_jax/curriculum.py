@@ -14,7 +14,7 @@ from .files import usable_path
 from .kernel.choice import known_implementation
 from .model import SineLSTM
 from .networks import initial_model, network_named
-from .recipes import Recipe
+from .recipe import Recipe
 from .runs.background import Background
 from .runs.folder import Run, open_run
 from .runs.pictures import Shown, draw_long_term, draw_stage

@@ -12,7 +12,7 @@ from .lstm import PRECISION
 from .model import FrozenBias, LSTMCell, SineLSTM, split_model
 from .sensor import SensorLSTM
 
-NETWORKS = {network.__name__: network for network in (SineLSTM, SensorLSTM)}  # as of recipes.py
+NETWORKS = {network.__name__: network for network in (SineLSTM, SensorLSTM)}  # as of recipe.py
 CELL_WEIGHTS = ("input_kernel", "hidden_kernel", "hidden_bias")
 OUTPUT_WEIGHTS = ("kernel", "bias")
 # What Flax's linear layer computes with, as SineLSTM makes it.

@@ -8,9 +8,11 @@ from .formats.torch_weights import params_from_torch, params_to_torch
 from .lstm import LSTMCarry
 from .model import FrozenBias, LSTMCell, SineLSTM
 from .optimizer import adam
-from .recipes import RECIPES, Recipe, Stage
+from .recipe import Recipe, Stage
+from .recipes import RECIPES
 from .rollout import forecast, observe, rollout, rollout_with_spread, stepper
-from .runs.loading import load_model, load_models, load_pretrained, save_model
+from .runs.loading import load_model, load_models, save_model
+from .runs.pretrained import load_pretrained
 from .runs.signals import load_signal
 from .sensor import SensorLSTM
 from .signals.observation import Observation

@@ -1,223 +1,20 @@
-"""Stage, Recipe, the named recipes, and what the tutorial prints for its own.
+"""The named recipes, which of their models ship, and what the tutorial prints for its own."""
 
-All but an optimizer can be had without JAX: the command line does so.
-"""
-
-from dataclasses import asdict, dataclass, fields
 from functools import partial
-from itertools import accumulate
-from typing import TYPE_CHECKING
 
-import numpy as np
-from jaxtyping import Bool, Float
-
-from .errors import (
-    InputError,
-    checked_size,
-    finite_number,
-    integer_from,
-    positive_integer,
-    positive_number,
-    shown,
-)
-from .signals.observation import CLEAN, Observation
-from .signals.signal import Signal, description_of, in_words, known_signal
-from .signals.sines import SINES, Sines
-
-if TYPE_CHECKING:
-    import optax
+from .errors import InputError
+from .recipe import Recipe, Stage
+from .signals.observation import Observation
 
 DEFAULT_SEED = 0x1010  # the tutorial's
-TRAINED_SAMPLES = 100  # steps that the recipes observe before they forecast
-NETWORKS = ("SineLSTM", "SensorLSTM")  # classes, of model.py and sensor.py
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Training at one horizon, with a fresh optimizer.
-
-    Raises:
-      InputError: a rate, an epsilon, a norm or a loss is not above 0, a decay not from 0 up to 1,
-        a fraction not above 0 and at most 1, or the warmup not shorter than the iterations.
-    """
-
-    horizon: int  # steps forecast beyond the past
-    iterations: int
-    learning_rate: float = 0.001  # at its peak
-    epsilon: float = 0.02  # Adam's
-    b1: float = 0.9  # decay of Adam's first moment
-    b2: float = 0.999  # decay of Adam's second moment
-    nesterov: bool = False  # NAdam
-    clip_norm: float | None = None  # global norm that gradients are scaled down to
-    warmup: int = 0  # iterations until the learning rate is at its peak
-    final_fraction: float = 1.0  # of the learning rate, at the end of a cosine; 1: constant
-    undo_above: float | None = None  # mean loss of the last tenth from which the stage is undone
-    error_floor: float | None = None  # squared error from which errors are weighed by what noise
-    # makes of them (of the amplitude's square), or by the forecast's spread; None: all count alike
-    past: int | None = None  # steps observed while it is trained; None: the recipe's
-
-    def __post_init__(self):
-        _hold(
-            self,
-            horizon=positive_integer,
-            iterations=positive_integer,
-            learning_rate=positive_number,
-            epsilon=positive_number,
-            b1=_decay,
-            b2=_decay,
-            nesterov=_yes_or_no,
-            clip_norm=_positive_or_none,
-            warmup=partial(integer_from, 0),
-            final_fraction=_fraction,
-            undo_above=_positive_or_none,
-            error_floor=_positive_or_none,
-            past=_steps_or_none,
-        )
-        if self.warmup >= self.iterations:
-            raise InputError(
-                f"warmup is {self.warmup}: give fewer than the {self.iterations} iterations"
-            )
-
-    def describe(self) -> str:
-        """Return the stage in words: what is not the default, and what the tutorial speaks of."""
-        told = ("horizon", "iterations", "learning_rate", "epsilon")
-        words = [
-            f"horizon {self.horizon}, {self.iterations} iterations, "
-            f"learning rate {self.learning_rate:g}, epsilon {self.epsilon:g}"
-        ]
-        for field in fields(self):
-            value, name = getattr(self, field.name), field.name.replace("_", " ")
-            if value != field.default and field.name not in told:
-                words.append(name if value is True else f"{name} {value:g}")
-        return ", ".join(words)
-
-    def went_wrong(
-        self, losses: Float[np.ndarray, "replicate iterations"]
-    ) -> Bool[np.ndarray, " replicate"]:
-        """Tell which replicates' losses average above `undo_above`, or NaN, over their last tenth.
-
-        The stage is undone for them: their weights go back to what it started from.
-        """
-        if self.undo_above is None:
-            return np.zeros(len(losses), bool)
-        return ~(losses[:, -max(1, self.iterations // 10) :].mean(axis=1) <= self.undo_above)
-
-    def optimizer(self) -> "optax.GradientTransformation":
-        """Return the stage's optimizer, one object per setting."""
-        from .optimizer import adam
-
-        settings = asdict(self)
-        for of_training in ("horizon", "undo_above", "error_floor", "past"):
-            del settings[of_training]
-        return adam(**settings)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Stages trained one after the other, each from the weights of the one before."""
-
-    name: str
-    summary: str
-    stages: tuple[Stage, ...]
-    display_every: int  # iterations between two printed lines, and what averages are over
-    past: int = TRAINED_SAMPLES
-    batch_size: int = 20
-    hidden_size: int = 15
-    signal: Signal = SINES  # what is learnt
-    observation: Observation = CLEAN  # what is shown of its past
-    network: str = NETWORKS[0]
-
-    def __post_init__(self):
-        _hold(
-            self,
-            display_every=positive_integer,
-            past=positive_integer,
-            batch_size=positive_integer,
-            hidden_size=checked_size,
-        )
-        if self.network not in NETWORKS:
-            raise InputError(f"network is {shown(self.network)}: give one of {', '.join(NETWORKS)}")
-        if not isinstance(self.name, str) or not isinstance(self.summary, str):
-            raise InputError(f"a recipe is called {shown(self.name)}: give words")
-        stages = self.stages
-        if not (isinstance(stages, tuple) and stages and all(isinstance(s, Stage) for s in stages)):
-            raise InputError(f"stages is {shown(stages)}: give at least one Stage, in a tuple")
-        positive_integer("the iterations of all stages", self.ends[-1])
-        known_signal(self.signal)
-        if not isinstance(self.observation, Observation):
-            raise InputError(f"observation is {shown(self.observation)}: give an Observation")
-        for stage in stages:
-            self.observation.check(self.past_of(stage))
-        longest = self.signal.longest_horizon
-        most = max(stage.horizon for stage in stages)
-        if longest is not None and longest < most:
-            raise InputError(
-                f"a stage's horizon is {most} steps, and {longest} of the signal are held out to "
-                "test it: give shorter horizons, or hold out more"
-            )
-
-    @property
-    def ends(self) -> list[int]:
-        """Iterations done at the end of each stage, counted from the start of the run."""
-        return list(accumulate(stage.iterations for stage in self.stages))
-
-    def past_of(self, stage: Stage) -> int:
-        """Return how many steps are observed while a stage is trained."""
-        return stage.past or self.past
-
-    @property
-    def is_of_the_tutorials_waves(self) -> bool:
-        """Whether it learns the tutorial's waves, and observes them clean."""
-        return isinstance(self.signal, Sines) and (self.signal, self.observation) == (SINES, CLEAN)
-
-    def describe_signal(self) -> str:
-        """Return in words what is learnt, and what is shown of it."""
-        return f"{in_words(description_of(self.signal))}, observed {self.observation.in_words()}"
-
-    @property
-    def iteration_steps(self) -> int:
-        """Steps that the LSTM takes in all iterations: what the time goes into."""
-        return sum(
-            stage.iterations * (self.past_of(stage) + stage.horizon) for stage in self.stages
-        )
-
-
-def _hold(settings: Stage | Recipe, **checks) -> None:
-    """Check fields, and hold what the checks return: Python's own numbers, for run.json."""
-    for name, check in checks.items():
-        object.__setattr__(settings, name, check(name, getattr(settings, name)))
-
-
-def _positive_or_none(name: str, value) -> float | None:
-    return None if value is None else positive_number(name, value)
-
-
-def _steps_or_none(name: str, value) -> int | None:
-    return None if value is None else positive_integer(name, value)
-
-
-def _decay(name: str, value) -> float:
-    if not 0 <= finite_number(name, value) < 1:
-        raise InputError(f"{name} is {value!r}: give a number from 0 up to 1, 1 left out")
-    return float(value)
-
-
-def _fraction(name: str, value) -> float:
-    if positive_number(name, value) > 1:
-        raise InputError(f"{name} is {value!r}: give above 0, at most 1")
-    return float(value)
-
-
-def _yes_or_no(name: str, value) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"{name} is {shown(value)}: give True or False")
-    return value
-
+# Recipes whose models ship with the package, of DEFAULT_SEED; the first one where none is named.
+SHIPPED = ("curriculum", "tuned")
 
 # NAdam with its usual epsilon, clipped, along a cosine to 1 %.
 _tuned_stage = partial(
     Stage, epsilon=1e-8, nesterov=True, clip_norm=0.1, warmup=200, final_fraction=0.01
 )
+_later_stage = partial(_tuned_stage, b1=0.99, b2=0.99)
 
 RECIPES = {
     recipe.name: recipe
@@ -250,11 +47,11 @@ RECIPES = {
             "holds its phase; no more steps than the tutorial's curriculum",
             (
                 _tuned_stage(50, 16000, 0.04, b1=0.95, b2=0.95, warmup=1000),
-                _tuned_stage(100, 5000, 0.01, b1=0.99, b2=0.99, warmup=500, undo_above=0.01),
-                _tuned_stage(400, 6000, 0.01, b1=0.99, b2=0.99, warmup=500, undo_above=0.01),
-                _tuned_stage(800, 2000, 0.005, b1=0.99, b2=0.99, undo_above=0.05),
-                _tuned_stage(1500, 1700, 0.003, b1=0.99, b2=0.99, undo_above=0.05),
-                _tuned_stage(2500, 1500, 0.002, b1=0.99, b2=0.99, undo_above=0.05),
+                _later_stage(100, 5000, 0.01, warmup=500, undo_above=0.01),
+                _later_stage(400, 6000, 0.01, warmup=500, undo_above=0.01),
+                _later_stage(800, 2000, 0.005, undo_above=0.05),
+                _later_stage(1500, 1700, 0.003, undo_above=0.05),
+                _later_stage(2500, 1500, 0.002, undo_above=0.05),
             ),
             display_every=400,
         ),
@@ -264,9 +61,26 @@ RECIPES = {
             (
                 _tuned_stage(50, 4000, 0.06, b1=0.95, b2=0.95, warmup=1000),
                 _tuned_stage(100, 2500, 0.03, b1=0.97, b2=0.97),
-                _tuned_stage(400, 2200, 0.01, b1=0.99, b2=0.99),
+                _later_stage(400, 2200, 0.01),
             ),
             display_every=400,
+        ),
+        Recipe(
+            "noisy",
+            "continues noisy waves with gaps; no more steps than the tutorial's curriculum",
+            (
+                _tuned_stage(50, 14000, 0.04, b1=0.95, b2=0.95, warmup=1000),
+                _later_stage(100, 5000, 0.01, warmup=500, undo_above=0.02),
+                _later_stage(400, 9000, 0.01, warmup=500, undo_above=0.05),
+                # Else what noise makes unavoidable drowns what clean waves could still gain.
+                _later_stage(400, 5000, 0.005, error_floor=0.003, undo_above=0.012),
+                _later_stage(800, 2400, 0.004, error_floor=0.003, undo_above=0.02),
+                _later_stage(1500, 1700, 0.0025, error_floor=0.003, undo_above=0.03),
+            ),
+            display_every=400,
+            observation=Observation(
+                noise=(0.0, 0.2), missing=(0.0, 0.5), noise_power=1.5, missing_power=1.6
+            ),
         ),
         Recipe(
             "smoke",

@@ -59,7 +59,7 @@ def test_the_list_of_recipes_needs_no_jax():
         "curriculum --hidden-size 0",
         "curriculum --replicates 0",
         "forecast --steps 0",
-        "playground pretrained",
+        "playground curriculum",
     ],
 )
 def test_wrong_options_are_named_without_jax(line, tmp_path):
@@ -71,8 +71,8 @@ def test_commands_import_what_they_need(tmp_path):
     (tmp_path / "s.csv").write_text("1\n0\n")
     computing = {"jax", "flax", "optax", "rich"}
     assert by_command("forecast s.csv --steps 1", cwd=tmp_path) == computing
-    assert by_command("playground pretrained --out p.html", cwd=tmp_path) == computing
-    assert by_command("convert pretrained m.safetensors", cwd=tmp_path) == {
+    assert by_command("playground curriculum --out p.html", cwd=tmp_path) == computing
+    assert by_command("convert curriculum m.safetensors", cwd=tmp_path) == {
         *computing,
         "safetensors",
     }
@@ -134,7 +134,7 @@ def test_modules_are_attributes_as_if_all_had_been_imported():
     ("variable", "value"),
     [("JAX_ENABLE_X64", "maybe"), ("JAX_NUM_CPU_DEVICES", "many")],
 )
-@pytest.mark.parametrize("line", ["forecast s.csv", CURRICULUM, "evaluate pretrained --out r"])
+@pytest.mark.parametrize("line", ["forecast s.csv", CURRICULUM, "evaluate curriculum --out r"])
 def test_a_variable_that_jax_does_not_take_is_named_on_one_line(variable, value, line, tmp_path):
     (tmp_path / "s.csv").write_text("1\n0\n")
     done = subprocess.run(

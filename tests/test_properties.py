@@ -333,7 +333,7 @@ CURRICULUM = {
     "--process-index": "-1 7",
 }
 FORECAST = {
-    "--model": "pretrained nowhere",
+    "--model": "curriculum nowhere",
     "--steps": "1 400",
     "--every": "50",
     "--window": "100",
@@ -345,13 +345,13 @@ EVALUATE = {"--out": "a", "--horizon": "400 399", "--device": "cpu"}
 # Each command: where what is accepted would begin, positional words, and options.
 COMMANDS = {
     "curriculum": ((curriculum, "initial_model"), "", CURRICULUM),
-    "evaluate": ((commands.evaluate, "make_folder"), "pretrained nowhere zero", EVALUATE),
+    "evaluate": ((commands.evaluate, "make_folder"), "curriculum nowhere zero", EVALUATE),
     "convert": ((convert, "convert"), "a.pt b.safetensors c", {"--replicate": "0 1"}),
     "forecast": ((commands.forecast, "opened"), "", FORECAST),
-    "export": ((export, "export"), "pretrained nowhere a", {}),
+    "export": ((export, "export"), "curriculum nowhere a", {}),
     "playground": (
         (playground, "write_page"),
-        "pretrained nowhere",
+        "curriculum nowhere",
         {"--out": "a.html a"},
     ),
 }

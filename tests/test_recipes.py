@@ -104,4 +104,5 @@ def test_the_tuned_recipes_keep_within_their_budgets():
     tutorial = RECIPES["curriculum"].iteration_steps
     assert tutorial == 10000 * 150 + 6000 * 200 + 8000 * 300 + 20000 * 500
     assert RECIPES["tuned"].iteration_steps <= tutorial
+    assert RECIPES["noisy"].iteration_steps <= tutorial
     assert RECIPES["fast"].iteration_steps <= tutorial / 5

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import jax
 
-from sinlstm_jax.recipes import RECIPES, Recipe
+from sinlstm_jax.recipe import Recipe
+from sinlstm_jax.recipes import RECIPES
 from sinlstm_jax.runs.record import versions
 
 from ..pages import cpu_name

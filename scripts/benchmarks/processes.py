@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 
-from sinlstm_jax.recipes import Recipe
+from sinlstm_jax.recipe import Recipe
 
 from ..pages import ROOT
 from .sides import stage_settings

@@ -22,11 +22,11 @@ from sinlstm_jax.evaluation.tables import error
 from sinlstm_jax.model import SineLSTM
 from sinlstm_jax.playground import run_data, write_page
 from sinlstm_jax.plots import Forecast, plot_forecasts, save_figure
-from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, TUTORIAL_FIGURES
+from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, SHIPPED, TUTORIAL_FIGURES
 from sinlstm_jax.rollout import rollout
-from sinlstm_jax.runs.loading import load_model, save_pretrained
+from sinlstm_jax.runs.loading import load_model
 from sinlstm_jax.runs.pictures import LONG_TEST_STEPS
-from sinlstm_jax.runs.record import SHIPPED
+from sinlstm_jax.runs.pretrained import FOLDER, save_pretrained
 from sinlstm_jax.signals.tutorial import generate_sample
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, listed, markdown, torch_runs
@@ -66,7 +66,10 @@ def main(options: Options) -> None:
     for name in PICTURES:
         shutil.copy(shown / name, IMAGES / name)
     plot_held_phase(IMAGES / "continued.png", load_model(shown), load_model(folder("tuned")))
-    save_pretrained(load_model(shown), ROOT / "sinlstm_jax" / "pretrained" / "curriculum.npz")
+    for name in SHIPPED:
+        run(RECIPES[name], DEFAULT_SEED, folder(name, DEFAULT_SEED))
+        ships = load_model(folder(name, DEFAULT_SEED))
+        save_pretrained(ships, ROOT / "sinlstm_jax" / FOLDER / f"{name}.npz")
     write_page(run_data(shown), DOCS / "playground.html")
     publish_evaluation(options.runs)
 
@@ -109,8 +112,8 @@ def plot_held_phase(path: Path, curriculum: SineLSTM, tuned: SineLSTM) -> None:
 
 def publish_evaluation(runs: Path) -> None:
     """Evaluate the model that ships, for docs/evaluation.md and the README."""
-    EvaluateOptions((SHIPPED,), out=runs / "evaluation").execute()
-    folder = runs / "evaluation" / SHIPPED
+    EvaluateOptions((RECIPE.name,), out=runs / "evaluation").execute()
+    folder = runs / "evaluation" / RECIPE.name
     for name in ("error.png", "frequency.png", "phase.png", "robustness.png"):
         shutil.copy(folder / name, IMAGES / f"evaluation-{name}")
     tables = {"errors": evaluation_table(folder), "robustness": robustness_table(folder)}

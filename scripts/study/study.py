@@ -23,7 +23,8 @@ from sinlstm_jax.commands.shared import keep_compiled_programs
 from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, held_out_waves
 from sinlstm_jax.model import SineLSTM, split_model
 from sinlstm_jax.networks import initial_model
-from sinlstm_jax.recipes import RECIPES, Recipe, Stage
+from sinlstm_jax.recipe import Recipe, Stage
+from sinlstm_jax.recipes import RECIPES
 from sinlstm_jax.runs.replicates import place, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
 

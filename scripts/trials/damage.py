@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sinlstm_jax import curriculum
 from sinlstm_jax.errors import InputError
-from sinlstm_jax.recipes import Recipe, Stage
+from sinlstm_jax.recipe import Recipe, Stage
 from sinlstm_jax.runs import stage as run_stage
 from sinlstm_jax.runs.record import CHECKPOINTS
 from sinlstm_jax.runs.resume import save_stage

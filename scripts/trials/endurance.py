@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from sinlstm_jax import forecast, load_pretrained, observe, rollout
-from sinlstm_jax.recipes import Stage
+from sinlstm_jax.recipe import Stage
 
 from .damage import RECIPE, SEED, quick_run
 from .sessions import differences, outcome

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sinlstm_jax.recipes import RECIPES, Recipe
+from sinlstm_jax.recipe import Recipe
+from sinlstm_jax.recipes import RECIPES
 
 from .sessions import Command, Look, Stop, differences, outcome, rows_in, session
 

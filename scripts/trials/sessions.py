@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from sinlstm_jax.networks import initial_model
-from sinlstm_jax.recipes import Recipe
+from sinlstm_jax.recipe import Recipe
 from sinlstm_jax.runs.checkpoints import Checkpoints
 from sinlstm_jax.runs.folder import METRICS
 from sinlstm_jax.runs.record import CHECKPOINTS, RECORD

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from ..errors import InputError
-from ..runs.record import SHIPPED
+from ..errors import InputError, positive_integer
+from ..recipes import RECIPES, SHIPPED
 from .shared import (
     Device,
     computing_on,
@@ -35,11 +35,13 @@ class EvaluateOptions:
         tyro.conf.Positional[tuple[str, ...]],
         tyro.conf.arg(metavar="RUN...", help_behavior_hint="(required)"),
     ]
-    """Folders of runs or checkpoints, or `pretrained` for the model that ships."""
+    """Folders of runs or checkpoints, or models that ship: curriculum, tuned."""
     out: Annotated[Path | None, optional("PATH", "the run's own folder")] = None
-    """Where to leave files instead; needed for `pretrained`."""
+    """Where to leave files instead; needed for models that ship."""
     horizon: int = 5000
     """Steps to forecast, 400 at least; 10000 adds one more interval. A recording may hold fewer."""
+    past: Annotated[int | None, optional("INT", "the most that all were trained on")] = None
+    """Steps observed."""
     recipe: Annotated[str | None, optional("MODULE:NAME")] = None
     """The recipe that the runs were trained with, where their signal is of a class of your own."""
     device: Device = None
@@ -47,20 +49,23 @@ class EvaluateOptions:
     def execute(self) -> None:
         """Do what was asked for."""
         console = printing_console()
+        from ..evaluation.bands import held_by_bands
         from ..evaluation.baselines import baselines_of
         from ..evaluation.csv_files import write_csv
         from ..evaluation.errors import forecast_function
         from ..evaluation.plots import plot_evaluation
         from ..evaluation.report import Comparison, checked_horizon, limits, report, trial
         from ..evaluation.tables import tables
+        from ..sensor import SensorLSTM
         from ..signals.signal import in_words
 
         folders = evaluation_folders(self.runs, self.out)
         checked_horizon(self.horizon)  # before anything is loaded
+        past = None if self.past is None else positive_integer("--past", self.past)
         own = None if self.recipe is None else named_recipe(self.recipe).signal
         with computing_on(self.device):
             models, folders = evaluated_models(self.runs, folders)
-            signal, past = evaluated_signal(self.runs, own)
+            signal, past = evaluated_signal(self.runs, own, past)
             horizon = checked_horizon(self.horizon, signal)
             for folder in folders.values():
                 make_folder(folder)
@@ -77,6 +82,11 @@ class EvaluateOptions:
             {name: reports[name] for name in models},
             {name: reports[name] for name in baselines},
             limits(tried),
+            {
+                name: held_by_bands(model, tried.spoilt, past)
+                for name, model in models.items()
+                if isinstance(model, SensorLSTM)
+            },
         )
         for name, folder in folders.items():
             write_csv(folder, name, compared)
@@ -100,11 +110,11 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
     from ..evaluation.report import FLAT_LIMIT, LIMIT
 
     if not runs:
-        raise InputError(f"no run is named: give folders of runs, or {SHIPPED}")
+        raise InputError(f"no run is named: give folders of runs, or {' or '.join(SHIPPED)}")
     folders = {}
     for given in runs:
-        if given == SHIPPED and out is not None:
-            name, folder = SHIPPED, out
+        if given in SHIPPED and out is not None:
+            name, folder = given, out
         else:
             run, step = run_and_step(given)
             name, folder = f"{run.absolute().name}{step}", run.absolute() / f"evaluation{step}"
@@ -123,11 +133,12 @@ def evaluated_models(
 
     A run that has only one is called as in `folders`.
     """
-    from ..runs.loading import load_models, load_pretrained, replicate_seeds
+    from ..runs.loading import load_models, replicate_seeds
+    from ..runs.pretrained import load_pretrained
 
     models, theirs = {}, {}
     for given, (name, folder) in zip(runs, folders.items(), strict=True):
-        found = [load_pretrained()] if given == SHIPPED else load_models(given)
+        found = [load_pretrained(given)] if given in SHIPPED else load_models(given)
         if len(found) == 1:
             models[name], theirs[name] = found[0], folder
             continue
@@ -142,35 +153,45 @@ def evaluated_models(
     return models, theirs
 
 
-def evaluated_signal(runs: tuple[str, ...], own: "Signal | None") -> "tuple[Signal, int]":
+def evaluated_signal(
+    runs: tuple[str, ...], own: "Signal | None", past: int | None = None
+) -> "tuple[Signal, int]":
     """Return the signal that runs were trained on, and how many steps of it they observe.
 
     Args:
       runs: as they were named.
       own: the signal where it is of a user's own class.
+      past: the steps; if not given, the most that all runs were trained on.
 
     Raises:
       InputError: as `load_signal` does, or they were not all trained on the same.
     """
-    from ..recipes import TRAINED_SAMPLES
-    from ..runs.signals import load_signal, record_of
     from ..signals.signal import in_words
-    from ..signals.sines import SINES
 
-    learnt = []
+    (signal, fewest, most), first = _learnt(runs[0], own), runs[0]
     for given in runs:
-        record = None if given == SHIPPED else record_of(given)
-        signal = SINES if given == SHIPPED else load_signal(given, own)
-        learnt.append((signal, TRAINED_SAMPLES if record is None else record.past))
-    (signal, past), first = learnt[0], runs[0]
-    for given, (other, observed) in zip(runs, learnt, strict=True):
+        other, least, longest = _learnt(given, own)
         if other.describe() != signal.describe():
             what = in_words(signal.describe()), in_words(other.describe())
-        elif observed != past:
-            what = f"{past} observed steps", f"{observed}"
+        elif past is None and (least > most or longest < fewest):
+            what = f"{most} observed steps", f"{longest}"
         else:
+            fewest, most = max(fewest, least), min(most, longest)
             continue
         raise InputError(
             f"{first} was trained on {what[0]}, and {given} on {what[1]}: evaluate them one by one"
         )
-    return signal, past
+    return signal, past or most
+
+
+def _learnt(given: str, own: "Signal | None") -> "tuple[Signal, int, int]":
+    """Return the signal that a run was trained on, and how many steps it observes: from, to."""
+    from ..runs.signals import TUTORIALS, Trained, load_signal, record_of
+
+    if given in SHIPPED:
+        signal, trained = RECIPES[given].signal, Trained.by(RECIPES[given])
+        return signal, trained.fewest, trained.past
+    signal, record = load_signal(given, own), record_of(given)
+    if record is None:
+        return signal, TUTORIALS.fewest, TUTORIALS.past
+    return signal, record.observation.get("shortest_past") or record.past, record.past

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from ..runs.record import SHIPPED
-from .shared import Replicate, Run, computing_on, named_model
+from .shared import Replicate, Run, computing_on, named_model, trained_as
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,7 @@ class ExportOptions:
         """Do what was asked for."""
         with computing_on(None):
             from ..formats.export import export
-            from ..runs.signals import TUTORIALS, trained_on
 
             model = named_model(self.model, self.replicate)
-            trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model, model)
-            export(model, self.out, trained)
+            export(model, self.out, trained_as(self.model, model))
         print(f"{self.out}: {model.hidden_size} hidden units, from {self.model}")

@@ -12,8 +12,16 @@ import tyro
 
 from ..errors import InputError, finite_number, positive_integer
 from ..files import replacing, usable_path
-from ..runs.record import SHIPPED
-from .shared import Device, Replicate, computing_on, make_folder, named_model, optional
+from ..recipes import SHIPPED
+from .shared import (
+    Device,
+    Replicate,
+    computing_on,
+    make_folder,
+    named_model,
+    optional,
+    trained_as,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class ForecastOptions:
         optional("[PATH]", "standard input, line by line as it comes"),
     ] = None
     """File to read."""
-    model: str = SHIPPED
+    model: str = SHIPPED[0]
     """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
     replicate: Replicate = None
     steps: int = 400
@@ -67,13 +75,12 @@ class ForecastOptions:
         source = "standard input" if self.samples is None else str(self.samples)
         try:
             with computing_on(self.device), opened(self.samples) as lines:
-                from ..runs.signals import TUTORIALS, trained_on
                 from ..sensor import BAND, SensorLSTM, with_spread
                 from ..streams.csv_forecasts import write_forecasts
                 from ..streams.csv_samples import read_samples
 
                 model = named_model(self.model, self.replicate)
-                trained = TUTORIALS if self.model == SHIPPED else trained_on(self.model, model)
+                trained = trained_as(self.model, model)
                 band = self.band
                 if band is not None:
                     with_spread(model)

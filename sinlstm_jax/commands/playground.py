@@ -6,7 +6,7 @@ from typing import Annotated
 
 from ..errors import InputError
 from ..files import usable_path
-from ..runs.record import SHIPPED
+from ..recipes import SHIPPED
 from .shared import (
     Replicate,
     Run,
@@ -24,7 +24,7 @@ class PlaygroundOptions:
 
     run: Run
     out: Annotated[Path | None, optional("PATH", "RUN/playground.html")] = None
-    """The .html file to write; needed for `pretrained`."""
+    """The .html file to write; needed for a model that ships."""
     replicate: Replicate = None
     recipe: Annotated[str | None, optional("MODULE:NAME")] = None
     """The recipe that the run was trained with, where its signal is of a class of your own."""
@@ -39,14 +39,14 @@ class PlaygroundOptions:
         with computing_on(None):
             from ..playground import pretrained_data, run_data, write_page
 
-            if self.run == SHIPPED:
+            if self.run in SHIPPED:
                 only_model(self.run, self.replicate)
                 if self.recipe is not None:
                     raise InputError(
-                        f"--recipe is {self.recipe!r}: {SHIPPED} learnt the tutorial's waves, "
+                        f"--recipe is {self.recipe!r}: {self.run} ships, and learnt known waves: "
                         "leave it out"
                     )
-                data = pretrained_data()
+                data = pretrained_data(self.run)
             else:
                 own = None if self.recipe is None else named_recipe(self.recipe).signal
                 data = run_data(usable_path(self.run), self.replicate, own)

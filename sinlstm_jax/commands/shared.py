@@ -13,13 +13,15 @@ import tyro
 from ..errors import InputError
 from ..files import cache_folder, usable_path
 from ..kernel.library import build_ahead
-from ..recipes import Recipe, find_recipe
-from ..runs.record import CHECKPOINTS, SHIPPED
+from ..recipe import Recipe
+from ..recipes import RECIPES, SHIPPED, find_recipe
+from ..runs.record import CHECKPOINTS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..model import SineLSTM
+    from ..runs.signals import Trained
 
 
 def optional(metavar: str, otherwise: str = "", help: str | None = None):
@@ -32,7 +34,7 @@ Run = Annotated[
     tyro.conf.Positional[str],
     tyro.conf.arg(
         metavar="RUN",
-        help="Folder of a run or a checkpoint, or `pretrained` for the model that ships.",
+        help=f"Folder of a run or a checkpoint, or a model that ships: {', '.join(SHIPPED)}.",
     ),
 ]
 Replicate = Annotated[
@@ -52,10 +54,10 @@ def run_and_step(name: str) -> tuple[Path, str]:
     """Return a run's folder, and of one checkpoint in it `-STEP`, or else nothing.
 
     Raises:
-      InputError: the name is that of the model that ships.
+      InputError: the name is that of a model that ships.
     """
-    if name == SHIPPED:
-        raise InputError(f"{SHIPPED} has no folder of its own: give --out")
+    if name in SHIPPED:
+        raise InputError(f"{name} ships, and has no folder of its own: give --out")
     path = usable_path(name)
     whole = path.absolute()
     if whole.parent.name == CHECKPOINTS:
@@ -64,13 +66,21 @@ def run_and_step(name: str) -> tuple[Path, str]:
 
 
 def named_model(name: str, replicate: int | None) -> "SineLSTM":
-    """Load the model of a run's or checkpoint's folder as `load_model` does, or what ships."""
-    from ..runs.loading import load_model, load_pretrained
+    """Load the model of a run's or checkpoint's folder as `load_model` does, or one that ships."""
+    from ..runs.loading import load_model
+    from ..runs.pretrained import load_pretrained
 
-    if name != SHIPPED:
+    if name not in SHIPPED:
         return load_model(name, replicate)
     only_model(name, replicate)
-    return load_pretrained()
+    return load_pretrained(name)
+
+
+def trained_as(name: str, model: "SineLSTM") -> "Trained":
+    """Return what a model, named as for `named_model`, is trained on."""
+    from ..runs.signals import Trained, trained_on
+
+    return Trained.by(RECIPES[name]) if name in SHIPPED else trained_on(name, model)
 
 
 def named_recipe(name: str) -> "Recipe":

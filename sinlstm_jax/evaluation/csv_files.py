@@ -8,6 +8,7 @@ import numpy as np
 
 from ..files import replacing
 from ..signals.signal import Scaling
+from .bands import SHARES, Bands
 from .phase import HOP
 from .report import Comparison, Report
 from .sines import Evaluation, last_amplitude
@@ -20,7 +21,8 @@ def write_csv(folder: Path, name: str, comparison: Comparison) -> None:
     """Write everything measured of one model into CSV files, NaN and inf as in its report.
 
     errors.csv and robustness.csv hold averages, with the baselines'; waves.csv has a row for every
-    wave or window, over_time.csv one for every measurement.
+    wave or window, over_time.csv one for every measurement; bands.csv tells
+    what the bands of a model hold that says how sure it is.
     """
     report = comparison.models[name]
     reports = {name: report, **comparison.baselines}
@@ -28,6 +30,8 @@ def write_csv(folder: Path, name: str, comparison: Comparison) -> None:
     _write(folder / "robustness.csv", _robustness_rows(reports, comparison))
     _write(folder / "waves.csv", _wave_rows(report))
     _write(folder / "over_time.csv", _rows_over_time(report))
+    if name in comparison.bands:
+        _write(folder / "bands.csv", _band_rows(comparison.bands[name]))
 
 
 def _error_rows(reports: dict[str, Report], scaling: Scaling) -> Iterator[dict]:
@@ -61,6 +65,14 @@ def _robustness_rows(reports: dict[str, Report], comparison: Comparison) -> Iter
     for name, errors in measured.items():
         for spoiling, value in zip(SPOILINGS, errors, strict=True):
             yield {"forecaster": name, **spoiling._asdict(), f"mean_{first}_{last}": value}
+
+
+def _band_rows(bands: Bands) -> Iterator[dict]:
+    for spoiling, of_intervals in zip(SPOILINGS, bands.held, strict=True):
+        for (first, last), shares in zip(bands.intervals, of_intervals, strict=True):
+            where = {**spoiling._asdict(), "first_step": first, "last_step": last}
+            for share, held in zip(SHARES, shares, strict=True):
+                yield {**where, "band": share, "held": float(held)}
 
 
 def _wave_rows(report: Report) -> Iterator[dict]:

@@ -8,6 +8,7 @@ import numpy as np
 from ..plots import drawing, new_figure, save_figure
 from ..signals.signal import Signal
 from ..signals.sines import SINES, Sines
+from .bands import SHARES
 from .phase import DEAD
 from .report import FIRST_400, LIMIT, Comparison
 from .sines import LOST, SLIGHTLY_LOST, Evaluation
@@ -30,9 +31,11 @@ STYLES = {  # of baselines: how lines are dashed, and their colour
 
 
 def plot_evaluation(folder: Path, name: str, comparison: Comparison) -> None:
-    """Draw everything of one model into PNG files; of other signals than sines, two of them."""
+    """Draw everything of one model into PNG files; of other signals than sines, fewer."""
     plot_errors(folder / "error.png", name, comparison)
     plot_robustness(folder / "robustness.png", name, comparison)
+    if name in comparison.bands:
+        plot_reliability(folder / "reliability.png", name, comparison)
     sines = comparison.models[name].sines
     if sines is not None:
         plot_frequency(folder / "frequency.png", name, comparison)
@@ -171,6 +174,35 @@ def plot_robustness(path: Path, name: str, comparison: Comparison) -> None:
     panels[0].set_ylabel("mean squared error")
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, handlelength=4)
+    save_figure(figure, path)
+
+
+@drawing
+def plot_reliability(path: Path, name: str, comparison: Comparison) -> None:
+    """Draw what bands hold over what they are to hold, after noise and after gaps."""
+    bands = comparison.bands[name]
+    figure = new_figure(9, 5, "constrained")
+    last = bands.intervals[-1][1]
+    figure.suptitle(f"What bands hold, steps 0 to {last}: {name}", parse_math=False)
+    named = 100 * np.array(SHARES)
+    spoilings = np.array(SPOILINGS)  # [spoiling, (noise, missing)]
+    panels = figure.subplots(1, 2, sharey=True)
+    for column, (axes, title, unit) in enumerate(
+        zip(panels, ("noise on each value", "missing values"), ("{:g}", "{:.0%}"), strict=True)
+    ):
+        chosen = np.flatnonzero(spoilings[:, 1 - column] == 0)  # one kind at a time
+        axes.plot((0, 100), (0, 100), color="k", linewidth=1, label="as they should")
+        for shade, row in zip(np.linspace(0.25, 1, len(chosen)), chosen, strict=True):
+            label = unit.format(spoilings[row, column])
+            held = 100 * bands.over_all_steps[row]
+            axes.plot(named, held, "o-", color=(0.84, 0.15, 0.16, shade), markersize=3, label=label)
+        axes.set(
+            title=title, xlabel="share that a band is to hold (%)", xlim=(0, 100), ylim=(0, 100)
+        )
+        axes.set_aspect("equal")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    panels[0].set_ylabel("share of what comes that it holds (%)")
     save_figure(figure, path)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import InputError, positive_integer
 from ..signals.signal import HeldOut, Signal
 from ..signals.sines import SINES, Sines
+from .bands import Bands
 from .errors import HELD_OUT_WAVES, INTERVALS, ForecastFunction
 from .flat_limit import flat_limit_forecast
 from .limit import limit_forecast
@@ -63,6 +64,7 @@ class Comparison(NamedTuple):
     models: dict[str, Report]
     baselines: dict[str, Report]
     limits: dict[str, np.ndarray]  # [spoiling], the least errors after each that there can be
+    bands: dict[str, Bands]  # of those models that say how sure they are
 
 
 def checked_horizon(horizon: int, signal: Signal = SINES) -> int:

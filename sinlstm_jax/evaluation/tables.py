@@ -4,8 +4,10 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from ..sensor import BAND
 from ..signals.signal import Scaling
 from ..signals.sines import SINES, Sines
+from .bands import SHARES, Bands
 from .report import FIRST_400, FLAT_LIMIT, LIMIT, Comparison, SineReport, Trial
 from .sines import Evaluation, in_trained_band, last_amplitude
 from .windows import SPOILINGS, Errors, Spoiling, known_mean, median
@@ -30,6 +32,26 @@ def tables(comparison: Comparison) -> list[Table]:
         _compared(_error_title(trial), errors),
         *_sine_tables(comparison),
         _compared(last, spoilt),
+        *_band_tables(comparison.bands),
+    ]
+
+
+def _band_tables(bands: dict[str, Bands]) -> list[Table]:
+    """Return the table of what bands hold, if there is a model that has some."""
+    if not bands:
+        return []
+    rows = {
+        f"{name}, {first}-{last}": {
+            _spoiling_name(spoiling).replace(" ", "\n"): f"{100 * held:.0f}"
+            for spoiling, held in zip(SPOILINGS, shares, strict=True)
+        }
+        for name, each in bands.items()
+        for (first, last), shares in zip(
+            each.intervals, each.held[:, :, SHARES.index(BAND)].T, strict=True
+        )
+    }
+    return [
+        _compared(f"Share of what comes that bands of {100 * BAND:g} % hold (%), by steps", rows)
     ]
 
 

@@ -14,8 +14,9 @@ import safetensors.numpy
 from ..errors import InputError, shown
 from ..files import reading, replacing, usable_path
 from ..model import SineLSTM
-from ..runs.loading import load_model, load_pretrained, save_model
-from ..runs.record import SHIPPED
+from ..recipes import SHIPPED
+from ..runs.loading import load_model, save_model
+from ..runs.pretrained import load_pretrained
 from .torch_weights import params_from_torch, params_to_torch
 
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -34,7 +35,8 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
 
     `.pt` and `.pth` are PyTorch state dicts (which need torch), `.safetensors` the same entries
     in that format, and anything else is a folder with our checkpoints: of several replicates,
-    `replicate` says which one. As a source, "pretrained" is the model that ships.
+    `replicate` says which one. As a source, "curriculum" or another of `SHIPPED` is the model that
+    ships; `./curriculum` is a folder.
 
     Returns:
       The model that was converted.
@@ -43,6 +45,7 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
       InputError: the source cannot be read or does not fit, or it is not said which replicate; the
         target exists or cannot be written, or torch is needed and not there.
     """
+    shipped = str(source) if str(source) in SHIPPED else None
     source, target = usable_path(source), usable_path(target)
     if target.exists():
         raise InputError(f"{target} exists: give a name that does not")
@@ -50,7 +53,7 @@ def convert(source: str | Path, target: str | Path, replicate: int | None = None
     if _suffix(target) in TORCH_SUFFIXES:
         _torch(target)  # complain before anything is read
     with jax.enable_x64(True):  # a float64 state dict keeps its dtype
-        model = _read(source, replicate)
+        model = _read(source, replicate) if shipped is None else _shipped(shipped, replicate)
         _write(model, target)
     return model
 
@@ -64,16 +67,23 @@ def _check_folder_name(path: Path) -> None:
         )
 
 
+def _shipped(name: str, replicate: int | None) -> SineLSTM:
+    _only_model(name, replicate)
+    return load_pretrained(name)
+
+
+def _only_model(name: str | Path, replicate: int | None) -> None:
+    if replicate is not None:
+        raise InputError(f"replicate is {shown(replicate)}: {name} holds one model, leave it out")
+
+
 def _read(path: Path, replicate: int | None) -> SineLSTM:
     suffix, is_file = _suffix(path), path.is_file()
-    if suffix not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX) and str(path) != SHIPPED:
+    if suffix not in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX):
         if is_file:
             raise InputError(f"{path} is a file {_looks_like(path)}")
         return load_model(path, replicate)
-    if replicate is not None:
-        raise InputError(f"replicate is {shown(replicate)}: {path} holds one model, leave it out")
-    if str(path) == SHIPPED:
-        return load_pretrained()
+    _only_model(path, replicate)
     if not is_file:
         raise InputError(f"{path} is not a file: give one that is there")
     if suffix == SAFETENSORS_SUFFIX:

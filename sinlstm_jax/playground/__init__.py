@@ -15,8 +15,10 @@ import numpy as np
 from ..errors import InputError
 from ..files import replacing
 from ..model import SineLSTM, split_model
-from ..recipes import DEFAULT_SEED, TRAINED_SAMPLES
-from ..runs.loading import load_model, load_pretrained
+from ..recipe import TRAINED_SAMPLES
+from ..recipes import DEFAULT_SEED, RECIPES, SHIPPED
+from ..runs.loading import load_model
+from ..runs.pretrained import load_pretrained
 from ..runs.record import RECORD, RunRecord
 from ..runs.signals import load_signal, record_of
 from ..signals.observation import CLEAN
@@ -84,10 +86,12 @@ def run_data(path: str | Path, replicate: int | None = None, own: Signal | None 
     return _data(name, stages, **origin, signal=load_signal(path, own), record=record)
 
 
-def pretrained_data() -> dict:
-    """Return what the page knows of the model that ships: the last stage of `curriculum`."""
-    stages = [_stage(load_pretrained())]
-    return _data("pretrained", stages, recipe="curriculum", seed=DEFAULT_SEED)
+def pretrained_data(name: str = SHIPPED[0]) -> dict:
+    """Return what the page knows of a model that ships: the last stage of its recipe."""
+    recipe, stages = RECIPES[name], [_stage(load_pretrained(name))]
+    observed = {"past": recipe.past, "observation": recipe.observation.describe()}
+    told = {"recipe": name, "seed": DEFAULT_SEED, "signal": recipe.signal}
+    return _data(name, stages, **told) | observed
 
 
 def _data(

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import clear_leftovers, replacing, writing_to
 from ..kernel.choice import choose_implementation
-from ..recipes import Recipe
+from ..recipe import Recipe
 from ..signals.signal import in_words
 from .checkpoints import Checkpoints
 from .processes import from_first, is_first

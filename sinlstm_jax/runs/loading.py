@@ -1,26 +1,22 @@
-"""Trained models in one line: from a run, from one of its checkpoints, or from the package."""
+"""Trained models in one line: from a run, or from one of its checkpoints."""
 
 import contextlib
 import logging
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ..errors import InputError, positive_integer, shown
 from ..files import new_folder, usable_path
 from ..model import SineLSTM, lstm_model, split_model
-from ..networks import abstract_model, network_named, network_of
+from ..networks import abstract_model, network_named
 from .checkpoints import Checkpoints
 from .record import CHECKPOINTS
 from .replicates import stack, take
 
-PRETRAINED = "pretrained/curriculum.npz"  # shipped inside the package
 _LOG = logging.getLogger("sinlstm_jax")
 
 
@@ -132,20 +128,3 @@ def save_model(model: SineLSTM, folder: str | Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{folder} cannot be made ({reason}): give another") from None
-
-
-def load_pretrained() -> SineLSTM:
-    """Load the model that ships with the package: `curriculum` recipe, default seed."""
-    with resources.files("sinlstm_jax").joinpath(PRETRAINED).open("rb") as file:
-        trees = unflatten_dict(jax.tree.map(jnp.asarray, dict(np.load(file))), sep="/")
-    weights = trees["weights"]
-    size = weights["cell"]["hidden_kernel"].shape[0]
-    structure, *_ = abstract_model(size, network_of(weights))
-    return nnx.merge(structure, trees["weights"], trees["frozen"])
-
-
-def save_pretrained(model: SineLSTM, path: str | Path) -> None:
-    """Write a model's arrays to an .npz file, under names such as `weights/cell/hidden_bias`."""
-    _, weights, frozen = split_model(model)
-    arrays = flatten_dict({"weights": weights, "frozen": frozen}, sep="/")
-    np.savez(path, **arrays)  # pyright: ignore  (it fears an array called allow_pickle)

@@ -9,7 +9,7 @@ from flax import nnx
 
 from ..model import SineLSTM
 from ..plots import Forecast, plot_forecasts, plot_loss
-from ..recipes import Recipe
+from ..recipe import Recipe
 from ..rollout import rollout
 from ..signals.signal import NO_INPUT, Signal
 from ..signals.tutorial import generate_sample

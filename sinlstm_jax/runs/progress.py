@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ..recipes import Recipe
+from ..recipe import Recipe
 
 
 class RunProgress:

@@ -9,14 +9,13 @@ from typing import Any
 
 from ..errors import InputError, positive_integer
 from ..files import read_json, replacing
-from ..recipes import NETWORKS, Recipe
+from ..recipe import NETWORKS, Recipe
 from ..signals.observation import CLEAN
 from ..signals.signal import description_of
 from ..signals.sines import SINES
 
 RECORD = "run.json"
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
-SHIPPED = "pretrained"  # names the model that ships, where a run is asked for
 IDENTITY = (
     "recipe seed replicates seeds network hidden_size batch_size past stages signal observation"
 ).split()

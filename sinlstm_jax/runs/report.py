@@ -11,7 +11,8 @@ from rich.table import Table
 from ..evaluation.errors import held_out_waves, rollout_errors, window_errors
 from ..evaluation.tables import error, plain_table
 from ..model import SineLSTM
-from ..recipes import RECIPES, TUTORIAL_FIGURES, Recipe, Stage
+from ..recipe import Recipe, Stage
+from ..recipes import RECIPES, TUTORIAL_FIGURES
 from ..training import Failure
 from .record import CHECKPOINTS, UNTOLD, ReplicateFigures, RunRecord, StageFigures
 from .resume import StageState, is_complete

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..model import SineLSTM
-from ..recipes import Recipe, Stage
+from ..recipe import Recipe, Stage
 from ..training import Failure, TrainState, init_state
 from .checkpoints import DAMAGED, Checkpoints
 from .record import RunRecord

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import InputError, positive_integer, positive_number
 from ..files import reading, usable_path
 from ..model import SineLSTM
-from ..recipes import TRAINED_SAMPLES
+from ..recipe import TRAINED_SAMPLES, Recipe
 from ..sensor import LONGEST_PAST, SHORTEST_PAST, SensorLSTM
 from ..signals.recording import Recording
 from ..signals.signal import (
@@ -36,6 +36,19 @@ class Trained(NamedTuple):
     scaling: Scaling = Scaling()  # of samples into what the model sees
     waves: Sines | None = SINES  # None: other signals than sine waves
     in_any_units: bool = False  # whether the model measures what it observes by itself
+
+    @classmethod
+    def by(cls, recipe: Recipe) -> "Trained":
+        """Return what a recipe of sine waves trains on."""
+        signal = recipe.signal
+        return cls(
+            recipe.past,
+            recipe.observation.shortest_past or recipe.past,
+            signal.sampling_rate,
+            signal.scaling,
+            signal if isinstance(signal, Sines) else None,
+            in_any_units=recipe.network == SensorLSTM.__name__,
+        )
 
     @property
     def largest(self) -> float:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ..errors import Diverged, Interrupted
 from ..model import SineLSTM, split_model
-from ..recipes import Recipe, Stage
+from ..recipe import Recipe, Stage
 from ..training import TrainState, iterations_done, train_chunk, train_stage
 from .folder import Run
 from .processes import largest

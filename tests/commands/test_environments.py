@@ -78,19 +78,19 @@ ENVIRONMENTS = {
         (2, "JAX_PLATFORMS"),
     ),
     "`JAX_PLATFORMS` that is none, `evaluate`": (
-        "JAX_PLATFORMS=bogus sinlstm evaluate pretrained --out r",
+        "JAX_PLATFORMS=bogus sinlstm evaluate curriculum --out r",
         (2, "JAX_PLATFORMS"),
     ),
     "`JAX_PLATFORMS` that is none, `convert`": (
-        "JAX_PLATFORMS=bogus sinlstm convert pretrained m.safetensors",
+        "JAX_PLATFORMS=bogus sinlstm convert curriculum m.safetensors",
         (2, "JAX_PLATFORMS"),
     ),
     "`JAX_PLATFORMS` that is none, `export`": (
-        "JAX_PLATFORMS=bogus sinlstm export pretrained x",
+        "JAX_PLATFORMS=bogus sinlstm export curriculum x",
         (2, "JAX_PLATFORMS"),
     ),
     "`JAX_PLATFORMS` that is none, `playground`": (
-        "JAX_PLATFORMS=bogus sinlstm playground pretrained --out p.html",
+        "JAX_PLATFORMS=bogus sinlstm playground curriculum --out p.html",
         (2, "JAX_PLATFORMS"),
     ),
     "`JAX_PLATFORMS` that is none, `--help`": (

@@ -179,7 +179,7 @@ def test_export_makes_a_folder_once(command, tmp_path):
     for arguments, complaint in (
         (("run", "out"), "out exists: give a name that does not"),
         (("nowhere", "other"), "nowhere does not exist: give a run's folder"),
-        (("pretrained", "run/checkpoints"), "run/checkpoints exists"),
+        (("curriculum", "run/checkpoints"), "run/checkpoints exists"),
     ):
         code, output, errors = command("export", *arguments)
         assert (code, output) == (2, "")

@@ -158,13 +158,13 @@ def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command,
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "no run is named: give folders of runs, or pretrained"),
-        (["pretrained"], "pretrained has no folder of its own: give --out"),
+        ([], "no run is named: give folders of runs, or curriculum"),
+        (["curriculum"], "curriculum ships, and has no folder of its own: give --out"),
         (["nowhere"], "nowhere does not exist: give a run's folder"),
-        (["pretrained", "pretrained", "--out", "x"], "would be called pretrained, like another"),
+        (["curriculum", "curriculum", "--out", "x"], "would be called curriculum, like another"),
         (["zero"], "would be called zero, like another"),
-        (["pretrained", "--out", "x", "--horizon", "399"], "horizon is 399: give at least 400"),
-        (["pretrained", "--out", "file"], "file/pretrained cannot be made (Not a directory)"),
+        (["curriculum", "--out", "x", "--horizon", "399"], "horizon is 399: give at least 400"),
+        (["curriculum", "--out", "file"], "file/curriculum cannot be made (Not a directory)"),
     ],
 )
 def test_bad_input_to_evaluate_leaves_nothing(command, tmp_path, arguments, complaint):

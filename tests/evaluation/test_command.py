@@ -50,10 +50,10 @@ def test_a_runs_signal_and_past_are_taken_from_its_folder(trained, tmp_path):
     found, past = evaluated_signal((trained("recording", RECORDING),), None)
     assert found.describe() == RECORDING.describe() and past == 100
     np.testing.assert_array_equal(found.scaled, RECORDING.scaled)
-    assert evaluated_signal(("pretrained",), None) == (SINES, 100)
+    assert evaluated_signal(("curriculum",), None) == (SINES, 100)
     (tmp_path / "converted").mkdir()
     converted = str(tmp_path / "converted")
-    assert evaluated_signal((converted, "pretrained"), None) == (SINES, 100)
+    assert evaluated_signal((converted, "curriculum"), None) == (SINES, 100)
 
 
 def test_a_signal_of_a_users_own_is_given(trained):
@@ -66,10 +66,10 @@ def test_a_signal_of_a_users_own_is_given(trained):
 def test_runs_of_different_signals_or_pasts_are_refused_in_one_line(trained):
     tones = trained("tones", TONES)
     with pytest.raises(InputError) as refused:
-        evaluated_signal((tones, "pretrained"), None)
+        evaluated_signal((tones, "curriculum"), None)
     assert str(refused.value) == (
         f"{tones} was trained on Tones(sampling rate 100, count 3, frequency 0.5 to 4, harmonic "
-        "False, power 0.5), and pretrained on Sines(sampling rate 100, frequency 0.5 to 4, "
+        "False, power 0.5), and curriculum on Sines(sampling rate 100, frequency 0.5 to 4, "
         "offset 0 to 6.28319, amplitude 1, level 0): evaluate them one by one"
     )
     other = trained("short", TONES, 37)

@@ -33,7 +33,7 @@ def compared(signal, horizon, model, waves=96):
             waves=tried.waves._replace(held_out=held_out_sines(signal, waves)),
         )
     baselines = {name: report(each, tried) for name, each in baselines_of(signal).items()}
-    return Comparison(tried, {NAME: report(model, tried)}, baselines, limits(tried))
+    return Comparison(tried, {NAME: report(model, tried)}, baselines, limits(tried), {})
 
 
 @pytest.fixture(scope="module")

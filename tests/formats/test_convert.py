@@ -86,13 +86,13 @@ def test_nothing_is_overwritten(tmp_path, weights):
 
 
 def test_what_ships_is_a_source(tmp_path, weights):
-    convert("pretrained", tmp_path / "a.safetensors")
+    convert("curriculum", tmp_path / "a.safetensors")
     assert_same(
         dict(sorted(safetensors.numpy.load_file(tmp_path / "a.safetensors").items())),
         dict(sorted(weights.items())),
     )
-    with pytest.raises(InputError, match="replicate is 1: pretrained holds one model"):
-        convert("pretrained", tmp_path / "b.safetensors", 1)
+    with pytest.raises(InputError, match="replicate is 1: curriculum holds one model"):
+        convert("curriculum", tmp_path / "b.safetensors", 1)
 
 
 FILES = {
@@ -171,7 +171,7 @@ def test_the_page_lists_the_files():
 
 def test_new_names_that_look_like_files_are_no_folders(tmp_path):
     with pytest.raises(InputError, match=r"new.bin would be a folder, and looks like a file"):
-        convert("pretrained", tmp_path / "new.bin")
+        convert("curriculum", tmp_path / "new.bin")
     for name in ("a.onnx", "a.pt"):
         with pytest.raises(InputError, match=rf"{name} would be a folder, and looks like a file"):
             export(load_pretrained(), tmp_path / name)

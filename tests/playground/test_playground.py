@@ -300,16 +300,16 @@ def test_a_page_goes_into_its_runs_folder(tmp_path, monkeypatch, capsys, run, pa
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["pretrained"], "pretrained has no folder of its own: give --out"),
-        (["pretrained", "--out", "page.txt"], "page.txt does not end in .html: give"),
+        (["curriculum"], "curriculum ships, and has no folder of its own: give --out"),
+        (["curriculum", "--out", "page.txt"], "page.txt does not end in .html: give"),
         (
-            ["pretrained", "--out", "file/page.html"],
+            ["curriculum", "--out", "file/page.html"],
             "file/page.html cannot be written (File exists)",
         ),
         (["nowhere"], "nowhere does not exist: give a run's folder"),
         (
-            ["pretrained", "--out", "page.html", "--recipe", "smoke"],
-            "--recipe is 'smoke': pretrained learnt the tutorial's waves, leave it out",
+            ["curriculum", "--out", "page.html", "--recipe", "smoke"],
+            "--recipe is 'smoke': curriculum ships, and learnt known waves: leave it out",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import tensorstore
 
 from sinlstm_jax import InputError, SineLSTM, load_model, run, save_model
 from sinlstm_jax.files import LARGEST_JSON, read_json
-from sinlstm_jax.recipes import Recipe, Stage
+from sinlstm_jax.recipe import Recipe, Stage
 
 pytestmark = [
     pytest.mark.usefixtures("bounded_memory"),

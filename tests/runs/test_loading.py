@@ -9,7 +9,7 @@ from flax import nnx
 from sinlstm_jax import InputError, SineLSTM, load_model, load_pretrained, sample_batch, save_model
 from sinlstm_jax.model import split_model
 from sinlstm_jax.runs.checkpoints import Checkpoints
-from sinlstm_jax.runs.loading import PRETRAINED, save_pretrained
+from sinlstm_jax.runs.pretrained import FOLDER, save_pretrained
 
 
 @pytest.fixture
@@ -57,10 +57,12 @@ def test_what_holds_no_model_is_named(tmp_path, model):
 
 
 def test_a_model_survives_the_packages_own_format(tmp_path, model, monkeypatch):
-    (tmp_path / PRETRAINED).parent.mkdir()
-    save_pretrained(model, tmp_path / PRETRAINED)
+    (tmp_path / FOLDER).mkdir()
+    save_pretrained(model, tmp_path / FOLDER / "tuned.npz")
     monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
-    assert_same(load_pretrained(), model)
+    assert_same(load_pretrained("tuned"), model)
+    with pytest.raises(InputError, match=r"^name is 'fast': give one of curriculum, tuned, or"):
+        load_pretrained("fast")
 
 
 def test_a_model_is_saved_whole_or_not_at_all(tmp_path, monkeypatch, model):

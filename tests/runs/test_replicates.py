@@ -267,9 +267,9 @@ def test_two_processes_refuse_alike(tmp_path):
 
 def test_each_replicate_is_evaluated_under_its_seed(tmp_path, monkeypatch, runs):
     monkeypatch.chdir(runs)
-    paths = ("tiny", "one", "pretrained", "tiny/checkpoints/20")
+    paths = ("tiny", "one", "curriculum", "tiny/checkpoints/20")
     models, folders = evaluated_models(paths, evaluation_folders(paths, tmp_path / "out"))
-    names = ["tiny-7", "tiny-8", "one", "pretrained", "tiny-20-7", "tiny-20-8"]
+    names = ["tiny-7", "tiny-8", "one", "curriculum", "tiny-20-7", "tiny-20-8"]
     assert list(models) == list(folders) == names
     assert folders["tiny-8"] == tmp_path / "out" / "tiny" / "8"
     found = [split_model(models[name])[1:] for name in ("tiny-8", "one")]
@@ -320,5 +320,5 @@ def test_whoever_takes_one_model_asks_which_replicate(tmp_path, runs):
         jax.tree.map(np.testing.assert_array_equal, split_model(got)[1:], expected)
     with pytest.raises(InputError, match=r"replicate is 0: .* holds one model, leave it out"):
         convert(tmp_path / "0.safetensors", tmp_path / "b.safetensors", 0)
-    with pytest.raises(InputError, match=r"replicate is 1: pretrained holds one model, leave it"):
-        ExportOptions("pretrained", tmp_path / "exported", 1).execute()
+    with pytest.raises(InputError, match=r"replicate is 1: curriculum holds one model, leave it"):
+        ExportOptions("curriculum", tmp_path / "exported", 1).execute()
