@@ -173,6 +173,13 @@ class Recipe:
         """Return in words what is learnt, and what is shown of it."""
         return f"{in_words(description_of(self.signal))}, observed {self.observation.in_words()}"
 
+    def describe_network(self) -> str:
+        """Return in words what is trained."""
+        return (
+            f"{self.network} of {self.hidden_size} units, {self.past} steps observed, "
+            f"{self.batch_size} windows an iteration"
+        )
+
     @property
     def iteration_steps(self) -> int:
         """Steps that the LSTM takes in all iterations: what the time goes into."""

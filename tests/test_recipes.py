@@ -19,7 +19,7 @@ def test_recipes_are_the_tutorials():
         Stage(400, 20000, 0.0005, 0.04),
     )
     assert [recipe.display_every for recipe in (short, long, curriculum)] == [200, 800, 400]
-    for recipe in RECIPES.values():
+    for recipe in (short, long, curriculum):
         assert (recipe.past, recipe.batch_size, recipe.hidden_size) == (100, 20, 15)
     for name, figures in TUTORIAL_FIGURES.items():
         assert len(figures) == len(RECIPES[name].stages)
@@ -103,6 +103,9 @@ def test_a_stage_went_wrong_where_its_last_tenth_is_too_high_or_no_number():
 def test_the_tuned_recipes_keep_within_their_budgets():
     tutorial = RECIPES["curriculum"].iteration_steps
     assert tutorial == 10000 * 150 + 6000 * 200 + 8000 * 300 + 20000 * 500
-    assert RECIPES["tuned"].iteration_steps <= tutorial
-    assert RECIPES["noisy"].iteration_steps <= tutorial
+    for name in ("tuned", "noisy"):
+        recipe = RECIPES[name]
+        assert recipe.iteration_steps <= tutorial
+        assert (recipe.past, recipe.batch_size, recipe.hidden_size) == (100, 20, 15)
+    assert RECIPES["long"].iteration_steps <= 100e6
     assert RECIPES["fast"].iteration_steps <= tutorial / 5

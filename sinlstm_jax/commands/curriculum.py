@@ -105,9 +105,6 @@ def print_recipes(console: "Console") -> None:
     """Print the named recipes and their stages."""
     for recipe in RECIPES.values():
         console.print(f"{recipe.name}: {recipe.summary}")
-        words = recipe.describe_signal()
-        console.print(textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="    "))
-        for stage in recipe.stages:
-            console.print(
-                textwrap.fill(stage.describe(), 80, initial_indent="  ", subsequent_indent="    ")
-            )
+        stages = [stage.describe() for stage in recipe.stages]
+        for words in (recipe.describe_network(), recipe.describe_signal(), *stages):
+            console.print(textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="    "))
