@@ -20,9 +20,14 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", "-")
 
 
-def publish(results: dict[str, dict]) -> None:
-    """Write everything; `results` is, by variant, what study.py joined."""
-    study = {name: _condensed(result) for name, result in results.items()}
+def publish(results: dict[str, dict], names: list[str]) -> None:
+    """Write everything; `results` is, by variant, what study.py joined.
+
+    Of the other variants in `names`, what docs/study.json has is kept.
+    """
+    kept = json.loads((DOCS / "study.json").read_text())
+    new = {name: _condensed(result) for name, result in results.items()}
+    study = {name: each for name in names if (each := new.get(name, kept.get(name)))}
     write_json(DOCS / "study.json", study, indent=None)
     publish_pages(json.loads((DOCS / "study.json").read_text()))
 
@@ -48,7 +53,7 @@ def publish_pages(study: dict) -> None:
 def _condensed(result: dict) -> dict:
     """Return a result with four digits, and of the curve only what is drawn."""
     quantiles = np.nanquantile(np.array(result["curve"], float), [0.1, 0.5, 0.9], axis=0)
-    long = {"average_loss": result["average_loss"], "errors": result["errors"]}
+    long = {name: result[name] for name in ("average_loss", "errors", "robustness")}
     long["curve"] = quantiles.tolist()
     return result | {name: _rounded(values) for name, values in long.items()}
 

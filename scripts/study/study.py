@@ -20,13 +20,17 @@ from flax import nnx
 
 from sinlstm_jax import FrozenBias, init_state, rollout_errors, train_stage
 from sinlstm_jax.commands.shared import keep_compiled_programs
-from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, held_out_waves
+from sinlstm_jax.errors import InputError
+from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, forecast_function, held_out_waves
+from sinlstm_jax.evaluation.sines import held_out_sines
+from sinlstm_jax.evaluation.windows import robustness
 from sinlstm_jax.model import SineLSTM, split_model
-from sinlstm_jax.networks import initial_model
+from sinlstm_jax.networks import initial_model, network_named
 from sinlstm_jax.recipe import Recipe, Stage
 from sinlstm_jax.recipes import RECIPES
 from sinlstm_jax.runs.replicates import place, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
+from sinlstm_jax.signals.sines import SINES
 
 from ..pages import ROOT, cores, write_json
 from .report import LONGER, publish
@@ -45,6 +49,8 @@ class Options:
 
     runs: Path = ROOT / "runs" / "study"
     """Folder of what is done."""
+    only: tuple[str, ...] = ()
+    """Variants to train; the others stay as docs/study.json has them. All, if none is named."""
 
 
 class Variant(NamedTuple):
@@ -65,8 +71,10 @@ def variants() -> list[Variant]:
     """
     many, some = range(1, 33), range(1, 17)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
-    counts["tuned"] = range(201, 233)  # fresh ones: a search knew the results of those before
+    # Fresh ones where a search knew the results of those before.
+    counts |= {"tuned": range(201, 233), "noisy": range(1001, 1033), "long": range(1101, 1133)}
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
+    found = [v._replace(intervals=LONG_INTERVALS) if v.name == "long" else v for v in found]
     changes = {
         "fast": {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}},
         "curriculum": {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}},
@@ -115,11 +123,15 @@ def _without_curriculum(recipe: Recipe) -> Recipe:
 def main(options: Options) -> None:
     """Train what is not there yet; publish all of it."""
     options.runs.mkdir(parents=True, exist_ok=True)
-    found, parts = groups(options.runs), {}
+    names, parts = [variant.name for variant in variants()], {}
+    for name in options.only:
+        if name not in names:
+            raise InputError(f"--only has {name!r}: give some of {'; '.join(names)}")
+    found = [each for each in groups(options.runs) if each[0].name in (options.only or names)]
     train_all([group for group in found if not _is_done(*group)])
     for variant, _, path in found:
         parts.setdefault(variant.name, []).append(json.loads(path.read_text()))
-    publish({name: _merge(of_groups) for name, of_groups in parts.items()})
+    publish({name: _merge(of_groups) for name, of_groups in parts.items()}, names)
 
 
 def groups(folder: Path) -> list[tuple[Variant, range, Path]]:
@@ -201,13 +213,20 @@ def train(variant: Variant, seeds: range) -> dict:
         "failed": [int(i) >= 0 for i in failure.iteration],
         "average_loss": np.transpose(averages).tolist(),  # [seed, stage]
         "errors": np.array(errors).tolist(),  # [seed, interval]
+        "robustness": [_after_each_spoiling(m, recipe) for m in models],  # [seed, spoiling]
         **_curve(recipe, losses),
     }
 
 
+def _after_each_spoiling(model: SineLSTM, recipe: Recipe) -> list[float]:
+    """Return the error over the first 400 steps after noise, and after gaps, in the history."""
+    windows = held_out_sines(SINES, HELD_OUT_WAVES).windows(recipe.past + 400)
+    return robustness(forecast_function(model), windows, recipe.past).tolist()
+
+
 def _initial_model(variant: Variant, key: jax.Array) -> SineLSTM:
     size = variant.recipe.hidden_size
-    model = initial_model(size, key)
+    model = initial_model(size, key, network=network_named(variant.recipe.network))
     if variant.forget_bias is not None:
         bias = model.cell.hidden_bias
         bias[...] = bias[...].at[size : 2 * size].set(variant.forget_bias)
@@ -231,6 +250,9 @@ def _train_stage(variant: Variant, stage: Stage, models: list[SineLSTM], keys, f
         batch_size=recipe.batch_size,
         past=recipe.past_of(stage),
         horizon=stage.horizon,
+        observation=recipe.observation,
+        error_floor=stage.error_floor,
+        signal=recipe.signal,
     )
     state = undo_where_wrong(stage, start.weights, jax.device_get(state))
     parts = [take((state.weights, state.frozen), i) for i in range(len(models))]
@@ -256,6 +278,6 @@ def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
 def _merge(parts: list[dict]) -> dict:
     """Join the groups of a variant: what is there per seed is strung together."""
     merged = dict(parts[0])
-    for name in ("seeds", "undone", "failed", "average_loss", "errors", "curve"):
+    for name in ("seeds", "undone", "failed", "average_loss", "errors", "robustness", "curve"):
         merged[name] = [entry for part in parts for entry in part[name]]
     return merged

@@ -31,7 +31,7 @@ def held_by_bands(model: SensorLSTM, windows: HeldOut, past: int) -> Bands:
 
     What comes is the window as it truly is, without noise; what is not known of it does not count.
     """
-    truth = np.float64(windows.values[past:])
+    truth = np.asarray(windows.values[past:], np.float64)
     intervals = tuple(each for each in INTERVALS if each[1] <= len(truth))
     held = np.empty((len(SPOILINGS), len(intervals), len(SHARES)))
     for row, spoiling in zip(held, SPOILINGS, strict=True):
