@@ -75,7 +75,7 @@ def run(
     for stage in recipe.stages:
         check_windows(
             recipe.signal,
-            recipe.observation,
+            recipe.observation_of(stage),
             recipe.past_of(stage),
             stage.horizon,
             recipe.batch_size,

@@ -3,7 +3,7 @@
 All but an optimizer can be had without JAX: the command line does so.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -53,7 +53,7 @@ class Stage:
     undo_above: float | None = None  # mean loss of the last tenth from which the stage is undone
     error_floor: float | None = None  # squared error from which errors are weighed by what noise
     # makes of them (of the amplitude's square), or by the forecast's spread; None: all count alike
-    past: int | None = None  # steps observed while it is trained; None: the recipe's
+    past: int | None = None  # steps observed while it is trained, all of them; None: the recipe's
 
     def __post_init__(self):
         _hold(
@@ -145,8 +145,9 @@ class Recipe:
         known_signal(self.signal)
         if not isinstance(self.observation, Observation):
             raise InputError(f"observation is {shown(self.observation)}: give an Observation")
+        self.observation.check(self.past)
         for stage in stages:
-            self.observation.check(self.past_of(stage))
+            self.observation_of(stage).check(self.past_of(stage))
         longest = self.signal.longest_horizon
         most = max(stage.horizon for stage in stages)
         if longest is not None and longest < most:
@@ -163,6 +164,10 @@ class Recipe:
     def past_of(self, stage: Stage) -> int:
         """Return how many steps are observed while a stage is trained."""
         return stage.past or self.past
+
+    def observation_of(self, stage: Stage) -> Observation:
+        """Return what is shown of the past in a stage: one with a past of its own shows it all."""
+        return replace(self.observation, shortest_past=None) if stage.past else self.observation
 
     @property
     def is_of_the_tutorials_waves(self) -> bool:

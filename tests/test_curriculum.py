@@ -15,6 +15,7 @@ from tiny import QUIET, tiny_recipe, weights
 
 from sinlstm_jax import (
     InputError,
+    Observation,
     SineLSTM,
     Stage,
     curriculum,
@@ -139,6 +140,8 @@ def test_a_stage_of_another_past_trains_on_the_windows_of_that_past(tmp_path, no
 
     short = losses("short", past=4)
     assert losses("of the stage", past=9, of_stage=4) == short != losses("long", past=9)
+    varied = {"past": 9, "observation": Observation(shortest_past=2)}
+    assert losses("all of it", of_stage=4, **varied) == short
 
 
 def test_a_complete_run_only_draws_its_pictures_again(again, capsys):

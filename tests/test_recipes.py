@@ -66,8 +66,11 @@ def test_a_stage_may_observe_another_past_than_its_recipe():
     recipe = Recipe("mine", "", stages, 1, past=60)
     assert [recipe.past_of(stage) for stage in stages] == [20, 60]
     assert recipe.iteration_steps == 5 * (20 + 10) + 2 * (60 + 30)
+    varied = replace(recipe, observation=Observation(gap=(0, 5), shortest_past=30))
+    assert [varied.observation_of(stage).shortest_past for stage in stages] == [None, 30]
+    assert varied.observation_of(stages[0]).gap == (0, 5)
     with pytest.raises(InputError, match=r"^the past has 20 steps.*give a longer past"):
-        replace(recipe, observation=Observation(shortest_past=30))
+        replace(recipe, observation=Observation(gap=(0, 30)))
 
 
 def test_a_recipe_without_stages_is_named():

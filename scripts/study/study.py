@@ -250,7 +250,7 @@ def _train_stage(variant: Variant, stage: Stage, models: list[SineLSTM], keys, f
         batch_size=recipe.batch_size,
         past=recipe.past_of(stage),
         horizon=stage.horizon,
-        observation=recipe.observation,
+        observation=recipe.observation_of(stage),
         error_floor=stage.error_floor,
         signal=recipe.signal,
     )

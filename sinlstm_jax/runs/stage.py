@@ -45,7 +45,7 @@ class StageTrainer:
             "batch_size": self.recipe.batch_size,
             "past": self.recipe.past_of(stage),
             "horizon": stage.horizon,
-            "observation": self.recipe.observation,
+            "observation": self.recipe.observation_of(stage),
             "error_floor": stage.error_floor,
             "mesh": self.mesh,
         }
