@@ -2,6 +2,8 @@
 
 from functools import cache
 
+import jax
+import jax.numpy as jnp
 import optax
 
 
@@ -30,7 +32,8 @@ def adam(
       b1: decay of the first moment.
       b2: decay of the second moment.
       nesterov: look one step ahead with the first moment (NAdam, Dozat 2016).
-      clip_norm: the global norm that gradients are scaled down to before all else.
+      clip_norm: the global norm that gradients are scaled down to before all else. A gradient whose
+        norm is not finite, as windows of hundreds of steps now and then give, counts as 0.
       warmup: iterations in which the learning rate rises from 0 to its peak, linearly.
       final_fraction: of the peak, reached after `iterations` along a cosine; 1 stays there.
       iterations: of the whole stage; needed for the last two.
@@ -43,5 +46,13 @@ def adam(
         )
     optimizer = optax.adam(rate, b1=b1, b2=b2, eps=epsilon, eps_root=0.0, nesterov=nesterov)
     if clip_norm is not None:
-        optimizer = optax.chain(optax.clip_by_global_norm(clip_norm), optimizer)
+        optimizer = optax.chain(
+            optax.stateless(_nothing_unless_finite), optax.clip_by_global_norm(clip_norm), optimizer
+        )
     return optimizer
+
+
+def _nothing_unless_finite(gradients, _):
+    """Return gradients as they are, or zeros where their norm is not finite."""
+    finite = jnp.isfinite(optax.tree.norm(gradients))
+    return jax.tree.map(lambda gradient: jnp.where(finite, gradient, 0), gradients)

@@ -32,6 +32,9 @@ class Forecast(NamedTuple):
     truth: np.ndarray  # [past + future], NaN where it is not known
     prediction: np.ndarray  # [past + future]
     observed: np.ndarray | None = None  # [past], NaN where nothing was; None: the truth
+    low: np.ndarray | None = None  # [past + future]: between these two lies a share `band`
+    high: np.ndarray | None = None
+    band: float | None = None
 
 
 class StreamForecasts(NamedTuple):
@@ -79,11 +82,18 @@ def new_figure(width: float, height: float, layout: str | None = None) -> "Figur
 
 
 @drawing
-def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> None:
-    """Draw a stage's losses, `[replicate, iterations]`, on a log axis, averaged per interval.
+def plot_loss(
+    path: Path,
+    losses: np.ndarray,
+    average_over: int,
+    title: str,
+    loss: str = "mean squared error",
+) -> None:
+    """Draw a stage's losses, `[replicate, iterations]`, averaged per interval.
 
-    A single replicate's losses are drawn one by one, too; of several, the averages' median and
-    range over those that have not failed.
+    The axis is logarithmic where all of them are above 0, which likelihoods are not. A single
+    replicate's losses are drawn one by one, too; of several, the averages' median and range over
+    those that have not failed.
     """
     figure = new_figure(8, 4)
     axes = figure.subplots()
@@ -101,11 +111,13 @@ def plot_loss(path: Path, losses: np.ndarray, average_over: int, title: str) -> 
         axes.fill_between(centres, lowest, highest, color="0.8", label="lowest to highest seed")
     middle = np.nanmedian(averages, axis=0)
     axes.plot(centres, middle, color="tab:red", marker="o", markersize=3, label=label)
-    axes.set(xlabel="iteration", ylabel="mean squared error", yscale="log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    low, high = axes.get_ylim()
-    # Between two powers of ten there is nothing else to tell the scale.
-    axes.yaxis.set_minor_formatter("{x:.4g}" if high / low < 10 else "")
+    axes.set(xlabel="iteration", ylabel=loss)
+    if np.nanmin(losses) > 0:
+        axes.set(yscale="log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        low, high = axes.get_ylim()
+        # Between two powers of ten there is nothing else to tell the scale.
+        axes.yaxis.set_minor_formatter("{x:.4g}" if high / low < 10 else "")
     axes.set_title(title, y=1, parse_math=False)  # a height spares matplotlib the search for one
     axes.legend()
     save_figure(figure, path)
@@ -135,6 +147,10 @@ def plot_forecasts(
         dashed = {"color": "tab:red", "linestyle": DASHED, "linewidth": 1.2}
         axes.plot(time[later], forecast.truth[later], **dotted, label=name)
         axes.plot(time, forecast.prediction, **dashed, label="prediction")
+        if forecast.low is not None and forecast.high is not None:
+            shaded = {"color": "tab:red", "alpha": 0.2, "linewidth": 0}
+            between = forecast.low[past:], forecast.high[past:]
+            axes.fill_between(time[past:], *between, **shaded, label=f"{forecast.band:.0%} band")
         axes.set(ylabel="signal", xlim=(0, time[-1]))
         values = np.concatenate([forecast.truth, observed])
         low, high = np.nanmin(values), np.nanmax(values)

@@ -178,6 +178,14 @@ class Recipe:
         """Return in words what is learnt, and what is shown of it."""
         return f"{in_words(description_of(self.signal))}, observed {self.observation.in_words()}"
 
+    def loss_of(self, stage: Stage) -> str:
+        """Return what a stage lowers, in words."""
+        if stage.error_floor is None:
+            return "mean squared error"
+        return (
+            "weighted squared error" if self.network == NETWORKS[0] else "negative log-likelihood"
+        )
+
     def describe_network(self) -> str:
         """Return in words what is trained."""
         return (

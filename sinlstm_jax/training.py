@@ -99,7 +99,7 @@ def train_step(
     A third array in it is what each target counts in the loss. With an `error_floor`, a model that
     forecasts its spread learns that, too: the loss is `negative_log_likelihood`.
 
-    Where the loss, the gradient or a new weight is not finite, the weights and the optimizer keep
+    Where the loss, a new weight or a moment is not finite, the weights and the optimizer keep
     what they had, then and in all iterations after, and `failure` tells of the first.
     """
     loss, gradients = jax.value_and_grad(loss_of(state.weights, error_floor), argnums=1)(
@@ -110,8 +110,10 @@ def train_step(
     updates, moved = optimizer.update(gradients, state.optimizer, state.weights)
     new = optax.apply_updates(state.weights, updates), moved
     gradient_norm = optax.tree.norm(gradients)
-    # A sum of magnitudes is finite where each of them is.
-    finite = jnp.isfinite(loss + gradient_norm + optax.tree.norm(new[0], ord=1))
+    # A sum of magnitudes is finite where each of them is. A gradient that is not shows in what
+    # becomes of it, unless the optimizer leaves it out.
+    numbers = [x for x in jax.tree.leaves(new) if jnp.issubdtype(x.dtype, jnp.floating)]
+    finite = jnp.isfinite(loss + optax.tree.norm(numbers, ord=1))
     well = state.failure.iteration < 0
     healthy = well & finite
     old = state.weights, state.optimizer

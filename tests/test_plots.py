@@ -66,6 +66,28 @@ def test_loss_is_drawn_with_its_average(drawn):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("iteration", "mean squared error")
 
 
+def test_a_likelihood_is_drawn_on_a_linear_axis(drawn):
+    losses = np.array([[1.0, 0.5, -0.5, -1.0]])
+    plot_loss(Path("x.png"), losses, 2, "loss", "negative log-likelihood")
+    (axes,) = drawn[0].axes
+    assert (axes.get_yscale(), axes.get_ylabel()) == ("linear", "negative log-likelihood")
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), [0.75, -0.75])
+
+
+def test_the_band_of_a_forecast_is_shaded_after_what_was_observed(drawn):
+    (wave,) = waves([1.0])
+    wave = wave._replace(low=wave.prediction - 1, high=wave.prediction + 2, band=0.9)
+    plot_forecasts(Path("x.png"), [wave], past=100, title="one wave")
+    (axes,) = drawn[0].axes
+    (band,) = axes.collections
+    assert band.get_label() == "90% band"
+    points = band.get_paths()[0].vertices
+    assert points[:, 0].min() == 1.0
+    after = wave.prediction[100:]
+    np.testing.assert_allclose(points[:, 1].min(), after.min() - 1)
+    np.testing.assert_allclose(points[:, 1].max(), after.max() + 2)
+
+
 def test_losses_of_replicates_are_drawn_as_a_band_without_those_that_failed(drawn):
     losses = np.array([[4.0, 2.0, 1.0, 3.0], [6.0, 6.0, 4.0, 4.0], [8.0, 8.0, 9.0, np.nan]])
     plot_loss(Path("x.png"), losses, average_over=2, title="loss")

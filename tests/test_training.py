@@ -270,6 +270,28 @@ def test_a_step_to_weights_that_are_not_finite_is_not_taken(model):
     np.testing.assert_allclose(after.failure.gradient_norm, norm, rtol=1e-4)
 
 
+def test_a_clipped_gradient_that_overflows_counts_as_nothing(model):
+    # The cell's content is 0 and stays so: the loss is finite, and the gradient as large as the
+    # weights of the output, whose square is not.
+    size = model.hidden_size
+    for variable in (model.cell.input_kernel, model.cell.hidden_kernel, model.cell.hidden_bias):
+        variable[...] = variable[...].at[..., 2 * size : 3 * size].set(0)
+    model.output.kernel[...] = jnp.full_like(model.output.kernel[...], 1e20)
+    batch = sampled(jax.random.key(0))
+    for clip_norm, failed_at in ((0.1, -1), (None, 0)):
+        optimizer = adam(0.01, 1e-8, clip_norm=clip_norm)
+        before = init_state(model, optimizer, 2)
+        after = train_step(nnx.graphdef(model), optimizer, before, batch)
+        jax.tree.map(np.testing.assert_array_equal, after.weights, before.weights)
+        assert after.failure.iteration == failed_at
+    gradient = {"w": jnp.array([1.0, np.nan])}
+    update, _ = optimizer.update(gradient, optimizer.init(gradient), gradient)
+    assert np.isnan(update["w"]).any()
+    optimizer = adam(0.01, 1e-8, clip_norm=0.1)
+    update, _ = optimizer.update(gradient, optimizer.init(gradient), gradient)
+    np.testing.assert_array_equal(update["w"], 0)
+
+
 def test_a_replicate_that_fails_changes_no_bit_of_the_others(implementation):
     keys = jax.random.split(jax.random.key(4), 3)
 

@@ -1,6 +1,7 @@
 """The pictures of a run: which waves a model is tried on, and the files they are drawn to."""
 
 from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 import jax
@@ -10,8 +11,9 @@ from flax import nnx
 from ..model import SineLSTM
 from ..plots import Forecast, plot_forecasts, plot_loss
 from ..recipe import Recipe
-from ..rollout import rollout
-from ..signals.signal import NO_INPUT, Signal
+from ..rollout import rollout, rollout_with_spread
+from ..sensor import BAND, SensorLSTM
+from ..signals.signal import NO_INPUT
 from ..signals.tutorial import generate_sample
 
 TEST_FREQUENCIES = (1.1337, 2.1337, 3.1337)  # Hz, the tutorial's
@@ -77,13 +79,15 @@ def draw_stage(folder: Path, recipe: Recipe, number: int, shown: Shown, losses: 
 
     Losses are `[replicate, iterations]`, of all replicates.
     """
-    horizon, past = recipe.stages[number - 1].horizon, recipe.past
+    stage, past = recipe.stages[number - 1], recipe.past
+    horizon = stage.horizon
     name, title = f"stage-{number}-horizon-{horizon}", f"stage {number}, horizon {horizon}"
     plot_loss(
         folder / f"{name}-loss.png",
         losses,
         recipe.display_every,
         f"Training loss: {title} ({shown.all_named(recipe)})",
+        recipe.loss_of(stage),
     )
 
     model, whose = shown.models[shown.replicate], shown.one_named(recipe)
@@ -94,14 +98,14 @@ def draw_stage(folder: Path, recipe: Recipe, number: int, shown: Shown, losses: 
     inputs[:past, :, 0] = windows.history
     plot_forecasts(
         folder / f"{name}-windowed.png",
-        _forecasts(recipe.signal, windows, _predict(model, inputs)[: past + horizon]),
+        _forecasts(recipe, number, windows, _predict(model, inputs)[: past + horizon]),
         past,
         f"Windowed test: {title} ({whose})",
         recipe.signal.sampling_rate,
     )
     plot_forecasts(
         folder / f"{name}-stepwise.png",
-        _forecasts(recipe.signal, windows, rollout(model, windows.history, steps)),
+        _forecasts(recipe, number, windows, _stepwise(model, windows.history, steps)),
         past,
         f"Step-by-step test: {title}, {steps} steps ahead ({whose})",
         recipe.signal.sampling_rate,
@@ -112,10 +116,10 @@ def draw_long_term(folder: Path, recipe: Recipe, shown: Shown) -> None:
     """Draw how the final model goes on for LONG_TEST_STEPS steps."""
     windows = picture_windows(recipe, LONG_TEST_STEPS, shown.seeds[0])
     steps = len(windows.truth) - recipe.past
-    forecast = rollout(shown.models[shown.replicate], windows.history, steps)
+    forecast = _stepwise(shown.models[shown.replicate], windows.history, steps)
     plot_forecasts(
         folder / "long-term.png",
-        _forecasts(recipe.signal, windows, forecast),
+        _forecasts(recipe, len(recipe.stages), windows, forecast),
         recipe.past,
         f"Long-term test: {steps} steps ahead ({shown.one_named(recipe)})",
         recipe.signal.sampling_rate,
@@ -127,13 +131,34 @@ def _predict(model: SineLSTM, inputs) -> jax.Array:
     return model(inputs)
 
 
-def _forecasts(signal: Signal, windows: Windows, predictions) -> list[Forecast]:
-    """Return windows and what a model made of them, as far as it goes, in the samples' units."""
-    predictions = np.asarray(predictions)[:, :, 0]
+def _stepwise(model: SineLSTM, history: np.ndarray, steps: int) -> np.ndarray:
+    """Return what a rollout answers, `[time, window, output]`, with a spread if there is one."""
+    if not isinstance(model, SensorLSTM):
+        return np.asarray(rollout(model, history, steps))
+    history = np.where(history == NO_INPUT, np.nan, history)  # to it, -2 is a sample as any other
+    return np.concatenate(rollout_with_spread(model, history, steps), axis=-1)
+
+
+def _forecasts(recipe: Recipe, number: int, windows: Windows, outputs) -> list[Forecast]:
+    """Return windows and what a model made of them, as far as it goes, in the samples' units.
+
+    Outputs are `[time, window, output]`: forecasts, and their spreads where the model has them,
+    which are shown from the first stage on that learns them. The model is that of stage `number`.
+    """
+    signal = recipe.signal
+    learnt = any(stage.error_floor is not None for stage in recipe.stages[:number])
+    outputs = np.asarray(outputs)
+    predictions, spreads = outputs[:, :, 0], outputs[:, :, 1:]
     shown = np.where(windows.history == NO_INPUT, np.nan, windows.history)
     truth = windows.truth[: len(predictions)]
     is_clean = np.array_equal(shown, truth[: len(shown)], equal_nan=True)
-    truth, predictions, shown = (signal.scaling.undo(x).T for x in (truth, predictions, shown))
+    drawn = [truth, predictions, shown]
+    if spreads.size and learnt:
+        reach = NormalDist().inv_cdf((1 + BAND) / 2) * spreads[:, :, 0]
+        drawn += [predictions - reach, predictions + reach]
+    truth, predictions, shown, *edges = (signal.scaling.undo(x).T for x in drawn)
     observed = [None] * len(shown) if is_clean else shown
-    each = zip(windows.titles, truth, predictions, observed, strict=True)
+    lows, highs = edges or [[None] * len(truth)] * 2
+    bands = [BAND if edges else None] * len(truth)
+    each = zip(windows.titles, truth, predictions, observed, lows, highs, bands, strict=True)
     return [Forecast(*one) for one in each]
