@@ -2,7 +2,15 @@ import numpy as np
 import reference_lstm
 from flax import nnx
 
-from sinlstm_jax import NO_INPUT, Recipe, SineLSTM, Stage
+from sinlstm_jax import (
+    NO_INPUT,
+    Observation,
+    Recipe,
+    SensorLSTM,
+    SineLSTM,
+    Stage,
+    rollout_with_spread,
+)
 from sinlstm_jax.model import split_model
 from sinlstm_jax.runs.pictures import Shown, draw_long_term, draw_stage, picture_waves
 
@@ -63,3 +71,39 @@ def test_pictures_tell_whose_they_are():
     assert Shown([5], 0, []).one_named(recipe) == "tiny, seed 5"
     assert Shown([5, 6, 7], 1, []).all_named(recipe) == "tiny, seeds 5 to 7"
     assert Shown([5, 6, 7], 1, []).one_named(recipe) == "tiny, seed 6, the median of 3"
+
+
+def test_pictures_shade_the_band_from_the_stage_on_that_learns_it(tmp_path, monkeypatch):
+    drawn, losses = {}, {}
+    pictures = "sinlstm_jax.runs.pictures"
+    monkeypatch.setattr(
+        f"{pictures}.plot_forecasts", lambda path, each, *_: drawn.update({path.name: each})
+    )
+    monkeypatch.setattr(
+        f"{pictures}.plot_loss", lambda path, *each: losses.update({path.name: each[-1]})
+    )
+    model = SensorLSTM(3, rngs=nnx.Rngs(0))
+    observation = Observation(missing=(0.3, 0.3))
+    settings = {"network": "SensorLSTM", "past": 30, "observation": observation}
+    recipe = Recipe("tiny", "", (Stage(9, 4), Stage(9, 4, error_floor=0.1)), 2, **settings)
+    shown = Shown([4], 0, [model])
+    for number in (1, 2):
+        draw_stage(tmp_path, recipe, number, shown, np.ones((1, 4)))
+    assert losses == {
+        "stage-1-horizon-9-loss.png": "mean squared error",
+        "stage-2-horizon-9-loss.png": "negative log-likelihood",
+    }
+    for kind, steps in (("windowed", 9), ("stepwise", 600)):
+        assert all(each.low is None for each in drawn[f"stage-1-horizon-9-{kind}.png"])
+        for each in drawn[f"stage-2-horizon-9-{kind}.png"]:
+            # What was shown is what was observed, and nothing in place of what is missing.
+            assert 0 < np.isnan(each.observed).sum() < 30 and len(each.truth) == 30 + steps
+            forecast, spread = rollout_with_spread(model, each.observed, steps)
+            np.testing.assert_allclose(each.prediction, forecast[:, 0, 0], atol=1e-5)
+            np.testing.assert_allclose(
+                each.high - each.prediction, 1.644854 * spread[:, 0, 0], rtol=1e-4
+            )
+            np.testing.assert_allclose(
+                each.prediction - each.low, 1.644854 * spread[:, 0, 0], rtol=1e-4
+            )
+            assert each.band == 0.9
