@@ -83,21 +83,6 @@ RECIPES = {
             ),
         ),
         Recipe(
-            "long",
-            "holds clean waves for 10,000 steps, with 32 units",
-            (
-                _tuned_stage(50, 16000, 0.04, b1=0.95, b2=0.95, warmup=1000),
-                _later_stage(100, 5000, 0.01, warmup=500, undo_above=1e-4),
-                _later_stage(400, 10000, 0.01, warmup=500, undo_above=1e-4),
-                _later_stage(800, 4000, 0.005, warmup=400, undo_above=2e-4),
-                _later_stage(1500, 2500, 0.003, warmup=250, undo_above=5e-4),
-                _later_stage(2500, 2000, 0.002, undo_above=1e-3),
-                _later_stage(5000, 1200, 0.001, warmup=120, undo_above=5e-3),
-            ),
-            display_every=400,
-            hidden_size=32,
-        ),
-        Recipe(
             "smoke",
             "two tiny stages, to see that everything works",
             (Stage(10, 200), Stage(20, 100)),

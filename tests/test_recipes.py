@@ -110,5 +110,4 @@ def test_the_tuned_recipes_keep_within_their_budgets():
         recipe = RECIPES[name]
         assert recipe.iteration_steps <= tutorial
         assert (recipe.past, recipe.batch_size, recipe.hidden_size) == (100, 20, 15)
-    assert RECIPES["long"].iteration_steps <= 100e6
     assert RECIPES["fast"].iteration_steps <= tutorial / 5

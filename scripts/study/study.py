@@ -72,9 +72,8 @@ def variants() -> list[Variant]:
     many, some = range(1, 33), range(1, 17)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     # Fresh ones where a search knew the results of those before.
-    counts |= {"tuned": range(201, 233), "noisy": range(1001, 1033), "long": range(1101, 1133)}
+    counts |= {"tuned": range(201, 233), "noisy": range(1001, 1033)}
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
-    found = [v._replace(intervals=LONG_INTERVALS) if v.name == "long" else v for v in found]
     changes = {
         "fast": {"epsilon 0.02": {"epsilon": 0.02}, "not clipped": {"clip_norm": None}},
         "curriculum": {"epsilon 1e-8": {"epsilon": 1e-8}, "clipped": {"clip_norm": 0.1}},

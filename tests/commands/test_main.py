@@ -42,7 +42,7 @@ def test_list_recipes_shows_all(command, tmp_path):
     assert "horizon 400, 20000 iterations, learning rate 0.0005, epsilon 0.04" in output
     for name in ("curriculum:", "short-window:", "long-window:", "smoke:"):
         assert name in output
-    assert "SineLSTM of 32 units, 100 steps observed, 20 windows an iteration" in output
+    assert "SineLSTM of 15 units, 100 steps observed, 20 windows an iteration" in output
     assert list(tmp_path.iterdir()) == []
 
 
