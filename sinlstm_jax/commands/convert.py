@@ -18,7 +18,7 @@ class ConvertOptions:
     and `tuned` are models that ship. Nothing is overwritten.
     """
 
-    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOURCE")]
+    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """What to read."""
     target: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TARGET")]
     """What to write."""

@@ -194,4 +194,4 @@ def _learnt(given: str, own: "Signal | None") -> "tuple[Signal, int, int]":
     signal, record = load_signal(given, own), record_of(given)
     if record is None:
         return signal, TUTORIALS.fewest, TUTORIALS.past
-    return signal, record.observation.get("shortest_past") or record.past, record.past
+    return signal, record.fewest, record.past

@@ -82,6 +82,11 @@ class RunRecord:
     versions: dict[str, str]  # of Python and the packages that decide a run's bits
     figures: list[StageFigures]
 
+    @property
+    def fewest(self) -> int:
+        """Steps observed at the least; `past` is the most."""
+        return self.observation.get("shortest_past") or self.past
+
     @classmethod
     def new(
         cls, recipe: Recipe, seeds: list[int], *, device: str, implementation: str

@@ -109,8 +109,7 @@ def trained_on(path: str | Path, model: SineLSTM) -> Trained:
             mean_and_scale = told.get("scaling", {"mean": 0.0, "scale": 1.0})
             scaling = checked_scaling((mean_and_scale["mean"], mean_and_scale["scale"]))
             rate = positive_number("sampling_rate", told["sampling_rate"])
-            shortest = record.observation.get("shortest_past") or record.past
-            fewest = positive_integer("shortest_past", shortest)
+            fewest = positive_integer("shortest_past", record.fewest)
         except InputError as error:  # `reading` names the file
             raise ValueError(str(error)) from None
         waves = _from_numbers(Sines, told)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from sinlstm_jax import InputError, Recipe, Recording, Signal, Stage, Tones, run
+from sinlstm_jax import InputError, Observation, Recipe, Recording, Signal, Stage, Tones, run
 from sinlstm_jax.commands import EvaluateOptions
 from sinlstm_jax.commands.evaluate import evaluated_signal
 from sinlstm_jax.runs.record import RunRecord, write_record
@@ -34,8 +34,11 @@ RECIPE = Recipe("ramps", "ramps", (Stage(3, 4),), 10, signal=RAMPS)
 
 @pytest.fixture
 def trained(tmp_path):
-    def trained(name, signal, past=100):
-        recipe = Recipe(name, "for tests", (Stage(3, 4),), 10, past, signal=signal)
+    def trained(name, signal, past=100, shortest=None):
+        shown = Observation(shortest_past=shortest)
+        recipe = Recipe(
+            name, "for tests", (Stage(3, 4),), 10, past, signal=signal, observation=shown
+        )
         (tmp_path / name).mkdir()
         keep_signal(tmp_path / name, signal)
         record = RunRecord.new(recipe, [1], device="", implementation="")
@@ -54,6 +57,17 @@ def test_a_runs_signal_and_past_are_taken_from_its_folder(trained, tmp_path):
     (tmp_path / "converted").mkdir()
     converted = str(tmp_path / "converted")
     assert evaluated_signal((converted, "curriculum"), None) == (SINES, 100)
+
+
+def test_runs_of_many_pasts_are_compared_at_the_most_that_all_of_them_know(trained):
+    varied, longer = trained("varied", SINES, 300, 20), trained("longer", SINES, 400, 150)
+    assert evaluated_signal((varied,), None) == (SINES, 300)
+    assert evaluated_signal(("curriculum", varied, "tuned"), None) == (SINES, 100)
+    assert evaluated_signal((varied, longer), None) == (SINES, 300)
+    assert evaluated_signal((varied, longer), None, 50) == (SINES, 50)
+    # Each two of them have some in common, and all three have none.
+    with pytest.raises(InputError, match=r"varied was trained on 100 observed steps, and .*longer"):
+        evaluated_signal((varied, "curriculum", longer), None)
 
 
 def test_a_signal_of_a_users_own_is_given(trained):

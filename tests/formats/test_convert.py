@@ -7,7 +7,15 @@ import pytest
 import safetensors.numpy
 from reliability_page import page_rows
 
-from sinlstm_jax import InputError, load_model, load_pretrained, params_to_torch, save_model
+from sinlstm_jax import (
+    InputError,
+    SineLSTM,
+    load_model,
+    load_pretrained,
+    params_to_torch,
+    save_model,
+)
+from sinlstm_jax.commands import ConvertOptions
 from sinlstm_jax.formats.convert import convert
 from sinlstm_jax.formats.export import export
 
@@ -93,6 +101,15 @@ def test_what_ships_is_a_source(tmp_path, weights):
     )
     with pytest.raises(InputError, match="replicate is 1: curriculum holds one model"):
         convert("curriculum", tmp_path / "b.safetensors", 1)
+
+
+def test_a_folder_that_is_called_as_what_ships_is_had_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_model(SineLSTM(3), "curriculum")
+    for source, size in (("./curriculum", 3), ("curriculum", 15)):
+        ConvertOptions(source, tmp_path / f"{size}.safetensors").execute()
+        arrays = safetensors.numpy.load_file(tmp_path / f"{size}.safetensors")
+        assert arrays["ip1.weight"].shape == (1, size)
 
 
 FILES = {
