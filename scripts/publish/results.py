@@ -58,8 +58,8 @@ def main(options: Options) -> None:
         return options.runs / f"{name}-{seed}"
 
     runs = [run(RECIPE, seed, folder(RECIPE.name, seed)) for seed in options.seeds]
-    singles = ("short-window", "long-window", "tuned")
-    short, long, _ = (run(RECIPES[name], first, folder(name)) for name in singles)
+    singles = ("short-window", "long-window", *(name for name in SHIPPED if name != RECIPE.name))
+    short, long, *_ = (run(RECIPES[name], first, folder(name)) for name in singles)
     shown = folder(RECIPE.name)
 
     publish_losses(runs, [short, long])
@@ -67,9 +67,7 @@ def main(options: Options) -> None:
         shutil.copy(shown / name, IMAGES / name)
     plot_held_phase(IMAGES / "continued.png", load_model(shown), load_model(folder("tuned")))
     for name in SHIPPED:
-        run(RECIPES[name], DEFAULT_SEED, folder(name, DEFAULT_SEED))
-        ships = load_model(folder(name, DEFAULT_SEED))
-        save_pretrained(ships, ROOT / "sinlstm_jax" / FOLDER / f"{name}.npz")
+        save_pretrained(load_model(folder(name)), ROOT / "sinlstm_jax" / FOLDER / f"{name}.npz")
     write_page(run_data(shown), DOCS / "playground.html")
     publish_evaluation(options.runs)
 

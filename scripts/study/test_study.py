@@ -1,5 +1,6 @@
 """The bookkeeping of scripts/study; what it trains, it trains with the package's own parts."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from scripts.study import report as study_report
 from scripts.study import study
-from sinlstm_jax import Recipe, Stage
+from sinlstm_jax import InputError, Recipe, Stage
 
 
 @pytest.fixture
@@ -30,6 +31,20 @@ def test_every_ablation_changes_one_thing_and_keeps_the_budget(variants):
             stages = variant.recipe.stages != base.recipe.stages
             bias, trainable = variant.forget_bias is not None, variant.trainable != base.trainable
             assert stages + bias + trainable == 1
+
+
+def test_what_is_not_trained_anew_stays_as_it_was_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_report, "DOCS", tmp_path)
+    published = []
+    monkeypatch.setattr(study_report, "publish_pages", published.append)
+    old = {"curve": [[1.0]], "average_loss": [[0.5]], "errors": [[0.25]], "robustness": [[2.0]]}
+    new = old | {"average_loss": [[0.123456]]}
+    (tmp_path / "study.json").write_text(json.dumps({"tuned": old, "dropped": old}))
+    study_report.publish({"noisy": new}, ["noisy", "tuned", "fast"])
+    assert list(published[0]) == ["noisy", "tuned"] and published[0]["tuned"] == old
+    assert published[0]["noisy"]["average_loss"] == [[0.1235]]
+    with pytest.raises(InputError, match=r"^--only has 'nosy': give some of fast; curriculum"):
+        study.main(study.Options(tmp_path, ("nosy",)))
 
 
 def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else(variants):

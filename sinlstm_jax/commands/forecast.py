@@ -40,7 +40,7 @@ class ForecastOptions:
     ] = None
     """File to read."""
     model: str = SHIPPED[0]
-    """Folder of a run or a checkpoint, or `pretrained` for the model that ships."""
+    """Folder of a run or a checkpoint, or a model that ships: curriculum, tuned."""
     replicate: Replicate = None
     steps: int = 400
     """Steps to forecast, 100 a second unless the run has another rate."""
