@@ -12,6 +12,10 @@ from sinlstm_jax.plots import save_figure
 from ..pages import DOCS, IMAGES, ROOT, fill_in, markdown, torch_runs, write_json
 
 RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
+DRAWN = RECIPES  # whose losses are drawn, by iterations
+CURVES = ("iterations", "steps", "curve")
+# What results hold for each seed.
+PER_SEED = "seeds undone failed average_loss errors robustness by_past held curve".split()
 INTERVALS = ("0 to 400", "400 to 900", "900 to 1500", "1500 to 5000")
 LONGER = "tuned, longer"  # four times as long, to horizon 5000, and the input bias trained
 FOLLOWS = 0.05  # mean squared error below which a forecast is said to follow its wave
@@ -23,13 +27,32 @@ LINES = ("-", "--", "-.", ":", "-")
 def publish(results: dict[str, dict], names: list[str]) -> None:
     """Write everything; `results` is, by variant, what study.py joined.
 
-    Of the other variants in `names`, what docs/study.json has is kept.
+    Of the other variants in `names`, what docs/study.json has is kept, and so are other seeds of a
+    recipe that did not change, unless its losses are drawn.
     """
-    kept = json.loads((DOCS / "study.json").read_text())
-    new = {name: _condensed(result) for name, result in results.items()}
-    study = {name: each for name in names if (each := new.get(name, kept.get(name)))}
+    kept, study = read_study(), {}
+    new = {name: _condensed(result, name in DRAWN) for name, result in results.items()}
+    for name in names:
+        parts = [part[name] for part in (kept, new) if name in part]
+        if len(parts) == 2 and (name in DRAWN or parts[0]["stages"] != parts[1]["stages"]):
+            del parts[0]
+        if parts:
+            study[name] = joined(parts)
     write_json(DOCS / "study.json", study, indent=None)
-    publish_pages(json.loads((DOCS / "study.json").read_text()))
+    publish_pages(read_study())
+
+
+def read_study() -> dict:
+    """Return what docs/study.json has, by variant."""
+    return json.loads((DOCS / "study.json").read_text())
+
+
+def joined(parts: list[dict]) -> dict:
+    """Join groups of a variant's seeds: what there is for each seed is strung together."""
+    merged = dict(parts[0])
+    for name in set(PER_SEED) & set(merged):
+        merged[name] = [entry for part in parts for entry in part[name]]
+    return merged
 
 
 def publish_pages(study: dict) -> None:
@@ -50,12 +73,15 @@ def publish_pages(study: dict) -> None:
     plot_seeds(IMAGES / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
 
 
-def _condensed(result: dict) -> dict:
-    """Return a result with four digits, and of the curve only what is drawn."""
-    quantiles = np.nanquantile(np.array(result["curve"], float), [0.1, 0.5, 0.9], axis=0)
-    long = {name: result[name] for name in ("average_loss", "errors", "robustness")}
-    long["curve"] = quantiles.tolist()
-    return result | {name: _rounded(values) for name, values in long.items()}
+def _condensed(result: dict, drawn: bool) -> dict:
+    """Return a result with four digits, and of the curve only what is drawn, if it is."""
+    figures = {"average_loss", "errors", "robustness", "by_past", "held"} & set(result)
+    condensed = result | {name: _rounded(result[name]) for name in figures}
+    if drawn:
+        curves = np.array(result["curve"], float)
+        condensed["curve"] = _rounded(np.nanquantile(curves, [0.1, 0.5, 0.9], axis=0).tolist())
+        return condensed
+    return {name: value for name, value in condensed.items() if name not in CURVES}
 
 
 def _rounded(tree):

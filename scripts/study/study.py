@@ -1,7 +1,8 @@
 """The comparison that the tutorial never made: recipes, single tricks, budgets, over many seeds.
 
 What is done is kept under --runs and not computed again: stop it whenever you like. It writes
-docs/study.json and, from that, the tables and pictures of docs/results.md.
+docs/study.json and, from that, the tables and pictures of docs/results.md; what was done when it is
+stopped stands there, too.
 """
 
 import json
@@ -30,10 +31,12 @@ from sinlstm_jax.recipe import Recipe, Stage
 from sinlstm_jax.recipes import RECIPES
 from sinlstm_jax.runs.replicates import place, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
+from sinlstm_jax.sensor import SensorLSTM
 from sinlstm_jax.signals.sines import SINES
 
 from ..pages import ROOT, cores, write_json
-from .report import LONGER, publish
+from .pasts import measure
+from .report import DRAWN, LONGER, joined, publish, read_study
 
 INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
 LONG_INTERVALS = (*INTERVALS, (5000, 10000))
@@ -50,7 +53,9 @@ class Options:
     runs: Path = ROOT / "runs" / "study"
     """Folder of what is done."""
     only: tuple[str, ...] = ()
-    """Variants to train; the others stay as docs/study.json has them. All, if none is named."""
+    """Variants to train; the others stay as docs/study.json has them. All, if none is named.
+
+    Of those whose losses are not drawn, seeds that stand there are not trained again."""
 
 
 class Variant(NamedTuple):
@@ -122,15 +127,21 @@ def _without_curriculum(recipe: Recipe) -> Recipe:
 def main(options: Options) -> None:
     """Train what is not there yet; publish all of it."""
     options.runs.mkdir(parents=True, exist_ok=True)
-    names, parts = [variant.name for variant in variants()], {}
+    names = [variant.name for variant in variants()]
     for name in options.only:
         if name not in names:
             raise InputError(f"--only has {name!r}: give some of {'; '.join(names)}")
-    found = [each for each in groups(options.runs) if each[0].name in (options.only or names)]
-    train_all([group for group in found if not _is_done(*group)])
-    for variant, _, path in found:
-        parts.setdefault(variant.name, []).append(json.loads(path.read_text()))
-    publish({name: _merge(of_groups) for name, of_groups in parts.items()}, names)
+    published = read_study()
+    found = [
+        (variant, seeds, path)
+        for variant, seeds, path in groups(options.runs)
+        if variant.name in (options.only or names) and not _is_published(variant, seeds, published)
+    ]
+    try:
+        train_all([group for group in found if not _is_done(*group)])
+    finally:  # what is done is published, too, when it is stopped
+        done = [group for group in found if _is_done(*group)]
+        publish(_joined(done), names)
 
 
 def groups(folder: Path) -> list[tuple[Variant, range, Path]]:
@@ -145,8 +156,28 @@ def groups(folder: Path) -> list[tuple[Variant, range, Path]]:
 
 def _is_done(variant: Variant, _, path: Path) -> bool:
     """Tell whether a group was trained, with the recipe as it is now."""
-    stages = [stage.describe() for stage in variant.recipe.stages]
-    return path.exists() and json.loads(path.read_text())["stages"] == stages
+    return path.exists() and json.loads(path.read_text())["stages"] == _stages(variant)
+
+
+def _is_published(variant: Variant, seeds: range, published: dict) -> bool:
+    """Tell whether a group need not be trained, as it stands in docs/study.json by seeds."""
+    result = published.get(variant.name, {})
+    same = result.get("stages") == _stages(variant) and variant.name not in DRAWN
+    return same and set(seeds) <= set(result["seeds"])
+
+
+def _stages(variant: Variant) -> list[str]:
+    return [stage.describe() for stage in variant.recipe.stages]
+
+
+def _joined(done: list[tuple[Variant, range, Path]]) -> dict[str, dict]:
+    """Return the results of variants; one whose losses are drawn only with all its seeds."""
+    parts, whole = {}, {}
+    for variant, _, path in done:
+        parts.setdefault(variant.name, []).append(json.loads(path.read_text()))
+        whole[variant.name] = len(variant.seeds)
+    results = {name: joined(of_groups) for name, of_groups in parts.items()}
+    return {n: r for n, r in results.items() if n not in DRAWN or len(r["seeds"]) == whole[n]}
 
 
 def _cost(variant: Variant, seeds: range, _) -> int:
@@ -163,16 +194,20 @@ def train_all(todo: list[tuple[Variant, range, Path]]) -> None:
         free.put(core)
     with ProcessPoolExecutor(len(cores()), spawn, _settle, (free,)) as workers:
         futures = {workers.submit(_train_and_keep, *group): group for group in todo}
-        for future in as_completed(futures):
-            future.result()
-            variant, seeds, _ = futures[future]
-            done += _cost(*futures[future])
-            minutes = (total / done - 1) * (time.monotonic() - started) / 60
-            print(
-                f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
-                f"{done / total:.0%}, about {minutes:.0f} minutes left",
-                flush=True,
-            )
+        try:
+            for future in as_completed(futures):
+                future.result()
+                variant, seeds, _ = futures[future]
+                done += _cost(*futures[future])
+                minutes = (total / done - 1) * (time.monotonic() - started) / 60
+                print(
+                    f"{variant.name}, seeds {seeds[0]} to {seeds[-1]}: "
+                    f"{done / total:.0%}, about {minutes:.0f} minutes left",
+                    flush=True,
+                )
+        except BaseException:  # else those that wait would be trained before it stops
+            workers.shutdown(cancel_futures=True)
+            raise
 
 
 def _train_and_keep(variant: Variant, seeds: range, path: Path) -> None:
@@ -213,6 +248,7 @@ def train(variant: Variant, seeds: range) -> dict:
         "average_loss": np.transpose(averages).tolist(),  # [seed, stage]
         "errors": np.array(errors).tolist(),  # [seed, interval]
         "robustness": [_after_each_spoiling(m, recipe) for m in models],  # [seed, spoiling]
+        **_over_pasts(models),
         **_curve(recipe, losses),
     }
 
@@ -221,6 +257,14 @@ def _after_each_spoiling(model: SineLSTM, recipe: Recipe) -> list[float]:
     """Return the error over the first 400 steps after noise, and after gaps, in the history."""
     windows = held_out_sines(SINES, HELD_OUT_WAVES).windows(recipe.past + 400)
     return robustness(forecast_function(model), windows, recipe.past).tolist()
+
+
+def _over_pasts(models: list[SineLSTM]) -> dict:
+    """Return, of networks for pasts of any length, what `pasts.measure` does, seed by seed."""
+    if not isinstance(models[0], SensorLSTM):
+        return {}
+    measures = [measure(model) for model in models]
+    return {name: [each[name] for each in measures] for name in measures[0]}
 
 
 def _initial_model(variant: Variant, key: jax.Array) -> SineLSTM:
@@ -272,11 +316,3 @@ def _curve(recipe: Recipe, losses: list[np.ndarray]) -> dict:
         done, steps_done = iterations[-1], steps[-1]
     curve = np.transpose(means).tolist()  # [seed, point]
     return {"iterations": iterations, "steps": steps, "curve": curve}
-
-
-def _merge(parts: list[dict]) -> dict:
-    """Join the groups of a variant: what is there per seed is strung together."""
-    merged = dict(parts[0])
-    for name in ("seeds", "undone", "failed", "average_loss", "errors", "robustness", "curve"):
-        merged[name] = [entry for part in parts for entry in part[name]]
-    return merged

@@ -37,14 +37,38 @@ def test_what_is_not_trained_anew_stays_as_it_was_published(tmp_path, monkeypatc
     monkeypatch.setattr(study_report, "DOCS", tmp_path)
     published = []
     monkeypatch.setattr(study_report, "publish_pages", published.append)
-    old = {"curve": [[1.0]], "average_loss": [[0.5]], "errors": [[0.25]], "robustness": [[2.0]]}
-    new = old | {"average_loss": [[0.123456]]}
-    (tmp_path / "study.json").write_text(json.dumps({"tuned": old, "dropped": old}))
+
+    def result(seed, loss):
+        figures = {"average_loss": [[loss]], "errors": [[0.25]], "robustness": [[2.0]]}
+        return figures | {"seeds": [seed], "stages": ["one"], "iterations": [1], "steps": [2]}
+
+    tuned = result(1, 0.5) | {"curve": [[1.0]] * 3}
+    old = {"tuned": tuned, "dropped": tuned, "noisy": result(1001, 0.5)}
+    (tmp_path / "study.json").write_text(json.dumps(old))
+    new = result(1002, 0.123456) | {"curve": [[3.0]]}
     study_report.publish({"noisy": new}, ["noisy", "tuned", "fast"])
-    assert list(published[0]) == ["noisy", "tuned"] and published[0]["tuned"] == old
-    assert published[0]["noisy"]["average_loss"] == [[0.1235]]
+    (found,) = published
+    assert list(found) == ["noisy", "tuned"] and found["tuned"] == tuned
+    assert found["noisy"]["seeds"] == [1001, 1002]  # trained in two goes
+    assert found["noisy"]["average_loss"] == [[0.5], [0.1235]]
+    assert "curve" not in found["noisy"]
+    study_report.publish({"noisy": new | {"stages": ["other"]}, "tuned": new}, list(found))
+    assert published[1]["noisy"]["seeds"] == published[1]["tuned"]["seeds"] == [1002]
+    assert published[1]["tuned"]["curve"] == [[3.0]] * 3  # quantiles of a single seed
     with pytest.raises(InputError, match=r"^--only has 'nosy': give some of fast; curriculum"):
         study.main(study.Options(tmp_path, ("nosy",)))
+
+
+def test_seeds_that_stand_in_the_study_are_not_trained_again(variants):
+    noisy = variants["noisy"]
+    there = {"seeds": [1001, 1002], "stages": study._stages(noisy)}
+    assert study._is_published(noisy, range(1001, 1003), {"noisy": there})
+    assert not study._is_published(noisy, range(1003, 1005), {"noisy": there})
+    assert not study._is_published(noisy, range(1001, 1003), {"noisy": there | {"stages": ["x"]}})
+    assert not study._is_published(noisy, range(1001, 1003), {})
+    tuned = variants["tuned"]  # its losses are drawn, of all seeds at once
+    there = {"seeds": list(tuned.seeds), "stages": study._stages(tuned)}
+    assert not study._is_published(tuned, tuned.seeds[:2], {"tuned": there})
 
 
 def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else(variants):

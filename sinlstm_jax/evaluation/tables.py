@@ -10,7 +10,7 @@ from ..signals.sines import SINES, Sines
 from .bands import SHARES, Bands
 from .report import FIRST_400, FLAT_LIMIT, LIMIT, Comparison, SineReport, Trial
 from .sines import Evaluation, in_trained_band, last_amplitude
-from .windows import SPOILINGS, Errors, Spoiling, known_mean, median
+from .windows import SPOILINGS, Errors, known_mean, median
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -42,7 +42,7 @@ def _band_tables(bands: dict[str, Bands]) -> list[Table]:
         return []
     rows = {
         f"{name}, {first}-{last}": {
-            _spoiling_name(spoiling).replace(" ", "\n"): f"{100 * held:.0f}"
+            spoiling.in_words().replace(" ", "\n"): f"{100 * held:.0f}"
             for spoiling, held in zip(SPOILINGS, shares, strict=True)
         }
         for name, each in bands.items()
@@ -136,7 +136,7 @@ def _band_row(report: SineReport, signal: Sines) -> dict[str, str]:
 def _robustness_row(robustness: np.ndarray) -> dict[str, str]:
     """Return errors after histories with noise or gaps."""
     return {
-        _spoiling_name(spoiling).replace(" ", "\n"): f"{value:.3f}"
+        spoiling.in_words().replace(" ", "\n"): f"{value:.3f}"
         for spoiling, value in zip(SPOILINGS, robustness, strict=True)
     }
 
@@ -156,12 +156,6 @@ def plain_table(title: str, rows: list[dict[str, str]], no_wrap: bool = False) -
     for row in rows:
         table.add_row(*row.values())
     return table
-
-
-def _spoiling_name(spoiling: Spoiling) -> str:
-    if spoiling.noise:
-        return f"noise {spoiling.noise:g}"
-    return f"gaps {100 * spoiling.missing:g}%" if spoiling.missing else "clean"
 
 
 def _step(lost: np.ndarray, evaluation: Evaluation) -> str:

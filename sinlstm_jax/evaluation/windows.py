@@ -24,6 +24,12 @@ class Spoiling(NamedTuple):
     noise: float = 0.0  # standard deviation of a normal error on each value, of the amplitude
     missing: float = 0.0  # probability of a value to be NO_INPUT instead
 
+    def in_words(self) -> str:
+        """Name it: `noise 0.1`, `gaps 20%` or `clean`."""
+        if self.noise:
+            return f"noise {self.noise:g}"
+        return f"gaps {100 * self.missing:g}%" if self.missing else "clean"
+
 
 SPOILINGS = (
     Spoiling(),

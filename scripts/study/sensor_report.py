@@ -1,0 +1,85 @@
+"""Tables and a picture of networks that observe as long as they like: beside limit and fit."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sinlstm_jax.evaluation.bands import INTERVALS
+from sinlstm_jax.evaluation.windows import SPOILINGS
+from sinlstm_jax.plots import save_figure
+from sinlstm_jax.sensor import BAND
+
+from ..pages import markdown
+from .pasts import LIMIT_NOISES, PASTS
+
+SPEEDS = ("from 1 Hz up", "below 1 Hz")
+CALIBRATED = (0.88, 0.92)  # what bands of 90 % are to hold
+GAPS = [number for number, each in enumerate(SPOILINGS) if not each.noise]  # and what is clean
+
+
+def limit_table(result: dict, references: dict) -> str:
+    """Lay out errors after noise, as multiples of the limit: the fit's, and over the seeds."""
+    errors = np.array(result["by_past"], float)  # [seed, past, spoiling, speed]
+    limit, fit = (np.array(references[name], float) for name in ("limit", "fit"))
+    rows = []
+    for p, past in enumerate(PASTS):
+        for s, spoiling in enumerate(SPOILINGS):
+            if spoiling.noise not in LIMIT_NOISES:
+                continue
+            row = [past, spoiling.noise]
+            for speed in range(len(SPEEDS)):
+                of_limit = errors[:, p, s, speed] / limit[p, s, speed]
+                row += [f"{limit[p, s, speed]:.2g}", f"{fit[p, s, speed] / limit[p, s, speed]:.2f}"]
+                row.append(f"{np.median(of_limit):.2f}, worst {of_limit.max():.2f}")
+            rows.append(row)
+    columns = [f"{what}, {speed}" for speed in SPEEDS for what in ("limit", "fit", "`sensor`")]
+    return markdown(["steps observed", "noise", *columns], rows)
+
+
+def gaps_table(result: dict) -> str:
+    """Lay out errors without noise, of which the limit is 0, over the seeds."""
+    errors = np.array(result["by_past"], float)
+    rows = []
+    for p, past in enumerate(PASTS):
+        for speed, words in enumerate(SPEEDS):
+            values = errors[:, p, GAPS, speed].T
+            cells = [
+                f"{np.median(of_seeds):.2g}, worst {of_seeds.max():.2g}" for of_seeds in values
+            ]
+            rows.append([past, words, *cells])
+    names = [SPOILINGS[number].in_words() for number in GAPS]
+    return markdown(["steps observed", "waves", *names], rows)
+
+
+def bands_table(result: dict) -> str:
+    """Lay out what bands of 90 % hold: the median seed's least and most over the intervals."""
+    held = np.median(np.array(result["held"], float), axis=0)  # [past, spoiling, interval]
+    rows = []
+    for s, spoiling in enumerate(SPOILINGS):
+        shares = [(row.min(), row.max()) for row in held[:, s]]
+        rows.append([spoiling.in_words(), *(f"{low:.0%} to {high:.0%}" for low, high in shares)])
+    return markdown(["history", *(f"{past} observed" for past in PASTS)], rows)
+
+
+def plot_bands(path: Path, result: dict) -> None:
+    """Draw what bands of 90 % hold, a panel for each past and a mark for each seed."""
+    held = np.array(result["held"], float)
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    panels = figure.subplots(1, len(PASTS), sharey=True)
+    for p, (axes, past) in enumerate(zip(panels, PASTS, strict=True)):
+        axes.axvspan(*CALIBRATED, color="C2", alpha=0.25, linewidth=0)
+        axes.axvline(BAND, color="0.4", linestyle=":")
+        for i, (first, last) in enumerate(INTERVALS):
+            for s in range(len(SPOILINGS)):
+                rows = np.full(len(held), s + (i - 1) * 0.25)
+                label = f"steps {first} to {last}" if s == 0 and p == 0 else None
+                axes.plot(held[:, p, s, i], rows, "osD"[i], color=f"C{i}", markersize=4, alpha=0.7)
+                axes.lines[-1].set_label(label)
+        axes.set(title=f"{past} steps observed", xlabel="share held", xlim=(0.3, 1.02))
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(SPOILINGS)), [each.in_words() for each in SPOILINGS])
+    panels[0].invert_yaxis()
+    figure.legend(loc="outside lower center", ncols=len(INTERVALS))
+    figure.suptitle("What bands of 90 % hold of what comes; shaded: 88 to 92 %")
+    save_figure(figure, path)
