@@ -88,7 +88,9 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     assert len(list((tmp_path / "runs" / "mine-1").glob("*.png"))) == 7
     assert "150" in capsys.readouterr().out
     # What was observed sample by sample goes on as the rollout does.
-    expected = namespace["rollout"](load_pretrained(), namespace["history"], 100)[100:, 0, 0]
+    expected = namespace["rollout"](load_pretrained("curriculum"), namespace["history"], 100)[
+        100:, 0, 0
+    ]
     np.testing.assert_allclose(namespace["next_second"], expected, atol=1e-5)
     assert namespace["continued"].shape == (500, 1, 1)
     assert np.isfinite(namespace["continued"]).all()
@@ -149,7 +151,7 @@ def test_the_readmes_options_are_those_there_are():
 def test_the_readmes_main_command_trains_the_whole_curriculum(tmp_path):
     curriculum("--out", tmp_path / "run")
     if same_versions_as_published():
-        trained = split_model(load_pretrained())[1:]
+        trained = split_model(load_pretrained("curriculum"))[1:]
         jax.tree.map(np.testing.assert_array_equal, weights(tmp_path / "run"), trained)
     losses = np.loadtxt(tmp_path / "run" / "metrics.csv", delimiter=",", skiprows=1)
     assert losses.shape == (44000, 3)

@@ -208,7 +208,7 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         lambda path: [sl.params_to_torch(model) for model in sl.load_models(path)],
         {"path": Argument(st.just("../saved"), names)},
     ),
-    "load_pretrained": (lambda: sl.params_to_torch(sl.load_pretrained()), {}),
+    "load_pretrained": (lambda: sl.params_to_torch(sl.load_pretrained("curriculum")), {}),
     "save_model": (
         sl.save_model,
         {"model": model, "folder|path": Argument(one_of("a", "a/b"), names)},

@@ -132,7 +132,7 @@ def test_kinds_of_samples_that_are_taken(kind):
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.filterwarnings("ignore:Sparse")
 def test_kinds_of_samples_that_are_refused(kind):
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     for hand_over in (
         lambda x: rollout(model, x, 3),
         lambda x: observe(model, x),
@@ -146,7 +146,7 @@ def test_kinds_of_samples_that_are_refused(kind):
 
 @pytest.mark.parametrize("implementation", ["scan", "fused"])
 def test_what_is_missing_is_the_token_to_the_network(implementation):
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     model.implementation = implementation
     history = np.sin(2 * np.pi * 1.7 * np.arange(100) / 100)
     told = history.copy()
@@ -168,7 +168,7 @@ def test_what_is_missing_is_the_token_to_the_network(implementation):
 def test_what_is_public_crosses_a_process_boundary():
     interrupted = pickle.loads(pickle.dumps(Interrupted("stopped", 15)))
     assert (str(interrupted), interrupted.signal) == ("stopped", 15)
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     stream = Forecaster(model, 2, window=20)
     stream.observe(np.sin(np.arange(60)[:, None] / [10, 7]))
     expected = stream.forecast(30)
@@ -184,7 +184,7 @@ def test_what_is_public_crosses_a_process_boundary():
 
 
 def one_step(implementation):
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     model.implementation = implementation
     structure, _, _ = split_model(model)
     state = init_state(model, adam(0.01, 0.04), 3)
@@ -194,7 +194,7 @@ def one_step(implementation):
 
 @pytest.mark.slow
 def test_jax_can_be_debugged(implementation):
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     model.implementation = implementation
     history = np.sin(np.arange(10) / 10)
     expected, state = rollout(model, history, 3), one_step("scan")

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from sinlstm_jax.plots import save_figure
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, markdown, torch_runs, write_json
+from .bars import as_array, bars
 
 RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
 DRAWN = RECIPES  # whose losses are drawn, by iterations
@@ -122,9 +123,9 @@ def budget_table(budgets: dict) -> str:
 
 def longer_table(result: dict) -> str:
     """Lay out every seed of what was trained longest, up to 10,000 forecast steps."""
-    losses = _array(result["average_loss"])[:, result["horizons"].index(400)]
+    losses = as_array(result["average_loss"])[:, result["horizons"].index(400)]
     rows = []
-    for seed, loss, errors in zip(result["seeds"], losses, _array(result["errors"]), strict=True):
+    for seed, loss, errors in zip(result["seeds"], losses, as_array(result["errors"]), strict=True):
         follows = "yes" if (errors < FOLLOWS).all() else "no"
         rows.append([seed, f"{loss:.2g}", *(f"{error:.2g}" for error in errors), follows])
     header = ["seed", "loss at horizon 400", *INTERVALS, "5000 to 10000", "follows all the way"]
@@ -135,7 +136,7 @@ def table(study: dict, names) -> str:
     """Lay out variants: what they cost, how they end, and how many of their seeds follow."""
     rows = []
     for name in names:
-        errors = _array(study[name]["errors"])
+        errors = as_array(study[name]["errors"])
         columns = [_last_losses(study[name]), *errors.T]
         cells = [f"{_steps(study[name]) / 1e6:.1f}", *map(_median_and_worst, columns)]
         follow = [rate(errors[:, 0] < FOLLOWS), rate((errors[:, :3] < FOLLOWS).all(axis=1))]
@@ -154,7 +155,7 @@ def original() -> np.ndarray:
 def summary(study: dict, original: np.ndarray) -> str:
     """Lay out the original beside its port and the better recipes, in few lines."""
     names = ("curriculum", "tuned", "fast")
-    sides = [original, *(_array(study[name]["errors"]) for name in names)]
+    sides = [original, *(as_array(study[name]["errors"]) for name in names)]
     million = [f"{_steps(study[name]) / 1e6:.1f}" for name in names]
     rows = [["seeds", *map(len, sides)], ["time steps trained on, millions", "15.1", *million]]
     for number, interval in enumerate(INTERVALS[:3]):
@@ -163,28 +164,6 @@ def summary(study: dict, original: np.ndarray) -> str:
     follow = [(errors[:, :3] < FOLLOWS).all(axis=1).sum() for errors in sides]
     rows.append(["seeds that follow the wave to step 1500", *follow])
     return markdown(["", "PyTorch original", *(f"`{name}`" for name in names)], rows)
-
-
-def bars(study: dict) -> str:
-    """Lay out what was wanted of the recipes `tuned` and `fast`, and what came."""
-    tuned, fast = study["tuned"], study["fast"]
-    errors = _array(tuned["errors"]).T
-    loss = _array(fast["average_loss"])[:, fast["horizons"].index(400)]
-    worst, steps = "worst of {} seeds, {}", "iteration-steps, millions"
-    wanted = [
-        ("tuned", steps, 15.1, _steps(tuned) / 1e6),
-        ("tuned", worst.format(errors.shape[1], "steps 400 to 900"), 0.01, errors[1].max()),
-        ("tuned", worst.format(errors.shape[1], "steps 900 to 1500"), 0.02, errors[2].max()),
-        ("tuned", "median, steps 900 to 1500", 0.001, np.median(errors[2])),
-        ("tuned", "median, steps 1500 to 5000", 0.05, np.median(errors[3])),
-        ("fast", steps, 15.1 / 5, _steps(fast) / 1e6),
-        ("fast", worst.format(loss.size, "loss of the horizon-400 stage"), 0.02, loss.max()),
-    ]
-    lines = ["| recipe | figure | wanted at most | came out | |", "| --- | --- | --- | --- | --- |"]
-    for recipe, what, most, came in wanted:
-        met = "met" if came <= most else "**missed**"
-        lines.append(f"| `{recipe}` | {what} | {most:.3g} | {came:.3g} | {met} |")
-    return "\n".join(lines)
 
 
 def rate(successes: np.ndarray) -> str:
@@ -204,13 +183,7 @@ def _steps(result: dict) -> int:
 
 
 def _last_losses(result: dict) -> np.ndarray:
-    return _array(result["average_loss"])[:, -1]
-
-
-def _array(rows) -> np.ndarray:
-    """Return figures as an array; what was not finite as infinity."""
-    values = np.array(rows, float)
-    return np.where(np.isnan(values), np.inf, values)
+    return as_array(result["average_loss"])[:, -1]
 
 
 def _drawn(values: np.ndarray) -> np.ndarray:
@@ -268,7 +241,7 @@ def plot_seeds(path: Path, study: dict, names, intervals) -> None:
     panels = figure.subplots(1, len(intervals), sharey=True, squeeze=False)[0]
     for number, (axes, interval) in enumerate(zip(panels, intervals, strict=True)):
         for row, name in enumerate(names):
-            values = _drawn(_array(study[name]["errors"])[:, number])
+            values = _drawn(as_array(study[name]["errors"])[:, number])
             rows = row + (np.arange(values.size) / values.size - 0.5) * 0.6
             style = {"marker": MARKERS[row % len(MARKERS)], "color": f"C{row % 10}"}
             axes.plot(values, rows, linestyle="", markersize=3.5, alpha=0.7, **style)

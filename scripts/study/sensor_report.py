@@ -1,17 +1,18 @@
 """Tables and a picture of networks that observe as long as they like: beside limit and fit."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from sinlstm_jax.evaluation.bands import INTERVALS
-from sinlstm_jax.evaluation.windows import SPOILINGS
+from sinlstm_jax.evaluation.windows import SPOILINGS, Spoiling
 from sinlstm_jax.plots import save_figure
 from sinlstm_jax.sensor import BAND
 
 from ..pages import markdown
-from .pasts import LIMIT_NOISES, PASTS
+from .pasts import LIMIT_NOISES, LIMIT_PASTS, PASTS
 
 SPEEDS = ("from 1 Hz up", "below 1 Hz")
 CALIBRATED = (0.88, 0.92)  # what bands of 90 % are to hold
@@ -23,16 +24,15 @@ def limit_table(result: dict, references: dict) -> str:
     errors = np.array(result["by_past"], float)  # [seed, past, spoiling, speed]
     limit, fit = (np.array(references[name], float) for name in ("limit", "fit"))
     rows = []
-    for p, past in enumerate(PASTS):
-        for s, spoiling in enumerate(SPOILINGS):
-            if spoiling.noise not in LIMIT_NOISES:
-                continue
-            row = [past, spoiling.noise]
-            for speed in range(len(SPEEDS)):
-                of_limit = errors[:, p, s, speed] / limit[p, s, speed]
-                row += [f"{limit[p, s, speed]:.2g}", f"{fit[p, s, speed] / limit[p, s, speed]:.2f}"]
-                row.append(f"{np.median(of_limit):.2f}, worst {of_limit.max():.2f}")
-            rows.append(row)
+    for (p, past), (n, noise) in product(enumerate(LIMIT_PASTS), enumerate(LIMIT_NOISES)):
+        row = [past, noise]
+        for speed, of_limit in enumerate(limit[p, n]):
+            ratios = (
+                errors[:, PASTS.index(past), SPOILINGS.index(Spoiling(noise)), speed] / of_limit
+            )
+            row += [f"{of_limit:.2g}", f"{fit[p, n, speed] / of_limit:.2f}"]
+            row.append(f"{np.median(ratios):.2f}, worst {ratios.max():.2f}")
+        rows.append(row)
     columns = [f"{what}, {speed}" for speed in SPEEDS for what in ("limit", "fit", "`sensor`")]
     return markdown(["steps observed", "noise", *columns], rows)
 

@@ -29,7 +29,7 @@ def resident() -> float:
 
 def long_rollout(steps: int, _: Path, say: Callable[[str], None]) -> dict:
     """Forecast so many steps in whole chunks; memory is watched from the third chunk on."""
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     carry, _ = observe(model, PAST)
     finite, memory, started = True, [], time.monotonic()
     for done in range(CHUNK, steps + 1, CHUNK):
@@ -49,7 +49,7 @@ def long_rollout(steps: int, _: Path, say: Callable[[str], None]) -> dict:
 
 def wide_rollout(series: int, _: Path, say: Callable[[str], None]) -> dict:
     """Forecast many series at once, each as it would be alone."""
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     frequency = np.linspace(0.5, 4, series)
     history = np.sin(2 * np.pi * frequency * np.arange(100)[:, None] / 100)
     predictions = np.asarray(rollout(model, history, 400))

@@ -219,7 +219,7 @@ def test_the_page_lists_the_environments():
 @pytest.fixture(scope="module")
 def expected():
     """What PyTorch's equations in float64 forecast from the latest 100 samples."""
-    p = reference_lstm.arrays(*split_model(load_pretrained())[1:])
+    p = reference_lstm.arrays(*split_model(load_pretrained("curriculum"))[1:])
     inputs = np.full((100 + STEPS, 1, 1), float(NO_INPUT))
     inputs[:100, 0, 0] = SAMPLES[-100:]
     return reference_lstm.forward(p, inputs)[-STEPS:, 0, 0]

@@ -31,7 +31,7 @@ def expected(inputs, steps):
     """Return what the float64 LSTM with the shipped weights forecasts after inputs."""
     inputs = np.where(np.isnan(inputs), NO_INPUT, inputs)
     inputs = np.concatenate([inputs, np.full((steps, inputs.shape[1]), NO_INPUT)])
-    reference = reference_lstm.arrays(*split_model(load_pretrained())[1:])
+    reference = reference_lstm.arrays(*split_model(load_pretrained("curriculum"))[1:])
     return reference_lstm.forward(reference, inputs[:, :, None])[-steps:, :, 0]
 
 
@@ -73,7 +73,7 @@ def test_all_samples_count_with_a_window_of_all(command):
 
 
 def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
-    save_model(load_pretrained(), tmp_path / "run")
+    save_model(load_pretrained("curriculum"), tmp_path / "run")
     (tmp_path / "samples.csv").write_text(text(WAVES))
     arguments = (
         "forecast",

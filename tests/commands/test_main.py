@@ -102,7 +102,7 @@ def test_conversions_say_what_they_wrote_or_why_not(command, tmp_path):
     failed = "error: nothing.safetensors is not a file: give one that is there\n"
     assert command("convert", "nothing.safetensors", "model") == (2, "", failed)
     assert list(tmp_path.iterdir()) == []
-    save_model(load_pretrained(), tmp_path / "run")
+    save_model(load_pretrained("curriculum"), tmp_path / "run")
     made = "a.safetensors: 15 hidden units, from run\n"
     assert command("convert", "run", "a.safetensors") == (0, made, "")
     assert (tmp_path / "a.safetensors").is_file()

@@ -42,7 +42,7 @@ def plain_errors(model, frequency, offset, intervals, past):
     [[(0, 50)], [(0, 500), (400, 900)], [(499, 501), (0, 1), (999, 1300), (1000, 1001)]],
 )
 def test_rollout_errors_are_those_of_the_whole_rollout(intervals, past):
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     errors = rollout_errors(model, *WAVES, intervals, past)
     assert errors.shape == (len(intervals), 5)
     expected = plain_errors(model, *WAVES, intervals, past)
@@ -57,7 +57,7 @@ def test_long_rollouts_are_streamed_in_chunks(monkeypatch):
         return forecast(model, carry, steps)
 
     monkeypatch.setattr("sinlstm_jax.evaluation.errors.forecast", watched)
-    rollout_errors(load_pretrained(), *WAVES, [(0, 10), (1200, 1201)])
+    rollout_errors(load_pretrained("curriculum"), *WAVES, [(0, 10), (1200, 1201)])
     assert lengths == [500, 500, 201]
 
 
@@ -105,7 +105,7 @@ def test_the_originals_final_model_scores_what_was_measured_of_it():
 )
 def test_bad_waves_and_intervals_are_named(arguments, complaint):
     with pytest.raises(InputError, match=complaint):
-        rollout_errors(load_pretrained(), *arguments)
+        rollout_errors(load_pretrained("curriculum"), *arguments)
 
 
 def test_held_out_waves_are_fixed_and_spread_like_those_of_training():
@@ -127,8 +127,8 @@ def test_waves_are_what_they_say_at_any_step():
 
 def test_a_model_takes_missing_values():
     history = spoil(WAVES.values(0, 100), Spoiling(missing=0.5), np.random.default_rng(0))
-    predicted = forecast_function(load_pretrained())(history, 20)
+    predicted = forecast_function(load_pretrained("curriculum"))(history, 20)
     assert isinstance(predicted, np.ndarray) and predicted.shape == (20, 5)
     assert np.isfinite(predicted).all()
-    expected = rollout(load_pretrained(), history, 20)[100:, :, 0]
+    expected = rollout(load_pretrained("curriculum"), history, 20)[100:, :, 0]
     np.testing.assert_array_equal(predicted, np.asarray(expected))

@@ -12,7 +12,7 @@ from sinlstm_jax.signals.sines import SINES
 
 
 def test_an_evaluation_holds_a_models_errors_by_interval_and_by_step():
-    model, (frequency, offset) = load_pretrained(), held_out_waves(5)
+    model, (frequency, offset) = load_pretrained("curriculum"), held_out_waves(5)
     evaluation = evaluate(forecast_function(model), Waves(frequency, offset), 900)
     assert evaluation.intervals == ((0, 50), (0, 100), (0, 200), (0, 400), (400, 900))
     truth = np.sin(2 * np.pi * frequency * (np.arange(1000)[:, None] / 100 + offset))

@@ -38,7 +38,7 @@ def compared(signal, horizon, model, waves=96):
 
 @pytest.fixture(scope="module")
 def of_sines():
-    return compared(SINES, 900, forecast_function(load_pretrained()))
+    return compared(SINES, 900, forecast_function(load_pretrained("curriculum")))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ TRAINED = Path(__file__).parents[1] / "data" / "trained_by_torch.pt"
 
 @pytest.fixture
 def weights():
-    return params_to_torch(load_pretrained())
+    return params_to_torch(load_pretrained("curriculum"))
 
 
 def assert_same(got, expected):
@@ -35,7 +35,7 @@ def assert_same(got, expected):
 
 
 def test_checkpoints_and_safetensors_both_ways(tmp_path, weights):
-    save_model(load_pretrained(), tmp_path / "run")
+    save_model(load_pretrained("curriculum"), tmp_path / "run")
     convert(tmp_path / "run", tmp_path / "new" / "a.safetensors")
     assert_same(
         dict(sorted(safetensors.numpy.load_file(tmp_path / "new" / "a.safetensors").items())),
@@ -90,7 +90,7 @@ def test_nothing_is_overwritten(tmp_path, weights):
         convert(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
     assert (tmp_path / "b.safetensors").read_text() == "precious"
     with pytest.raises(InputError, match=f"{tmp_path} exists: give"):
-        save_model(load_pretrained(), tmp_path)
+        save_model(load_pretrained("curriculum"), tmp_path)
 
 
 def test_what_ships_is_a_source(tmp_path, weights):
@@ -191,7 +191,7 @@ def test_new_names_that_look_like_files_are_no_folders(tmp_path):
         convert("curriculum", tmp_path / "new.bin")
     for name in ("a.onnx", "a.pt"):
         with pytest.raises(InputError, match=rf"{name} would be a folder, and looks like a file"):
-            export(load_pretrained(), tmp_path / name)
+            export(load_pretrained("curriculum"), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -224,7 +224,7 @@ def test_a_pytorch_file_of_a_list_is_named(tmp_path):
 
 def test_targets_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("")
-    save_model(load_pretrained(), tmp_path / "run")
+    save_model(load_pretrained("curriculum"), tmp_path / "run")
     with pytest.raises(InputError, match="cannot be"):
         convert(tmp_path / "run", tmp_path / "file" / "a.safetensors")
     with pytest.raises(InputError, match="cannot be made"):

@@ -103,12 +103,12 @@ def assert_example_is_right(output):
     wave = np.sin(2 * np.pi * 1.7 * np.arange(100) / 100)
     inputs = np.concatenate([wave, np.full(401, NO_INPUT)])[:, None]
     zeros = np.zeros((1, 15))
-    want = expected(load_pretrained(), zeros, zeros, inputs)[2][100:, 0]
+    want = expected(load_pretrained("curriculum"), zeros, zeros, inputs)[2][100:, 0]
     np.testing.assert_allclose(np.array(output.split(), float), want, atol=3e-4)
 
 
 def test_the_example_runs_without_this_package_or_flax(tmp_path):
-    export(load_pretrained(), tmp_path / "out")
+    export(load_pretrained("curriculum"), tmp_path / "out")
     command = [sys.executable, "-W", "error", "-c", WITHOUT_PACKAGES]
     output = subprocess.run(
         [*command, tmp_path / "out" / "example.py"], check=True, text=True, stdout=subprocess.PIPE
@@ -122,7 +122,7 @@ def test_the_example_runs_without_this_package_or_flax(tmp_path):
 
 @pytest.mark.slow
 def test_the_example_runs_with_jax_and_flatbuffers_alone(tmp_path):
-    export(load_pretrained(), tmp_path / "out")
+    export(load_pretrained("curriculum"), tmp_path / "out")
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q", "jax", "flatbuffers"]

@@ -206,7 +206,7 @@ def test_float64_without_x64_is_named():
 def test_torch_is_never_imported():
     program = (
         "import sys, sinlstm_jax, sinlstm_jax.commands.main;"
-        "m = sinlstm_jax.load_pretrained();"
+        "m = sinlstm_jax.load_pretrained('curriculum');"
         "sinlstm_jax.params_from_torch(sinlstm_jax.params_to_torch(m));"
         "assert 'torch' not in sys.modules"
     )

@@ -144,7 +144,7 @@ def test_a_checkpoint_and_a_model_without_a_run_are_one_stage(tmp_path):
 
 
 def test_a_page_tells_what_its_run_learnt_and_saw(tmp_path):
-    data = pretrained_data()
+    data = pretrained_data("curriculum")
     plain = {"scaling": {"mean": 0.0, "scale": 1.0}}
     assert data["signal"] == SINES.describe() | plain
     assert (data["is_tutorials"], data["past"]) == (True, 100)
@@ -244,7 +244,7 @@ def test_what_is_no_run_is_named(tmp_path):
 
 
 def test_a_page_needs_nothing_from_elsewhere_and_is_small():
-    html = page(pretrained_data())
+    html = page(pretrained_data("curriculum"))
     assert "{{" not in html
     outside = [
         *re.findall(r"""\b(?:src|href)=["']?([^"' >]+)""", html),
@@ -258,7 +258,7 @@ def test_a_page_needs_nothing_from_elsewhere_and_is_small():
 
 def test_names_cannot_break_out_of_the_page():
     name = "</script><b>&amp;{{script}}<!--"
-    html = page(pretrained_data() | {"name": name})
+    html = page(pretrained_data("curriculum") | {"name": name})
     assert data_in(html)["name"] == name
     assert html.count("</script>") == 2
     assert "<b>&amp;" not in html
@@ -270,14 +270,14 @@ def test_the_committed_page_is_what_the_sources_make_of_the_shipped_weights():
     data = data_in(html)
     assert page(data) == html, "run scripts/playground.py with --out docs/playground.html"
     assert [stage["horizon"] for stage in data["stages"]] == [50, 100, 200, 400]
-    assert_holds(data["stages"][-1], load_pretrained())
+    assert_holds(data["stages"][-1], load_pretrained("curriculum"))
 
 
 def test_float32_and_float64_differ_as_little_as_the_page_says():
     history = held_out_waves(256).values(0, 100)
-    ours = np.asarray(rollout(load_pretrained(), history, 1500))[:, :, 0]
+    ours = np.asarray(rollout(load_pretrained("curriculum"), history, 1500))[:, :, 0]
     inputs = np.concatenate([history, np.full((1500, 256), NO_INPUT)])
-    exact, _ = float64_rollout(pretrained_data()["stages"][0]["weights"], inputs)
+    exact, _ = float64_rollout(pretrained_data("curriculum")["stages"][0]["weights"], inputs)
     assert 1e-5 < np.abs(ours - exact).max() < 1e-3
     assert "differ by less than 0.001 over 1500 steps" in " ".join(COMMITTED.read_text().split())
 

@@ -77,7 +77,7 @@ def test_a_model_is_saved_whole_or_not_at_all(tmp_path, monkeypatch, model):
 
 
 def test_the_pretrained_model_is_as_good_as_the_readme_says():
-    model = load_pretrained()
+    model = load_pretrained("curriculum")
     assert model.hidden_size == 15
     np.testing.assert_array_equal(model.cell.input_bias[...], np.zeros(60))
     reference = reference_lstm.arrays(*split_model(model)[1:])

@@ -168,7 +168,7 @@ def test_a_state_does_not_follow_its_stream(model):
 
 
 def test_another_process_goes_on_from_a_run_and_a_state(tmp_path):
-    save_model(load_pretrained(), tmp_path / "run")
+    save_model(load_pretrained("curriculum"), tmp_path / "run")
     forecaster = Forecaster.load(tmp_path / "run")
     forecaster.observe(HISTORY[:, 0])
     np.savez(tmp_path / "state.npz", **forecaster.state())
@@ -181,7 +181,7 @@ def test_another_process_goes_on_from_a_run_and_a_state(tmp_path):
         np.save("forecast.npy", forecaster.forecast(60))
     """
     subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, check=True)
-    want = expected(load_pretrained(), HISTORY[:, :1], 60)[300:, 0]
+    want = expected(load_pretrained("curriculum"), HISTORY[:, :1], 60)[300:, 0]
     np.testing.assert_allclose(np.load(tmp_path / "forecast.npy"), want, atol=1e-5)
 
 
