@@ -83,6 +83,21 @@ RECIPES = {
             ),
         ),
         Recipe(
+            "long",
+            "holds its phase for 10,000 steps",
+            (
+                _tuned_stage(50, 16000, 0.04, b1=0.95, b2=0.95, warmup=1000),
+                _later_stage(100, 5000, 0.01, warmup=500, undo_above=0.01),
+                _later_stage(400, 20000, 0.01, warmup=500, undo_above=0.01),
+                _later_stage(800, 5000, 0.005, warmup=500, undo_above=0.01),
+                _later_stage(1500, 3000, 0.003, undo_above=0.01),
+                _later_stage(2500, 2500, 0.002, undo_above=0.01),
+                _later_stage(5000, 2000, 0.001, undo_above=0.01),
+            ),
+            display_every=400,
+            hidden_size=24,
+        ),
+        Recipe(
             "smoke",
             "two tiny stages, to see that everything works",
             (Stage(10, 200), Stage(20, 100)),

@@ -23,15 +23,18 @@ from sinlstm_jax.model import SineLSTM
 from sinlstm_jax.playground import run_data, write_page
 from sinlstm_jax.plots import Forecast, plot_forecasts, save_figure
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, SHIPPED, TUTORIAL_FIGURES
-from sinlstm_jax.rollout import rollout
+from sinlstm_jax.rollout import rollout, rollout_with_spread
 from sinlstm_jax.runs.loading import load_model
 from sinlstm_jax.runs.pictures import LONG_TEST_STEPS
 from sinlstm_jax.runs.pretrained import FOLDER, save_pretrained
+from sinlstm_jax.sensor import BAND, SensorLSTM, reach_of
+from sinlstm_jax.signals.signal import SAMPLING_RATE
 from sinlstm_jax.signals.tutorial import generate_sample
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, listed, markdown, torch_runs
 
 RECIPE = RECIPES["curriculum"]
+COMPARED = ("curriculum", "tuned", "sensor")  # after noise and gaps
 PICTURES = (  # of the README's run
     "long-term.png",
     "stage-1-horizon-50-stepwise.png",
@@ -65,9 +68,11 @@ def main(options: Options) -> None:
     publish_losses(runs, [short, long])
     for name in PICTURES:
         shutil.copy(shown / name, IMAGES / name)
-    plot_held_phase(IMAGES / "continued.png", load_model(shown), load_model(folder("tuned")))
-    for name in SHIPPED:
-        save_pretrained(load_model(folder(name)), ROOT / "sinlstm_jax" / FOLDER / f"{name}.npz")
+    models = {name: load_model(folder(name)) for name in SHIPPED}
+    plot_held_phase(IMAGES / "continued.png", models["curriculum"], models["tuned"])
+    plot_spoilt(IMAGES / "spoilt.png", {name: models[name] for name in COMPARED})
+    for name, model in models.items():
+        save_pretrained(model, ROOT / "sinlstm_jax" / FOLDER / f"{name}.npz")
     write_page(run_data(shown), DOCS / "playground.html")
     publish_evaluation(options.runs)
 
@@ -105,6 +110,27 @@ def plot_held_phase(path: Path, curriculum: SineLSTM, tuned: SineLSTM) -> None:
         )
     ]
     title = f"{frequency} Hz, observed for one second, then continued for 15 without any input"
+    plot_forecasts(path, forecasts, past, title)
+
+
+def plot_spoilt(path: Path, models: dict[str, SineLSTM]) -> None:
+    """Draw how models go on after a noisy history with gaps, for the README."""
+    frequency, past, horizon, noise = 1.3, RECIPE.past, 400, 0.1
+    rng = np.random.default_rng(DEFAULT_SEED)
+    truth = np.sin(2 * np.pi * frequency * np.arange(past + horizon) / SAMPLING_RATE + 1)
+    history = truth[:past] + noise * rng.standard_normal(past)
+    history[rng.random(past) < 0.2] = np.nan
+    history[55:70] = np.nan
+    forecasts = []
+    for title, model in models.items():
+        values, edges = rollout(model, history, horizon), {}
+        if isinstance(model, SensorLSTM):
+            values, spread = rollout_with_spread(model, history, horizon)
+            reach = reach_of(model, BAND) * np.asarray(spread)[:, 0, 0]
+            values = np.asarray(values)[:, 0, 0]
+            edges = {"low": values - reach, "high": values + reach, "band": BAND}
+        forecasts.append(Forecast(title, truth, np.ravel(values), history, **edges))
+    title = "A noisy second with gaps, continued for 4 seconds"
     plot_forecasts(path, forecasts, past, title)
 
 

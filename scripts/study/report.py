@@ -7,13 +7,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
+from sinlstm_jax.evaluation.windows import SPOILINGS
 from sinlstm_jax.plots import save_figure
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, markdown, torch_runs, write_json
 from .bars import as_array, bars
+from .pasts import references
+from .sensor_report import plot_bands, sensor_tables
 
 RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
-DRAWN = RECIPES  # whose losses are drawn, by iterations
+DRAWN = RECIPES  # whose losses are drawn, by iterations; of the others they are weighed
+OURS = ("noisy", "sensor", "long")  # recipes that may not have been trained yet
 CURVES = ("iterations", "steps", "curve")
 # What results hold for each seed.
 PER_SEED = "seeds undone failed average_loss errors robustness by_past held curve".split()
@@ -48,6 +52,14 @@ def read_study() -> dict:
     return json.loads((DOCS / "study.json").read_text())
 
 
+def read_references() -> dict:
+    """Return what docs/limits.json has, the limit and the fit; computed if it is not there."""
+    path = DOCS / "limits.json"
+    if not path.exists():
+        write_json(path, references())
+    return json.loads(path.read_text())
+
+
 def joined(parts: list[dict]) -> dict:
     """Join groups of a variant's seeds: what there is for each seed is strung together."""
     merged = dict(parts[0])
@@ -59,17 +71,24 @@ def joined(parts: list[dict]) -> dict:
 def publish_pages(study: dict) -> None:
     """Write the tables and pictures."""
     budgets, ablations = by_budget(study), beside_bases(study)
+    names = [*RECIPES, *(name for name in OURS if name in study)]
+    limits = read_references() if "sensor" in study else None
     tables = {
-        "study": table(study, RECIPES),
-        "bars": bars(study),
+        "study": table(study, names),
+        "bars": bars(study, limits),
+        "spoilt": spoilt_table(study),
         "budgets": budget_table(budgets),
         "longer": longer_table(study[LONGER]),
         "ablations": table(ablations, ablations),
     }
+    if limits is not None:
+        tables |= sensor_tables(study["sensor"], limits)
+        plot_bands(IMAGES / "study-bands.png", study["sensor"])
     fill_in(DOCS / "results.md", tables)
-    fill_in(ROOT / "README.md", {"bars": bars(study), "summary": summary(study, original())})
+    summaries = {"bars": bars(study, limits), "summary": summary(study, original())}
+    fill_in(ROOT / "README.md", summaries)
     plot_losses(IMAGES / "study-losses.png", study)
-    plot_seeds(IMAGES / "study-errors.png", study, RECIPES, INTERVALS)
+    plot_seeds(IMAGES / "study-errors.png", study, names, INTERVALS)
     plot_budgets(IMAGES / "study-budgets.png", budgets, study["curriculum"])
     plot_seeds(IMAGES / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
 
@@ -137,12 +156,24 @@ def table(study: dict, names) -> str:
     rows = []
     for name in names:
         errors = as_array(study[name]["errors"])
-        columns = [_last_losses(study[name]), *errors.T]
-        cells = [f"{_steps(study[name]) / 1e6:.1f}", *map(_median_and_worst, columns)]
+        weighed = name in OURS and name != "long"
+        loss = "" if weighed else _median_and_worst(_last_losses(study[name]))
+        cells = [f"{_steps(study[name]) / 1e6:.1f}", loss]
+        cells += map(_median_and_worst, errors.T[: len(INTERVALS)])
         follow = [rate(errors[:, 0] < FOLLOWS), rate((errors[:, :3] < FOLLOWS).all(axis=1))]
         rows.append([name, *cells, *follow])
     header = ["", "steps, millions", "loss of the last stage", *INTERVALS]
     return markdown([*header, "follow for 400 steps", "follow to 1500"], rows)
+
+
+def spoilt_table(study: dict) -> str:
+    """Lay out the median seed's error over 400 steps, after noise and gaps in 100 observed."""
+    rows = []
+    for name, result in study.items():
+        if "robustness" in result:
+            medians = np.median(as_array(result["robustness"]), axis=0)
+            rows.append([name, *(f"{median:.2g}" for median in medians)])
+    return markdown(["", *(each.in_words() for each in SPOILINGS)], rows)
 
 
 def original() -> np.ndarray:

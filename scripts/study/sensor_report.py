@@ -19,6 +19,12 @@ CALIBRATED = (0.88, 0.92)  # what bands of 90 % are to hold
 GAPS = [number for number, each in enumerate(SPOILINGS) if not each.noise]  # and what is clean
 
 
+def sensor_tables(result: dict, references: dict) -> dict[str, str]:
+    """Return the tables of docs/results.md, by their names there."""
+    tables = {"gaps": gaps_table(result), "bands": bands_table(result)}
+    return {"limits": limit_table(result, references)} | tables
+
+
 def limit_table(result: dict, references: dict) -> str:
     """Lay out errors after noise, as multiples of the limit: the fit's, and over the seeds."""
     errors = np.array(result["by_past"], float)  # [seed, past, spoiling, speed]
