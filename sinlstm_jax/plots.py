@@ -231,8 +231,11 @@ def _stacked(count: int, seconds: float, title: str) -> "tuple[Figure, np.ndarra
 
 def _save_stacked(figure: "Figure", rows: np.ndarray, path: Path) -> None:
     rows[-1].set_xlabel("time (s)")
-    handles = rows[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="lower center", ncols=len(handles[0]))
+    named = {}  # what some of the rows have
+    for axes in rows:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    figure.legend(named.values(), named.keys(), loc="lower center", ncols=len(named))
     save_figure(figure, path)
 
 

@@ -36,8 +36,9 @@ class Stage:
     """Training at one horizon, with a fresh optimizer.
 
     Raises:
-      InputError: a rate, an epsilon, a norm or a loss is not above 0, a decay not from 0 up to 1,
-        a fraction not above 0 and at most 1, or the warmup not shorter than the iterations.
+      InputError: a rate, an epsilon, a norm or a floor is not above 0, a decay not from 0 up to 1,
+        a fraction not above 0 and at most 1, the loss to undo above no number, or the warmup not
+        shorter than the iterations.
     """
 
     horizon: int  # steps forecast beyond the past
@@ -68,7 +69,7 @@ class Stage:
             clip_norm=_positive_or_none,
             warmup=partial(integer_from, 0),
             final_fraction=_fraction,
-            undo_above=_positive_or_none,
+            undo_above=_number_or_none,
             error_floor=_positive_or_none,
             past=_steps_or_none,
         )
@@ -209,6 +210,10 @@ def _hold(settings: Stage | Recipe, **checks) -> None:
 
 def _positive_or_none(name: str, value) -> float | None:
     return None if value is None else positive_number(name, value)
+
+
+def _number_or_none(name: str, value) -> float | None:
+    return None if value is None else finite_number(name, value)
 
 
 def _steps_or_none(name: str, value) -> int | None:

@@ -8,7 +8,7 @@ from .signals.observation import Observation
 
 DEFAULT_SEED = 0x1010  # the tutorial's
 # Recipes whose models ship with the package, of DEFAULT_SEED; the first one where none is named.
-SHIPPED = ("curriculum", "tuned")
+SHIPPED = ("sensor", "curriculum", "tuned", "long")
 
 # NAdam with its usual epsilon, clipped, along a cosine to 1 %.
 _tuned_stage = partial(
@@ -81,6 +81,31 @@ RECIPES = {
             observation=Observation(
                 noise=(0.0, 0.2), missing=(0.0, 0.5), noise_power=1.5, missing_power=1.6
             ),
+        ),
+        Recipe(
+            "sensor",
+            "for samples in any units, with noise and gaps, after 20 to 300 of them",
+            (
+                # One short past, all of it, first: pasts of every length are learnt from there.
+                _tuned_stage(50, 14000, 0.04, b1=0.95, b2=0.95, warmup=1000, past=100),
+                _later_stage(100, 4000, 0.01, past=100, undo_above=0.1),
+                _later_stage(400, 5000, 0.01, past=100, undo_above=0.3),
+                _later_stage(100, 5000, 0.005, error_floor=0.01, undo_above=-0.9),
+                _later_stage(400, 22000, 0.008, error_floor=0.01, warmup=500, undo_above=-1.0),
+                _later_stage(400, 16000, 0.004, error_floor=0.003, warmup=500, undo_above=-1.2),
+                _later_stage(400, 6000, 0.002, error_floor=0.00003, undo_above=-1.4),
+            ),
+            display_every=400,
+            past=300,
+            hidden_size=48,
+            observation=Observation(
+                noise=(0.0, 0.2),
+                missing=(0.0, 0.5),
+                gap=(0, 60),
+                shortest_past=20,
+                missing_power=1.6,
+            ),
+            network="SensorLSTM",
         ),
         Recipe(
             "long",

@@ -88,10 +88,9 @@ def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     assert len(list((tmp_path / "runs" / "mine-1").glob("*.png"))) == 7
     assert "150" in capsys.readouterr().out
     # What was observed sample by sample goes on as the rollout does.
-    expected = namespace["rollout"](load_pretrained("curriculum"), namespace["history"], 100)[
-        100:, 0, 0
-    ]
+    expected = namespace["rollout"](load_pretrained(), namespace["history"], 100)[100:, 0, 0]
     np.testing.assert_allclose(namespace["next_second"], expected, atol=1e-5)
+    assert (namespace["low"] < expected).all() and (expected < namespace["high"]).all()
     assert namespace["continued"].shape == (500, 1, 1)
     assert np.isfinite(namespace["continued"]).all()
 

@@ -76,11 +76,13 @@ def test_a_likelihood_is_drawn_on_a_linear_axis(drawn):
 
 def test_the_band_of_a_forecast_is_shaded_after_what_was_observed(drawn):
     (wave,) = waves([1.0])
-    wave = wave._replace(low=wave.prediction - 1, high=wave.prediction + 2, band=0.9)
-    plot_forecasts(Path("x.png"), [wave], past=100, title="one wave")
-    (axes,) = drawn[0].axes
+    plain, wave = wave, wave._replace(low=wave.prediction - 1, high=wave.prediction + 2, band=0.9)
+    plot_forecasts(Path("x.png"), [plain, wave], past=100, title="with a band, and without")
+    first, axes = drawn[0].axes
     (band,) = axes.collections
-    assert band.get_label() == "90% band"
+    assert band.get_label() == "90% band" and not first.collections
+    told = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert told == ["observed", "true continuation", "prediction", "90% band"]
     points = band.get_paths()[0].vertices
     assert points[:, 0].min() == 1.0
     after = wave.prediction[100:]

@@ -6,6 +6,7 @@ import pytest
 
 from sinlstm_jax import RECIPES, InputError, Observation, Recipe, Stage
 from sinlstm_jax.recipes import DEFAULT_SEED, TUTORIAL_FIGURES, find_recipe
+from sinlstm_jax.sensor import LONGEST_PAST, SHORTEST_PAST
 
 
 def test_recipes_are_the_tutorials():
@@ -39,6 +40,7 @@ def test_recipes_are_the_tutorials():
         {"warmup": 1},
         {"final_fraction": 0},
         {"past": 0},
+        {"undo_above": float("inf")},
     ],
 )
 def test_bad_stages_are_named(bad):
@@ -101,6 +103,10 @@ def test_a_stage_went_wrong_where_its_last_tenth_is_too_high_or_no_number():
     losses[3, -1] = np.nan
     assert Stage(5, 20, undo_above=0.1).went_wrong(losses).tolist() == [True, False, True, True]
     assert not Stage(5, 20).went_wrong(losses).any()
+    likelihoods = Stage(5, 20, error_floor=0.1, undo_above=-0.1)
+    assert likelihoods.went_wrong(np.where(losses > 0.3, -0.05, -0.2)).tolist() == [
+        *(False, False, True, False)
+    ]
 
 
 def test_the_tuned_recipes_keep_within_their_budgets():
@@ -111,3 +117,11 @@ def test_the_tuned_recipes_keep_within_their_budgets():
         assert recipe.iteration_steps <= tutorial
         assert (recipe.past, recipe.batch_size, recipe.hidden_size) == (100, 20, 15)
     assert RECIPES["fast"].iteration_steps <= tutorial / 5
+
+
+def test_the_recipes_for_sensors_and_for_long_forecasts_are_as_promised():
+    sensor, long = RECIPES["sensor"], RECIPES["long"]
+    assert sensor.iteration_steps <= 40e6 and sensor.hidden_size <= 64
+    assert (sensor.observation.shortest_past, sensor.past) == (SHORTEST_PAST, LONGEST_PAST)
+    assert sensor.observation.noise == (0, 0.2) and sensor.observation.missing == (0, 0.5)
+    assert long.iteration_steps <= 100e6 and long.stages[-1].horizon == 5000

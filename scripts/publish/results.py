@@ -34,7 +34,11 @@ from sinlstm_jax.signals.tutorial import generate_sample
 from ..pages import DOCS, IMAGES, ROOT, fill_in, listed, markdown, torch_runs
 
 RECIPE = RECIPES["curriculum"]
-COMPARED = ("curriculum", "tuned", "sensor")  # after noise and gaps
+COMPARED = {  # after noise and gaps, in a picture
+    "curriculum": "the tutorial's curriculum",
+    "tuned": "tuned: the same network, trained better, on clean waves, too",
+    "sensor": "sensor: trained on noise and gaps, in any units; it says how sure it is",
+}
 PICTURES = (  # of the README's run
     "long-term.png",
     "stage-1-horizon-50-stepwise.png",
@@ -70,7 +74,7 @@ def main(options: Options) -> None:
         shutil.copy(shown / name, IMAGES / name)
     models = {name: load_model(folder(name)) for name in SHIPPED}
     plot_held_phase(IMAGES / "continued.png", models["curriculum"], models["tuned"])
-    plot_spoilt(IMAGES / "spoilt.png", {name: models[name] for name in COMPARED})
+    plot_spoilt(IMAGES / "spoilt.png", {title: models[name] for name, title in COMPARED.items()})
     for name, model in models.items():
         save_pretrained(model, ROOT / "sinlstm_jax" / FOLDER / f"{name}.npz")
     write_page(run_data(shown), DOCS / "playground.html")
@@ -135,12 +139,18 @@ def plot_spoilt(path: Path, models: dict[str, SineLSTM]) -> None:
 
 
 def publish_evaluation(runs: Path) -> None:
-    """Evaluate the model that ships, for docs/evaluation.md and the README."""
-    EvaluateOptions((RECIPE.name,), out=runs / "evaluation").execute()
-    folder = runs / "evaluation" / RECIPE.name
-    for name in ("error.png", "frequency.png", "phase.png", "robustness.png"):
-        shutil.copy(folder / name, IMAGES / f"evaluation-{name}")
-    tables = {"errors": evaluation_table(folder), "robustness": robustness_table(folder)}
+    """Evaluate the tutorial's model and the one for sensors, for docs/evaluation.md."""
+    tables = {}
+    for prefix, name, pictures in (
+        ("", RECIPE.name, ("error", "frequency", "phase", "robustness")),
+        ("sensor-", "sensor", ("reliability",)),
+    ):
+        EvaluateOptions((name,), out=runs / "evaluation", past=RECIPE.past).execute()
+        folder = runs / "evaluation" / name
+        for picture in pictures:
+            shutil.copy(folder / f"{picture}.png", IMAGES / f"evaluation-{picture}.png")
+        tables[f"{prefix}errors"] = evaluation_table(folder)
+        tables[f"{prefix}robustness"] = robustness_table(folder)
     fill_in(DOCS / "evaluation.md", tables)
 
 

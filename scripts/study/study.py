@@ -97,7 +97,14 @@ def variants() -> list[Variant]:
         for what, change in of_stages.items():
             one[what] = {"recipe": _changed(base.recipe, **change)}
         found += [base._replace(name=f"{name}, {what}", **change) for what, change in one.items()]
-    tuned, fast = RECIPES["tuned"], RECIPES["fast"]
+    tuned, fast, noisy = RECIPES["tuned"], RECIPES["fast"], RECIPES["noisy"]
+    changed = {
+        # What noise makes unavoidable counts in full then: only what is lost is to be undone.
+        "not weighed": _changed(noisy, error_floor=None, undo_above=0.3),
+        "none missing": replace(noisy, observation=replace(noisy.observation, missing=(0, 0))),
+    }
+    for what, recipe in changed.items():
+        found.append(Variant(f"noisy, {what}", recipe, counts["noisy"][:8]))
     longer = _scaled(tuned, 4).stages
     last = {"horizon": 5000, "iterations": 2500, "learning_rate": 0.001, "warmup": 200}
     longer = replace(tuned, stages=(*longer, replace(longer[-1], **last)))

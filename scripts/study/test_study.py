@@ -17,9 +17,10 @@ def variants():
 
 
 def test_every_ablation_changes_one_thing_and_keeps_the_budget(variants):
-    assert len(variants) == len(study.variants()) == 19 + len(study.SHARES)
+    assert len(variants) == len(study.variants()) == 23 + len(study.SHARES)
     assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
-    assert len(variants["noisy"].seeds) == 32
+    for name in study_report.OURS:
+        assert len(variants[name].seeds) == 32
     for name, variant in variants.items():
         if name.startswith("fast x ") or name == study.LONGER:
             continue
@@ -30,7 +31,8 @@ def test_every_ablation_changes_one_thing_and_keeps_the_budget(variants):
             assert len(variant.seeds) == 8
             stages = variant.recipe.stages != base.recipe.stages
             bias, trainable = variant.forget_bias is not None, variant.trainable != base.trainable
-            assert stages + bias + trainable == 1
+            observation = variant.recipe.observation != base.recipe.observation
+            assert stages + bias + trainable + observation == 1
 
 
 def test_what_is_not_trained_anew_stays_as_it_was_published(tmp_path, monkeypatch):

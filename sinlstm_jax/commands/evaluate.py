@@ -35,7 +35,7 @@ class EvaluateOptions:
         tyro.conf.Positional[tuple[str, ...]],
         tyro.conf.arg(metavar="RUN...", help_behavior_hint="(required)"),
     ]
-    """Folders of runs or checkpoints, or models that ship: curriculum, tuned."""
+    """Folders of runs or checkpoints, or models that ship: sensor, curriculum, tuned, long."""
     out: Annotated[Path | None, optional("PATH", "the run's own folder")] = None
     """Where to leave files instead; needed for models that ship."""
     horizon: int = 5000
@@ -110,7 +110,7 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
     from ..evaluation.report import FLAT_LIMIT, LIMIT
 
     if not runs:
-        raise InputError(f"no run is named: give folders of runs, or {' or '.join(SHIPPED)}")
+        raise InputError(f"no run is named: give folders of runs, or one of {', '.join(SHIPPED)}")
     folders = {}
     for given in runs:
         if given in SHIPPED and out is not None:

@@ -28,9 +28,10 @@ from .shared import (
 class ForecastOptions:
     """Continue samples that are read from standard input or from a CSV file.
 
-    A column per stream, a line per step at the rate that the model is trained at, 100 Hz and waves
-    of amplitude 1 around 0 unless its run tells otherwise. A first line of names is a header; a
-    column called `time`, in seconds, is checked. An empty field or `nan` is a missing sample.
+    A column per stream, a line per step at the rate that the model is trained at, 100 Hz unless its
+    run tells otherwise; in any units for `sensor`, of amplitude 1 around 0 for the others that
+    ship. A first line of names is a header; a column called `time`, in seconds, is checked. An
+    empty field or `nan` is a missing sample.
     Forecasts are CSV, too: after how many samples, when, and the values.
     """
 
@@ -40,7 +41,7 @@ class ForecastOptions:
     ] = None
     """File to read."""
     model: str = SHIPPED[0]
-    """Folder of a run or a checkpoint, or a model that ships: curriculum, tuned."""
+    """Folder of a run or a checkpoint, or a model that ships: sensor, curriculum, tuned, long."""
     replicate: Replicate = None
     steps: int = 400
     """Steps to forecast, 100 a second unless the run has another rate."""

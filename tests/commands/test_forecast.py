@@ -9,11 +9,13 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import reference_lstm
+from scipy.stats import norm
 
 from sinlstm_jax import NO_INPUT, SineLSTM, load_pretrained, save_model
 from sinlstm_jax.model import split_model
 from sinlstm_jax.streams import csv_samples
 
+CURRICULUM = ("--model", "curriculum")
 WAVES = np.sin(2 * np.pi * np.array([1.7, 0.8]) * np.arange(160)[:, None] / 100)
 
 
@@ -35,14 +37,28 @@ def expected(inputs, steps):
     return reference_lstm.forward(reference, inputs[:, :, None])[-steps:, :, 0]
 
 
-def test_standard_input_is_continued(command):
-    code, output, errors = command("forecast", given=text(WAVES[:100, :1]))
+def test_standard_input_is_continued_with_a_band_in_its_units(command):
+    history = 50 + 3 * WAVES[:100, :1]
+    code, output, errors = command("forecast", given=text(history))
     assert (code, errors) == (0, "")
     header, rows = parsed(output)
-    assert header == ["observed", "time", "value"]
-    assert rows.shape == (400, 3)
+    assert header == ["observed", "time", "value", "value_low", "value_high"]
+    assert rows.shape == (400, 5)
     assert (rows[:, 0] == 100).all()
     np.testing.assert_allclose(rows[:, 1], np.arange(100, 500) / 100)
+    level, scale = history.mean(), history.std()
+    inputs = np.concatenate([(history - level) / scale, np.full((400, 1), NO_INPUT)])
+    reference = reference_lstm.arrays(*split_model(load_pretrained())[1:])
+    outputs = reference_lstm.forward(reference, inputs[:, :, None])[100:, 0]
+    value, away = level + scale * outputs[:, 0], norm.ppf(0.95) * scale * np.exp(outputs[:, 1])
+    np.testing.assert_allclose(rows[:, 2], value, atol=2e-3)
+    np.testing.assert_allclose(rows[:, 3:], np.stack([value - away, value + away], 1), atol=4e-3)
+
+
+def test_a_model_without_a_band_has_none(command):
+    output = command("forecast", *CURRICULUM, given=text(WAVES[:100, :1]))[1]
+    header, rows = parsed(output)
+    assert header == ["observed", "time", "value"]
     np.testing.assert_allclose(rows[:, 2:], expected(WAVES[:100, :1], 400), atol=3e-4)
 
 
@@ -51,7 +67,9 @@ def test_forecasts_come_while_samples_do_and_from_the_latest_hundred(command):
     waves[[20, 21, 130], [0, 0, 1]] = np.nan
     times = 7 + np.arange(160)[:, None] / 100
     given = "time,left,right\n" + text(np.concatenate([times, waves], axis=1))
-    code, output, errors = command("forecast", "--every", 60, "--steps", 5, given=given)
+    code, output, errors = command(
+        "forecast", *CURRICULUM, "--every", 60, "--steps", 5, given=given
+    )
     assert (code, errors) == (0, "")
     header, rows = parsed(output)
     assert header == ["observed", "time", "left", "right"]
@@ -68,7 +86,7 @@ def test_a_forecast_at_the_very_end_is_not_repeated(command):
 
 
 def test_all_samples_count_with_a_window_of_all(command):
-    output = command("forecast", "--steps", 9, "--window", 160, given=text(WAVES))[1]
+    output = command("forecast", *CURRICULUM, "--steps", 9, "--window", 160, given=text(WAVES))[1]
     np.testing.assert_allclose(parsed(output)[1][:, 2:], expected(WAVES, 9), atol=1e-5)
 
 
@@ -102,7 +120,9 @@ def test_names_in_a_picture_are_no_formulas(command, tmp_path):
 
 
 def test_what_the_model_was_not_trained_on_is_said(command):
-    code, output, errors = command("forecast", "--steps", 1, given=text(8 * WAVES[:50, :1]))
+    given = text(8 * WAVES[:50, :1])
+    assert command("forecast", "--steps", 1, given=given)[2] == ""
+    code, output, errors = command("forecast", *CURRICULUM, "--steps", 1, given=given)
     assert code == 0 and len(output.splitlines()) == 2
     first, second, third = errors.splitlines()
     assert first.startswith("warning: standard input, line 3 holds 1.69")
@@ -145,7 +165,7 @@ def test_folders_that_cannot_be_written_to_are_named_first(command, tmp_path, mo
 
 
 def test_a_live_stream_is_answered_line_by_line():
-    script = [Path(sys.executable).with_name("sinlstm"), "forecast"]
+    script = [Path(sys.executable).with_name("sinlstm"), "forecast", *CURRICULUM]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with subprocess.Popen(
         [*script, "--every", "1", "--steps", "1"], text=True, bufsize=1, **pipes

@@ -159,7 +159,7 @@ def test_several_models_are_evaluated_in_one_table_each_into_its_folder(command,
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "no run is named: give folders of runs, or curriculum"),
+        ([], "no run is named: give folders of runs, or one of sensor, cur"),
         (["curriculum"], "curriculum ships, and has no folder of its own: give --out"),
         (["nowhere"], "nowhere does not exist: give a run's folder"),
         (["curriculum", "curriculum", "--out", "x"], "would be called curriculum, like another"),

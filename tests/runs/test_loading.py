@@ -61,7 +61,9 @@ def test_a_model_survives_the_packages_own_format(tmp_path, model, monkeypatch):
     save_pretrained(model, tmp_path / FOLDER / "tuned.npz")
     monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     assert_same(load_pretrained("tuned"), model)
-    with pytest.raises(InputError, match=r"^name is 'fast': give one of curriculum, tuned, or"):
+    with pytest.raises(
+        InputError, match=r"^name is 'fast': give one of sensor, curriculum, tuned, long, or"
+    ):
         load_pretrained("fast")
 
 
