@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from rich.console import Console
 
@@ -13,14 +14,13 @@ from .errors import InputError, Interrupted, positive_integer
 from .files import usable_path
 from .kernel.choice import known_implementation
 from .model import SineLSTM
-from .networks import initial_model, network_named
 from .recipe import Recipe
 from .runs.background import Background
 from .runs.folder import Run, open_run
 from .runs.pictures import Shown, draw_long_term, draw_stage
 from .runs.processes import from_first, is_first
 from .runs.progress import RunProgress
-from .runs.replicates import merge_models, replicate_mesh, run_keys, run_seeds
+from .runs.replicates import fresh_models, merge_models, replicate_mesh, run_seeds
 from .runs.report import stage_figures, where_it_starts
 from .runs.resume import StageState, is_complete, restore_stages, steps_to_resume
 from .runs.signals import keep_signal
@@ -88,11 +88,9 @@ def run(
     with opened as folder, Background() as background:
         if is_first():
             keep_signal(out, recipe.signal)
-        size, computed_by = recipe.hidden_size, folder.now.implementation
-        network = network_named(recipe.network)
-        models = [initial_model(size, run_keys(each)[0], computed_by, network) for each in seeds]
+        models = fresh_models(recipe, seeds, folder.now.implementation)
         resumed = deque(_resume(folder, recipe, models, console))
-        end = None
+        end, standing = None, np.full(len(seeds), np.inf)  # the losses that models ended at
         with RunProgress(console, recipe) as progress:
             trainer = StageTrainer(
                 recipe, seeds, mesh, folder, console, progress, checkpoint_every, stop_signal
@@ -102,9 +100,10 @@ def run(
                 next_one = None
                 if not resumed and number < len(recipe.stages):
                     next_one = partial(background.start, trainer.compile_ahead, number + 1, models)
-                end = trainer.train(number, models, start, once_compiled=next_one)
+                end = trainer.train(number, models, start, standing, once_compiled=next_one)
                 models = merge_models(models[0], end.state)
-                figures = stage_figures(recipe, number, seeds, models, end)
+                figures = stage_figures(recipe, number, seeds, models, end, standing)
+                standing = recipe.stages[number - 1].ended_at(end.losses, standing)
                 folder.finish_stage(figures)
                 shown = Shown(seeds, figures.median_replicate, models)
                 if is_first():

@@ -55,6 +55,8 @@ class Stage:
     error_floor: float | None = None  # squared error from which errors are weighed by what noise
     # makes of them (of the amplitude's square), or by the forecast's spread; None: all count alike
     past: int | None = None  # steps observed while it is trained, all of them; None: the recipe's
+    afresh: bool = False  # from fresh weights: one more try at the stage before, kept where it
+    # ends lower than what was there, and undone where it does not
 
     def __post_init__(self):
         _hold(
@@ -72,6 +74,7 @@ class Stage:
             undo_above=_number_or_none,
             error_floor=_positive_or_none,
             past=_steps_or_none,
+            afresh=_yes_or_no,
         )
         if self.warmup >= self.iterations:
             raise InputError(
@@ -92,22 +95,40 @@ class Stage:
         return ", ".join(words)
 
     def went_wrong(
-        self, losses: Float[np.ndarray, "replicate iterations"]
+        self,
+        losses: Float[np.ndarray, "replicate iterations"],
+        standing: Float[np.ndarray, " replicate"] | float = np.inf,
     ) -> Bool[np.ndarray, " replicate"]:
         """Tell which replicates' losses average above `undo_above`, or NaN, over their last tenth.
 
-        The stage is undone for them: their weights go back to what it started from.
+        The stage is undone for them: their weights go back to what they were before it. One that
+        begins afresh goes wrong where it does not end below `standing`, as `ended_at` returns it.
         """
-        if self.undo_above is None:
+        if self.undo_above is None and not self.afresh:
             return np.zeros(len(losses), bool)
-        return ~(losses[:, -max(1, self.iterations // 10) :].mean(axis=1) <= self.undo_above)
+        most = np.inf if self.undo_above is None else self.undo_above
+        ends = self._ends(losses)
+        return ~((ends <= most) & ((ends < standing) | (not self.afresh)))
+
+    def ended_at(
+        self,
+        losses: Float[np.ndarray, "replicate iterations"],
+        standing: Float[np.ndarray, " replicate"] | float = np.inf,
+    ) -> Float[np.ndarray, " replicate"]:
+        """Return the loss that replicates' weights ended with: this stage's, or that before it."""
+        ends = self._ends(losses)
+        ends = np.where(np.isnan(ends), np.inf, ends)
+        return np.where(self.went_wrong(losses, standing), standing, ends)
+
+    def _ends(self, losses: np.ndarray) -> np.ndarray:
+        return losses[:, -max(1, self.iterations // 10) :].mean(axis=1)
 
     def optimizer(self) -> "optax.GradientTransformation":
         """Return the stage's optimizer, one object per setting."""
         from .optimizer import adam
 
         settings = asdict(self)
-        for of_training in ("horizon", "undo_above", "error_floor", "past"):
+        for of_training in ("horizon", "undo_above", "error_floor", "past", "afresh"):
             del settings[of_training]
         return adam(**settings)
 
@@ -143,6 +164,12 @@ class Recipe:
         if not (isinstance(stages, tuple) and stages and all(isinstance(s, Stage) for s in stages)):
             raise InputError(f"stages is {shown(stages)}: give at least one Stage, in a tuple")
         positive_integer("the iterations of all stages", self.ends[-1])
+        for before, stage in zip((None, *stages), stages, strict=False):
+            if stage.afresh and (before is None or not _alike(before, stage)):
+                raise InputError(
+                    "a stage begins afresh: put it after one of the same horizon, past and "
+                    "error_floor, which it is another try at"
+                )
         known_signal(self.signal)
         if not isinstance(self.observation, Observation):
             raise InputError(f"observation is {shown(self.observation)}: give an Observation")
@@ -200,6 +227,13 @@ class Recipe:
         return sum(
             stage.iterations * (self.past_of(stage) + stage.horizon) for stage in self.stages
         )
+
+
+def _alike(one: Stage, other: Stage) -> bool:
+    """Tell whether losses of two stages are of the same kind."""
+    return all(
+        getattr(one, name) == getattr(other, name) for name in ("horizon", "past", "error_floor")
+    )
 
 
 def _hold(settings: Stage | Recipe, **checks) -> None:

@@ -20,14 +20,17 @@ from sinlstm_jax import (
     Stage,
     curriculum,
     held_out_waves,
+    init_state,
     load_model,
     rollout_errors,
     run,
     sample_batch,
+    train_chunk,
 )
+from sinlstm_jax.errors import Diverged
 from sinlstm_jax.files import read_json
 from sinlstm_jax.model import split_model
-from sinlstm_jax.runs.replicates import run_keys, run_seeds
+from sinlstm_jax.runs.replicates import fresh_models, run_keys, run_seeds
 
 TINY = tiny_recipe()
 PICTURES = {
@@ -183,6 +186,61 @@ def test_pictures_are_of_each_stages_models_and_losses(tmp_path, monkeypatch):
         )
         np.testing.assert_allclose(drawn_losses.T, losses[losses[:, 0] == number, 2:])
     drawn.end.assert_called_once_with(out, TINY, shown)
+
+
+@pytest.mark.slow
+def test_of_tries_afresh_the_best_goes_on(tmp_path, no_pictures):
+    def recipe(*rates):
+        stages = [Stage(3, 40, rate, 1e-8) for rate in rates]
+        return tiny_recipe(stages[0], *(replace(stage, afresh=True) for stage in stages[1:]))
+
+    def train(name, *rates):
+        settings = {"replicates": 2, "checkpoint_every": 30, "console": QUIET}
+        figures = run(recipe(*rates), 3, tmp_path / name, **settings)["figures"]
+        return [[each["undone"] for each in stage["replicates"]] for stage in figures]
+
+    # A rate of next to nothing leaves a network as it was drawn, which any training improves on.
+    still, good = 1e-12, 0.05
+    assert train("better", still, good) == [[False, False], [False, False]]
+    assert train("worse", good, still, still) == [[False] * 2, [True] * 2, [True] * 2]
+    checkpoints = tmp_path / "worse" / "checkpoints"
+    for step in ("80", "120"):
+        jax.tree.map(
+            np.testing.assert_array_equal, weights(checkpoints / step), weights(checkpoints / "40")
+        )
+    # What went on is what training from the try's own fresh weights gives, on its own batches.
+    for k, seed in enumerate((3, 4)):
+        (model,) = fresh_models(recipe(still, good), [seed], "auto", 2)
+        optimizer = Stage(3, 40, good, 1e-8).optimizer()
+        settings = {"structure": nnx.graphdef(model), "optimizer": optimizer}
+        settings |= {"batch_size": 2, "past": 5, "horizon": 3}
+        key = jax.random.fold_in(run_keys(seed)[1], 2)
+        state = train_chunk(init_state(model, optimizer, 40), key, 40, **settings)
+        ours, _ = weights(tmp_path / "better")[k]
+        jax.tree.map(np.testing.assert_array_equal, ours, state.weights)
+    # Stopped in the middle of a try, it goes on to the same bits.
+    for name in ("better", "worse"):
+        whole = weights(tmp_path / name)
+        shutil.rmtree(tmp_path / name / "checkpoints" / "80")
+        train(name, *((still, good) if name == "better" else (good, still, still)))
+        jax.tree.map(np.testing.assert_array_equal, weights(tmp_path / name), whole)
+
+
+@pytest.mark.slow
+def test_a_try_afresh_rescues_what_failed_and_may_fail_itself(tmp_path, no_pictures):
+    def train(name, *rates):
+        stages = [Stage(3, 40, rate, 1e-8) for rate in rates]
+        recipe = tiny_recipe(stages[0], *(replace(stage, afresh=True) for stage in stages[1:]))
+        recipe = replace(recipe, stages=(*recipe.stages, Stage(5, 10, 0.01, 1e-8)))
+        figures = run(recipe, 3, tmp_path / name, console=QUIET)["figures"]
+        return [stage["replicates"][0] for stage in figures]
+
+    failing, good = 1e38, 0.05
+    with pytest.raises(Diverged):  # the first try of all has nothing to go back to
+        train("first", failing, good)
+    first, second, third = train("second", good, failing)
+    assert (first["failed_at"], second["undone"], second["failed_at"]) == (None, True, None)
+    assert third["failed_at"] is None and np.isfinite(third["final_loss"])
 
 
 @pytest.mark.slow

@@ -230,7 +230,8 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         {"horizon": size, "iterations": Argument(one_of(2, 3))}
         | settings(learning_rate=(0.01,), epsilon=(0.02,), b1=(0.9, 0), b2=(0.999,))
         | settings(nesterov=(True, False), clip_norm=(None, 0.1), warmup=(0, 1))
-        | settings(final_fraction=(1, 0.5), undo_above=(None, 0.5)),
+        | settings(final_fraction=(1, 0.5), undo_above=(None, 0.5), error_floor=(None, 0.1))
+        | settings(past=(None, 7), afresh=(False, True)),
     ),
     "Recipe": (
         lambda *a: sl.Recipe(*a).ends,
@@ -295,7 +296,7 @@ def test_a_border_computes_or_names_what_does_not_fit(folder, name, data):
         for word, argument in arguments.items()
     }
     empty = Path(tempfile.mkdtemp(dir=folder))
-    with contextlib.chdir(empty), nothing_begins(curriculum, "initial_model"):
+    with contextlib.chdir(empty), nothing_begins(curriculum, "fresh_models"):
         try:
             result = function(*values.values())
         except Accepted:
@@ -344,7 +345,7 @@ FORECAST = {
 EVALUATE = {"--out": "a", "--horizon": "400 399", "--device": "cpu"}
 # Each command: where what is accepted would begin, positional words, and options.
 COMMANDS = {
-    "curriculum": ((curriculum, "initial_model"), "", CURRICULUM),
+    "curriculum": ((curriculum, "fresh_models"), "", CURRICULUM),
     "evaluate": ((commands.evaluate, "make_folder"), "curriculum nowhere zero", EVALUATE),
     "convert": ((convert, "convert"), "a.pt b.safetensors c", {"--replicate": "0 1"}),
     "forecast": ((commands.forecast, "opened"), "", FORECAST),

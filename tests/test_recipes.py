@@ -109,6 +109,34 @@ def test_a_stage_went_wrong_where_its_last_tenth_is_too_high_or_no_number():
     ]
 
 
+def test_a_try_afresh_goes_wrong_where_it_ends_no_lower_than_what_was_there():
+    losses = np.full((4, 20), 0.2)
+    losses[1, -1] = np.nan
+    losses[2, :-2] = 9.0
+    standing = np.array([0.3, 0.3, 0.1, 0.2])
+    again = Stage(5, 20, afresh=True)
+    assert again.went_wrong(losses, standing).tolist() == [False, True, True, True]
+    np.testing.assert_allclose(again.ended_at(losses, standing), [0.2, 0.3, 0.1, 0.2])
+    # What failed before it stands at infinity; two thresholds hold both.
+    np.testing.assert_allclose(Stage(5, 20).ended_at(losses), [0.2, np.inf, 0.2, 0.2])
+    both = Stage(5, 20, afresh=True, undo_above=0.1)
+    assert both.went_wrong(losses, standing).all()
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        (Stage(5, 20, afresh=True),),
+        (Stage(6, 20), Stage(5, 20, afresh=True)),
+        (Stage(5, 20), Stage(5, 20, error_floor=0.1, afresh=True)),
+        (Stage(5, 20), Stage(5, 20, past=9, afresh=True)),
+    ],
+)
+def test_a_try_afresh_comes_after_what_it_is_compared_with(stages):
+    with pytest.raises(InputError, match=r"^a stage begins afresh: put it after one of the same"):
+        Recipe("mine", "", stages, 1)
+
+
 def test_the_tuned_recipes_keep_within_their_budgets():
     tutorial = RECIPES["curriculum"].iteration_steps
     assert tutorial == 10000 * 150 + 6000 * 200 + 8000 * 300 + 20000 * 500

@@ -7,13 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
-from sinlstm_jax.evaluation.windows import SPOILINGS
 from sinlstm_jax.plots import save_figure
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, markdown, torch_runs, write_json
 from .bars import as_array, bars
+from .noise_report import plot_bands, sensor_tables, spoilt_table
 from .pasts import references
-from .sensor_report import plot_bands, sensor_tables
 
 RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
 DRAWN = RECIPES  # whose losses are drawn, by iterations; of the others they are weighed
@@ -85,7 +84,8 @@ def publish_pages(study: dict) -> None:
         tables |= sensor_tables(study["sensor"], limits)
         plot_bands(IMAGES / "study-bands.png", study["sensor"])
     fill_in(DOCS / "results.md", tables)
-    summaries = {"bars": bars(study, limits), "summary": summary(study, original())}
+    short = bars({name: study[name] for name in ("tuned", "fast")})
+    summaries = {"bars": short, "summary": summary(study, original())}
     fill_in(ROOT / "README.md", summaries)
     plot_losses(IMAGES / "study-losses.png", study)
     plot_seeds(IMAGES / "study-errors.png", study, names, INTERVALS)
@@ -164,16 +164,6 @@ def table(study: dict, names) -> str:
         rows.append([name, *cells, *follow])
     header = ["", "steps, millions", "loss of the last stage", *INTERVALS]
     return markdown([*header, "follow for 400 steps", "follow to 1500"], rows)
-
-
-def spoilt_table(study: dict) -> str:
-    """Lay out the median seed's error over 400 steps, after noise and gaps in 100 observed."""
-    rows = []
-    for name, result in study.items():
-        if "robustness" in result:
-            medians = np.median(as_array(result["robustness"]), axis=0)
-            rows.append([name, *(f"{median:.2g}" for median in medians)])
-    return markdown(["", *(each.in_words() for each in SPOILINGS)], rows)
 
 
 def original() -> np.ndarray:

@@ -236,12 +236,17 @@ def train(variant: Variant, seeds: range) -> dict:
     weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
     models = [_initial_model(variant, key) for key in weights_keys]
     failure, losses, averages, undone = None, [], [], []
+    standing = np.full(len(seeds), np.inf)
     for number, stage in enumerate(recipe.stages, 1):
         keys = jnp.stack([jax.random.fold_in(key, number) for key in data_keys])
-        models, state = _train_stage(variant, stage, models, keys, failure)
+        fresh = models
+        if stage.afresh:
+            fresh = [_initial_model(variant, jax.random.fold_in(k, number)) for k in weights_keys]
+        models, state = _train_stage(variant, stage, (models, fresh), keys, failure, standing)
         failure = state.failure
         losses.append(state.losses)
-        undone.append(stage.went_wrong(state.losses))
+        undone.append(stage.went_wrong(state.losses, standing))
+        standing = stage.ended_at(state.losses, standing)
         averages.append(state.losses[:, -recipe.display_every :].mean(axis=1))
     waves = held_out_waves(HELD_OUT_WAVES)
     errors = [
@@ -285,13 +290,18 @@ def _initial_model(variant: Variant, key: jax.Array) -> SineLSTM:
     return model
 
 
-def _train_stage(variant: Variant, stage: Stage, models: list[SineLSTM], keys, failure):
-    """Return (models, state on the host) at the end of a stage; what failed before, still has."""
-    recipe, structure = variant.recipe, split_model(models[0])[0]
+def _train_stage(variant: Variant, stage: Stage, models: tuple, keys, failure, standing):
+    """Return (models, state on the host) at the end of a stage; what failed before, still has.
+
+    `models` are those of before it, and those it begins with.
+    """
+    recipe, structure = variant.recipe, split_model(models[0][0])[0]
     optimizer = stage.optimizer()
-    states = [init_state(m, optimizer, stage.iterations, variant.trainable) for m in models]
-    start = stack(states)
-    if failure is not None:
+    before, start = (
+        stack([init_state(m, optimizer, stage.iterations, variant.trainable) for m in each])
+        for each in models
+    )
+    if failure is not None and not stage.afresh:
         start = start._replace(failure=failure)
     (state,) = train_stage(
         place(start, None),
@@ -306,8 +316,8 @@ def _train_stage(variant: Variant, stage: Stage, models: list[SineLSTM], keys, f
         error_floor=stage.error_floor,
         signal=recipe.signal,
     )
-    state = undo_where_wrong(stage, start.weights, jax.device_get(state))
-    parts = [take((state.weights, state.frozen), i) for i in range(len(models))]
+    state = undo_where_wrong(stage, before.weights, jax.device_get(state), standing)
+    parts = [take((state.weights, state.frozen), i) for i in range(len(keys))]
     return [nnx.merge(structure, *part) for part in parts], state
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from scripts.study import bars, pasts, sensor_report
+from scripts.study import bars, noise_report, pasts
 from sinlstm_jax import SensorLSTM
 from sinlstm_jax.evaluation.bands import INTERVALS
 from sinlstm_jax.evaluation.baselines import zero
@@ -66,7 +66,7 @@ def result():
 
 
 def test_errors_after_noise_are_told_as_multiples_of_the_limit(result, references):
-    lines = sensor_report.limit_table(result, references).splitlines()
+    lines = noise_report.limit_table(result, references).splitlines()
     assert lines[2] == (
         "| 100 | 0.1 | 0.01 | 1.25 | 1.20, worst 1.50 | 0.01 | 1.25 | 1.20, worst 1.50 |"
     )
@@ -75,7 +75,7 @@ def test_errors_after_noise_are_told_as_multiples_of_the_limit(result, reference
 
 
 def test_errors_without_noise_are_told_as_they_are(result):
-    lines = sensor_report.gaps_table(result).splitlines()
+    lines = noise_report.gaps_table(result).splitlines()
     assert lines[0] == (
         "| steps observed | waves | clean | gaps 2% | gaps 10% | gaps 20% | gaps 50% |"
     )
@@ -84,7 +84,7 @@ def test_errors_without_noise_are_told_as_they_are(result):
 
 
 def test_bands_are_told_by_their_least_and_most(result):
-    lines = sensor_report.bands_table(result).splitlines()
+    lines = noise_report.bands_table(result).splitlines()
     assert lines[2].startswith("| clean | 90% to 90% |") and len(lines) == 2 + len(SPOILINGS)
     assert lines[5] == "| noise 0.1 | 90% to 90% | 85% to 90% | 90% to 90% | 90% to 90% |"
 
@@ -114,5 +114,5 @@ def test_bars_of_noise_and_of_long_forecasts_are_judged_by_median_and_worst_seed
 
 
 def test_bands_are_drawn(result, tmp_path):
-    sensor_report.plot_bands(tmp_path / "bands.png", result)
+    noise_report.plot_bands(tmp_path / "bands.png", result)
     assert (tmp_path / "bands.png").stat().st_size > 10_000

@@ -17,6 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ..errors import InputError, positive_integer, shown
 from ..kernel.choice import default_platform
 from ..model import SineLSTM
+from ..networks import initial_model, network_named
+from ..recipe import Recipe
 from ..training import REPLICATE, TrainState
 
 
@@ -48,6 +50,21 @@ def run_keys(seed: int) -> tuple[jax.Array, jax.Array]:
     """
     weights_key, data_key = jax.random.split(jax.random.key(np.uint32(seed)))
     return weights_key, data_key
+
+
+def fresh_models(
+    recipe: Recipe, seeds: list[int], implementation: str, number: int = 1
+) -> list[SineLSTM]:
+    """Return models with fresh weights for stage `number` of a recipe, from 1 on.
+
+    Those of the first stage are drawn from the seeds' own keys, of others from keys folded with
+    the number.
+    """
+    network = network_named(recipe.network)
+    keys = [run_keys(seed)[0] for seed in seeds]
+    if number > 1:
+        keys = [jax.random.fold_in(key, number) for key in keys]
+    return [initial_model(recipe.hidden_size, key, implementation, network) for key in keys]
 
 
 def stage_keys(seeds: list[int], number: int, mesh: Mesh | None) -> jax.Array:

@@ -85,9 +85,14 @@ def how_it_diverged(number: int, stage: Stage, seeds: list[int], failure: Failur
 
 
 def stage_figures(
-    recipe: Recipe, number: int, seeds: list[int], models: list[SineLSTM], reached: StageState
+    recipe: Recipe,
+    number: int,
+    seeds: list[int],
+    models: list[SineLSTM],
+    reached: StageState,
+    standing: np.ndarray | float = np.inf,
 ) -> StageFigures:
-    """Return what came of a stage that is complete."""
+    """Return what came of a stage that is complete; `standing` as in `Stage.went_wrong`."""
     stage, averaged_over = recipe.stages[number - 1], min(recipe.display_every, reached.iteration)
     replicates = [
         ReplicateFigures(
@@ -103,7 +108,7 @@ def stage_figures(
             models,
             reached.losses,
             reached.state.failure.iteration,
-            stage.went_wrong(reached.losses),
+            stage.went_wrong(reached.losses, standing),
             strict=True,
         )
     ]

@@ -51,18 +51,23 @@ def begin_stage(
     return StageState(state, 0.0, implementation)
 
 
-def undo_where_wrong(stage: Stage, weights, state: TrainState) -> TrainState:
+def undo_where_wrong(stage: Stage, weights, state: TrainState, standing=np.inf) -> TrainState:
     """Return the end of a stage, on the host, with `weights` where the stage went wrong.
 
-    `weights` are what the stage started from, `[replicate, ...]`.
+    `weights` are those of before the stage, `[replicate, ...]`, and `standing` what they ended at.
     """
-    wrong = stage.went_wrong(np.asarray(state.losses))
+    wrong = stage.went_wrong(np.asarray(state.losses), standing)
     back = jax.tree.map(
         lambda old, new: np.where(wrong.reshape(-1, *[1] * (new.ndim - 1)), old, new),
         weights,
         state.weights,
     )
-    return state._replace(weights=back)
+    failure = state.failure
+    if stage.afresh:  # a try that failed is forgotten where something good was there
+        forgotten = wrong & np.isfinite(standing)
+        iteration = np.where(forgotten, np.int32(-1), failure.iteration)
+        failure = failure._replace(iteration=iteration)
+    return state._replace(weights=back, failure=failure)
 
 
 def is_complete(recipe: Recipe, reached: list[StageState]) -> bool:

@@ -16,7 +16,7 @@ from ..training import TrainState, iterations_done, train_chunk, train_stage
 from .folder import Run
 from .processes import largest
 from .progress import RunProgress
-from .replicates import fetch, place, stack, stage_keys
+from .replicates import fetch, fresh_models, place, stack, stage_keys
 from .report import how_it_diverged, last_line, loss_lines
 from .resume import StageState, begin_stage, save_stage, undo_where_wrong
 
@@ -52,8 +52,11 @@ class StageTrainer:
 
     def begin(self, number: int, models: list[SineLSTM], before: StageState | None) -> StageState:
         """Return the start of a stage; `before` is the end of the one before."""
-        stage = self.recipe.stages[number - 1]
-        return begin_stage(stage, models, before, self.run.now.implementation)
+        stage, implementation = self.recipe.stages[number - 1], self.run.now.implementation
+        if stage.afresh:  # what failed before it may succeed
+            models = fresh_models(self.recipe, self.seeds, implementation, number)
+            before = None
+        return begin_stage(stage, models, before, implementation)
 
     def compile_ahead(self, number: int, models: list[SineLSTM]) -> None:
         """Have the program of a stage compiled, by training it for no iteration."""
@@ -66,10 +69,12 @@ class StageTrainer:
         number: int,
         models: list[SineLSTM],
         start: StageState,
+        standing: np.ndarray | float = np.inf,
         once_compiled: Callable[[], object] | None = None,
     ) -> StageState:
-        """Train stage `number` to its end, from `start` on; `models` are those it began with.
+        """Train stage `number` to its end, from `start` on.
 
+        `models` are those of before the stage, and `standing` the losses that they ended at.
         `once_compiled` is called when the stage's program is there: compilers that run side by side
         would delay each other.
 
@@ -105,7 +110,7 @@ class StageTrainer:
             if signal or done % every == 0 or done == stage.iterations:
                 ended = fetch(state, len(self.seeds))
                 if done == stage.iterations:
-                    ended = self._finish(stage, models, ended)
+                    ended = self._finish(stage, models, standing, ended)
                 reached = StageState(ended, time.monotonic() - started, implementation)
                 save_stage(self.run.checkpoints, self.run.record, number, reached)
             self._stop_at(signal, number, done)
@@ -116,24 +121,26 @@ class StageTrainer:
         losses, failure = fetch((state.losses, state.failure), len(self.seeds))
         losses = losses[:, :done]
         self.run.log_losses(number, before, losses[:, before:])
-        if (failure.iteration >= 0).all():
-            stage = self.recipe.stages[number - 1]
+        stage = self.recipe.stages[number - 1]
+        if (failure.iteration >= 0).all() and not stage.afresh:
             raise Diverged(how_it_diverged(number, stage, self.seeds, failure))
         for line in loss_lines(losses, before, self.recipe.display_every):
             self.console.print(line)
         self.progress.update(done)
 
-    def _finish(self, stage: Stage, models: list[SineLSTM], ended: TrainState) -> TrainState:
-        """Print how a stage ends; return it with the weights it began with where it went wrong."""
+    def _finish(
+        self, stage: Stage, models: list[SineLSTM], standing, ended: TrainState
+    ) -> TrainState:
+        """Print how a stage ends; return it with the weights of before where it went wrong."""
         losses = np.asarray(ended.losses)
         self.console.print(last_line(losses, self.recipe.display_every))
-        for seed, wrong in zip(self.seeds, stage.went_wrong(losses), strict=True):
+        why = "it ends no lower than" if stage.afresh else "its loss ends too high, or is not"
+        why += " the try before" if stage.afresh else " a number"
+        for seed, wrong in zip(self.seeds, stage.went_wrong(losses, standing), strict=True):
             if wrong:
-                self.console.print(
-                    f"  undone for seed {seed}: its loss ends too high, or is not a number"
-                )
+                self.console.print(f"  undone for seed {seed}: {why}")
         weights = stack([split_model(model)[1] for model in models])
-        return undo_where_wrong(stage, weights, ended)
+        return undo_where_wrong(stage, weights, ended, standing)
 
     def _stop_at(self, signal: int, number: int, done: int) -> None:
         """Raise Interrupted where a signal came, when all is saved."""

@@ -1,5 +1,6 @@
-"""Tables and a picture of networks that observe as long as they like: beside limit and fit."""
+"""What noise and gaps cost, in tables and a picture; of `sensor`, by what it observed."""
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -7,16 +8,44 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sinlstm_jax.evaluation.bands import INTERVALS
-from sinlstm_jax.evaluation.windows import SPOILINGS, Spoiling
+from sinlstm_jax.evaluation.baselines import sine_fit
+from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES
+from sinlstm_jax.evaluation.limit import limit_forecast
+from sinlstm_jax.evaluation.sines import held_out_sines
+from sinlstm_jax.evaluation.windows import SPOILINGS, Spoiling, error_after, robustness
 from sinlstm_jax.plots import save_figure
 from sinlstm_jax.sensor import BAND
+from sinlstm_jax.signals.sines import SINES
 
 from ..pages import markdown
+from .bars import as_array
 from .pasts import LIMIT_NOISES, LIMIT_PASTS, PASTS
 
 SPEEDS = ("from 1 Hz up", "below 1 Hz")
 CALIBRATED = (0.88, 0.92)  # what bands of 90 % are to hold
 GAPS = [number for number, each in enumerate(SPOILINGS) if not each.noise]  # and what is clean
+
+
+def spoilt_table(study: dict) -> str:
+    """Lay out the median seed's error over 400 steps, after noise and gaps in 100 observed.
+
+    Beside the least that is possible where amplitude 1 and level 0 are known, and a sine fit.
+    """
+    windows, past = held_out_sines(SINES, HELD_OUT_WAVES).windows(500), 100
+    limits = [""] * len(SPOILINGS)
+    for number, spoiling in enumerate(SPOILINGS):
+        if spoiling.noise in LIMIT_NOISES:
+            limit = partial(limit_forecast, noise=spoiling.noise)
+            limits[number] = f"{error_after(spoiling, limit, windows, past):.2g}"
+        elif not spoiling.noise:
+            limits[number] = "0"
+    rows = [["the limit", *limits]]
+    rows.append(["sine fit", *(f"{each:.2g}" for each in robustness(sine_fit, windows, past))])
+    for name, result in study.items():
+        if "robustness" in result:
+            medians = np.median(as_array(result["robustness"]), axis=0)
+            rows.append([name, *(f"{median:.2g}" for median in medians)])
+    return markdown(["", *(each.in_words() for each in SPOILINGS)], rows)
 
 
 def sensor_tables(result: dict, references: dict) -> dict[str, str]:
