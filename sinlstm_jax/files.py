@@ -49,6 +49,12 @@ def usable_path(path: str | Path) -> Path:
     return path
 
 
+def one_line(path: Path) -> str:
+    """Return a path as a message names it, on one line, whatever letters it has."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
 @contextlib.contextmanager
 def reading(path: str | Path, what: str) -> Iterator[None]:
     """Turn whatever a reader of a damaged or hostile file raises into an InputError."""

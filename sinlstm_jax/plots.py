@@ -100,8 +100,10 @@ def plot_loss(
     figure.subplots_adjust(left=0.12, right=0.98, bottom=0.13, top=0.92)
     iterations = np.arange(losses.shape[1])
     intervals = np.split(iterations, range(average_over, iterations.size, average_over))
-    centres = [interval.mean() for interval in intervals]
     averages = np.stack([losses[:, interval].mean(axis=1) for interval in intervals], axis=1)
+    known = ~np.isnan(averages).all(axis=0)  # up to where all have failed, as they may in a try
+    centres = np.array([interval.mean() for interval in intervals])[known]
+    averages = averages[:, known]
     label = f"average of {average_over} iterations"
     if len(losses) == 1:
         axes.plot(iterations, losses[0], color="0.7", linewidth=0.5, label="each iteration")
@@ -112,7 +114,8 @@ def plot_loss(
     middle = np.nanmedian(averages, axis=0)
     axes.plot(centres, middle, color="tab:red", marker="o", markersize=3, label=label)
     axes.set(xlabel="iteration", ylabel=loss)
-    if np.nanmin(losses) > 0:
+    finite = losses[np.isfinite(losses)]
+    if finite.size and finite.min() > 0:
         axes.set(yscale="log")
         axes.yaxis.set_major_formatter("{x:g}")
         low, high = axes.get_ylim()

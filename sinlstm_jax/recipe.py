@@ -108,17 +108,23 @@ class Stage:
             return np.zeros(len(losses), bool)
         most = np.inf if self.undo_above is None else self.undo_above
         ends = self._ends(losses)
-        return ~((ends <= most) & ((ends < standing) | (not self.afresh)))
+        lower = ends < np.where(np.isnan(standing), np.inf, standing)
+        return ~((ends <= most) & (lower | (not self.afresh)))
 
     def ended_at(
         self,
         losses: Float[np.ndarray, "replicate iterations"],
         standing: Float[np.ndarray, " replicate"] | float = np.inf,
     ) -> Float[np.ndarray, " replicate"]:
-        """Return the loss that replicates' weights ended with: this stage's, or that before it."""
-        ends = self._ends(losses)
-        ends = np.where(np.isnan(ends), np.inf, ends)
-        return np.where(self.went_wrong(losses, standing), standing, ends)
+        """Return what another try has to end below: the loss that replicates' weights ended at.
+
+        It is that of the best of the tries, infinity where weights are of before all of them, and
+        NaN where a replicate has failed.
+        """
+        ends, wrong = self._ends(losses), self.went_wrong(losses, standing)
+        if self.afresh:
+            return np.where(wrong, standing, ends)
+        return np.where(wrong & ~np.isnan(ends), np.inf, ends)
 
     def _ends(self, losses: np.ndarray) -> np.ndarray:
         return losses[:, -max(1, self.iterations // 10) :].mean(axis=1)

@@ -227,20 +227,30 @@ def test_of_tries_afresh_the_best_goes_on(tmp_path, no_pictures):
 
 
 @pytest.mark.slow
-def test_a_try_afresh_rescues_what_failed_and_may_fail_itself(tmp_path, no_pictures):
-    def train(name, *rates):
+def test_a_try_afresh_rescues_what_failed_and_may_fail_itself(tmp_path, capsys):
+    def train(name, *rates, **settings):
         stages = [Stage(3, 40, rate, 1e-8) for rate in rates]
         recipe = tiny_recipe(stages[0], *(replace(stage, afresh=True) for stage in stages[1:]))
         recipe = replace(recipe, stages=(*recipe.stages, Stage(5, 10, 0.01, 1e-8)))
-        figures = run(recipe, 3, tmp_path / name, console=QUIET)["figures"]
+        figures = run(recipe, 3, tmp_path / name, console=QUIET, **settings)["figures"]
         return [stage["replicates"][0] for stage in figures]
 
     failing, good = 1e38, 0.05
-    with pytest.raises(Diverged):  # the first try of all has nothing to go back to
-        train("first", failing, good)
-    first, second, third = train("second", good, failing)
-    assert (first["failed_at"], second["undone"], second["failed_at"]) == (None, True, None)
-    assert third["failed_at"] is None and np.isfinite(third["final_loss"])
+    for name, rates, failed, undone in (
+        ("first", (failing, good), (0, None, None), (False, False, False)),
+        ("last", (good, failing), (None, None, None), (False, True, False)),
+    ):
+        found = train(name, *rates)
+        assert [each["failed_at"] is None for each in found] == [each is None for each in failed]
+        assert tuple(each["undone"] for each in found) == undone
+        assert np.isfinite(found[-1]["final_loss"])
+        assert (tmp_path / name / "stage-2-horizon-3-loss.png").exists()
+    # A replicate is its single run.
+    train("two", failing, good, replicates=2)
+    first, _ = weights(tmp_path / "two")
+    jax.tree.map(np.testing.assert_array_equal, [first], weights(tmp_path / "first"))
+    with pytest.raises(Diverged, match="stage 2"):  # no try is left
+        train("none", failing, failing)
 
 
 @pytest.mark.slow

@@ -78,7 +78,9 @@ def one_of(*values):
 
 def named(value) -> str:
     """Return a value as a message may name it."""
-    return str(value) if isinstance(value, str | Path) else shown(value)
+    if not isinstance(value, str | Path):
+        return shown(value)
+    return str(value) if str(value).isprintable() else repr(str(value))[1:-1]
 
 
 class Argument(NamedTuple):

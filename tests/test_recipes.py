@@ -117,8 +117,12 @@ def test_a_try_afresh_goes_wrong_where_it_ends_no_lower_than_what_was_there():
     again = Stage(5, 20, afresh=True)
     assert again.went_wrong(losses, standing).tolist() == [False, True, True, True]
     np.testing.assert_allclose(again.ended_at(losses, standing), [0.2, 0.3, 0.1, 0.2])
-    # What failed before it stands at infinity; two thresholds hold both.
-    np.testing.assert_allclose(Stage(5, 20).ended_at(losses), [0.2, np.inf, 0.2, 0.2])
+    # What failed stands at no number, and what was undone at infinity: any try ends below both.
+    np.testing.assert_allclose(Stage(5, 20).ended_at(losses), [0.2, np.nan, 0.2, 0.2])
+    undone = Stage(5, 20, undo_above=0.1).ended_at(losses, standing)
+    np.testing.assert_allclose(undone, [np.inf, np.nan, np.inf, np.inf])
+    assert again.went_wrong(losses, undone).tolist() == [False, True, False, False]
+    assert not again.went_wrong(losses[:1], np.array([np.nan])).any()
     both = Stage(5, 20, afresh=True, undo_above=0.1)
     assert both.went_wrong(losses, standing).all()
 

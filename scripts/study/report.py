@@ -38,7 +38,8 @@ def publish(results: dict[str, dict], names: list[str]) -> None:
     new = {name: _condensed(result, name in DRAWN) for name, result in results.items()}
     for name in names:
         parts = [part[name] for part in (kept, new) if name in part]
-        if len(parts) == 2 and (name in DRAWN or parts[0]["stages"] != parts[1]["stages"]):
+        others = [[part.get(what) for part in parts] for what in ("trained", "stages")]
+        if len(parts) == 2 and (name in DRAWN or any(kept != new for kept, new in others)):
             del parts[0]
         if parts:
             study[name] = joined(parts)
@@ -114,7 +115,9 @@ def beside_bases(study: dict) -> dict:
     """Return the ablations, before each group the recipe that was changed, over the same seeds."""
     found = {}
     for name in (name for name in study if ", " in name and name != LONGER):
-        base = study[name.split(", ")[0]]
+        base = study.get(name.split(", ")[0], {"seeds": []})
+        if not set(study[name]["seeds"]) <= set(base["seeds"]):
+            continue  # the base is not there yet, or was changed
         rows = [base["seeds"].index(seed) for seed in study[name]["seeds"]]
         same = {k: [base[k][i] for i in rows] for k in ("seeds", "errors", "average_loss")}
         found.setdefault(name.split(", ")[0], base | same)
@@ -156,7 +159,7 @@ def table(study: dict, names) -> str:
     rows = []
     for name in names:
         errors = as_array(study[name]["errors"])
-        weighed = name in OURS and name != "long"
+        weighed = "error floor" in study[name]["stages"][-1]  # not what others are measured by
         loss = "" if weighed else _median_and_worst(_last_losses(study[name]))
         cells = [f"{_steps(study[name]) / 1e6:.1f}", loss]
         cells += map(_median_and_worst, errors.T[: len(INTERVALS)])

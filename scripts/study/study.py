@@ -27,7 +27,7 @@ from sinlstm_jax.evaluation.sines import held_out_sines
 from sinlstm_jax.evaluation.windows import robustness
 from sinlstm_jax.model import SineLSTM, split_model
 from sinlstm_jax.networks import initial_model, network_named
-from sinlstm_jax.recipe import Recipe, Stage
+from sinlstm_jax.recipe import TRAINED_SAMPLES, Recipe, Stage
 from sinlstm_jax.recipes import RECIPES
 from sinlstm_jax.runs.replicates import place, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
@@ -165,18 +165,29 @@ def groups(folder: Path) -> list[tuple[Variant, range, Path]]:
 
 def _is_done(variant: Variant, _, path: Path) -> bool:
     """Tell whether a group was trained, with the recipe as it is now."""
-    return path.exists() and json.loads(path.read_text())["stages"] == _stages(variant)
+    return path.exists() and _is_of(variant.recipe, json.loads(path.read_text()))
 
 
 def _is_published(variant: Variant, seeds: range, published: dict) -> bool:
     """Tell whether a group need not be trained, as it stands in docs/study.json by seeds."""
-    result = published.get(variant.name, {})
-    same = result.get("stages") == _stages(variant) and variant.name not in DRAWN
-    return same and set(seeds) <= set(result["seeds"])
+    result = published.get(variant.name)
+    if result is None or variant.name in DRAWN:
+        return False
+    return _is_of(variant.recipe, result) and set(seeds) <= set(result["seeds"])
 
 
-def _stages(variant: Variant) -> list[str]:
-    return [stage.describe() for stage in variant.recipe.stages]
+def _is_of(recipe: Recipe, result: dict) -> bool:
+    """Tell whether a result is of a recipe as it is; older ones tell of their stages alone."""
+    same = result.get("trained", _trained(recipe)) == _trained(recipe)
+    return same and result["stages"] == _stages(recipe)
+
+
+def _stages(recipe: Recipe) -> list[str]:
+    return [stage.describe() for stage in recipe.stages]
+
+
+def _trained(recipe: Recipe) -> str:
+    return f"{recipe.describe_network()}; {recipe.describe_signal()}"
 
 
 def _joined(done: list[tuple[Variant, range, Path]]) -> dict[str, dict]:
@@ -249,28 +260,30 @@ def train(variant: Variant, seeds: range) -> dict:
         standing = stage.ended_at(state.losses, standing)
         averages.append(state.losses[:, -recipe.display_every :].mean(axis=1))
     waves = held_out_waves(HELD_OUT_WAVES)
+    # After as many steps as most recipes train on, whatever else a network may observe.
     errors = [
-        rollout_errors(m, *waves, variant.intervals, recipe.past).mean(axis=1) for m in models
+        rollout_errors(m, *waves, variant.intervals, TRAINED_SAMPLES).mean(axis=1) for m in models
     ]
     return {
         "seeds": list(seeds),
         "iteration_steps": recipe.iteration_steps,
-        "stages": [stage.describe() for stage in recipe.stages],
+        "trained": _trained(recipe),
+        "stages": _stages(recipe),
         "horizons": [stage.horizon for stage in recipe.stages],
         "undone": np.transpose(undone).tolist(),  # [seed, stage]
         "failed": [int(i) >= 0 for i in failure.iteration],
         "average_loss": np.transpose(averages).tolist(),  # [seed, stage]
         "errors": np.array(errors).tolist(),  # [seed, interval]
-        "robustness": [_after_each_spoiling(m, recipe) for m in models],  # [seed, spoiling]
+        "robustness": [_after_each_spoiling(m) for m in models],  # [seed, spoiling]
         **_over_pasts(models),
         **_curve(recipe, losses),
     }
 
 
-def _after_each_spoiling(model: SineLSTM, recipe: Recipe) -> list[float]:
+def _after_each_spoiling(model: SineLSTM) -> list[float]:
     """Return the error over the first 400 steps after noise, and after gaps, in the history."""
-    windows = held_out_sines(SINES, HELD_OUT_WAVES).windows(recipe.past + 400)
-    return robustness(forecast_function(model), windows, recipe.past).tolist()
+    windows = held_out_sines(SINES, HELD_OUT_WAVES).windows(TRAINED_SAMPLES + 400)
+    return robustness(forecast_function(model), windows, TRAINED_SAMPLES).tolist()
 
 
 def _over_pasts(models: list[SineLSTM]) -> dict:

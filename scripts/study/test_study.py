@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from scripts.study import report as study_report
 from scripts.study import study
-from sinlstm_jax import InputError, Recipe, Stage
+from sinlstm_jax import InputError, Recipe, Stage, run
 
 
 @pytest.fixture
@@ -63,13 +64,15 @@ def test_what_is_not_trained_anew_stays_as_it_was_published(tmp_path, monkeypatc
 
 def test_seeds_that_stand_in_the_study_are_not_trained_again(variants):
     noisy = variants["noisy"]
-    there = {"seeds": [1001, 1002], "stages": study._stages(noisy)}
+    there = {"seeds": [1001, 1002], "stages": study._stages(noisy.recipe)}
     assert study._is_published(noisy, range(1001, 1003), {"noisy": there})
     assert not study._is_published(noisy, range(1003, 1005), {"noisy": there})
     assert not study._is_published(noisy, range(1001, 1003), {"noisy": there | {"stages": ["x"]}})
     assert not study._is_published(noisy, range(1001, 1003), {})
+    other = there | {"trained": "something else"}
+    assert not study._is_published(noisy, range(1001, 1003), {"noisy": other})
     tuned = variants["tuned"]  # its losses are drawn, of all seeds at once
-    there = {"seeds": list(tuned.seeds), "stages": study._stages(tuned)}
+    there = {"seeds": list(tuned.seeds), "stages": study._stages(tuned.recipe)}
     assert not study._is_published(tuned, tuned.seeds[:2], {"tuned": there})
 
 
@@ -117,6 +120,22 @@ def test_budgets_stand_in_order_and_count_who_beats_the_original():
     assert rows[2] == ["fast x 0.2", "0.40", "inf", "inf", "1 of 2 (9% to 91%)"]
     assert rows[3][:4] == ["fast x 0.5", "1.00", "0.038", "0.047"]
     assert rows[3][4].startswith("2 of 2")
+
+
+@pytest.mark.slow
+def test_the_study_trains_as_a_run_does(tmp_path):
+    first = Stage(3, 40, 0.01, 1e-8)
+    again = replace(first, afresh=True)
+    last = Stage(5, 20, 0.01, 1e-8)
+    recipe = Recipe("x", "", (first, again, again, last), 10, past=5, batch_size=2, hidden_size=4)
+    seeds = range(3, 7)
+    found = study.train(study.Variant("x", recipe, seeds), seeds)
+    figures = run(recipe, 3, tmp_path, replicates=4, console=Console(quiet=True))["figures"]
+    undone = [[each["undone"] for each in stage["replicates"]] for stage in figures]
+    losses = [[each["average_loss"] for each in stage["replicates"]] for stage in figures]
+    np.testing.assert_array_equal(found["undone"], np.transpose(undone))
+    assert 0 < np.sum(found["undone"]) < 8  # some tries were better, and some not
+    np.testing.assert_allclose(found["average_loss"], np.transpose(losses), rtol=1e-4)
 
 
 def test_a_curve_averages_within_stages_alone():
@@ -175,5 +194,9 @@ def test_ablations_stand_beside_their_recipe_with_the_same_seeds():
         return {"seeds": seeds, "errors": figures, "average_loss": figures}
 
     results = {"fast": result([1, 2, 3]), "tuned": result([9]), "fast, not clipped": result([3, 1])}
+    results |= {
+        "tuned, clipped": result([8, 9]),
+        "noisy, none missing": result([1]),
+    }  # no such base
     expected = dict.fromkeys(("fast", "fast, not clipped"), result([3, 1]))
     assert study_report.beside_bases(results) == expected

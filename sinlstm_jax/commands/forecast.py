@@ -31,8 +31,8 @@ class ForecastOptions:
     A column per stream, a line per step at the rate that the model is trained at, 100 Hz unless its
     run tells otherwise; in any units for `sensor`, of amplitude 1 around 0 for the others that
     ship. A first line of names is a header; a column called `time`, in seconds, is checked. An
-    empty field or `nan` is a missing sample.
-    Forecasts are CSV, too: after how many samples, when, and the values.
+    empty field or `nan` is a missing sample. Forecasts are CSV, too: after how many samples, when,
+    and the values.
     """
 
     samples: Annotated[

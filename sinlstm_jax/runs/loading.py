@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import InputError, positive_integer, shown
-from ..files import new_folder, usable_path
+from ..files import new_folder, one_line, usable_path
 from ..model import SineLSTM, lstm_model, split_model
 from ..networks import abstract_model, network_named
 from .checkpoints import Checkpoints
@@ -78,7 +78,7 @@ def _open_checkpoint(path: str | Path) -> Iterator[tuple[Checkpoints, int]]:
     folder = path / CHECKPOINTS if (path / CHECKPOINTS).is_dir() else path.parent
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
-        raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
+        raise InputError(f"{one_line(path)} {what}: give a run's folder or one of its checkpoints")
     with Checkpoints(folder, create=False) as checkpoints:
         steps = checkpoints.steps()
         if folder == path.parent:

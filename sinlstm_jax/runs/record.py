@@ -1,6 +1,7 @@
 """What a run is and what came of it: the content of its run.json."""
 
 import json
+import math
 import platform
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -21,7 +22,7 @@ IDENTITY = (
 ).split()
 # What runs were before they told.
 UNTOLD = {"network": NETWORKS[0], "signal": SINES.describe(), "observation": CLEAN.describe()}
-UNTOLD_OF_STAGES = {"error_floor": None, "past": None}
+UNTOLD_OF_STAGES = {"error_floor": None, "past": None, "afresh": False}
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -52,13 +53,17 @@ class StageFigures:
 
     @property
     def healthy(self) -> list[ReplicateFigures]:
-        """The replicates that have not failed."""
-        return [each for each in self.replicates if each.failed_at is None]
+        """The replicates that have not failed; all, if there is none, as there may be of a try."""
+        return [each for each in self.replicates if each.failed_at is None] or self.replicates
 
     @property
     def median_replicate(self) -> int:
         """Which replicate has the median average loss among those that have not failed."""
-        by_loss = sorted(self.healthy, key=lambda each: each.average_loss or 0.0)
+
+        def loss(each: ReplicateFigures) -> float:
+            return math.inf if each.average_loss is None else each.average_loss
+
+        by_loss = sorted(self.healthy, key=loss)
         return self.replicates.index(by_loss[(len(by_loss) - 1) // 2])
 
 

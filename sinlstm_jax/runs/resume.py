@@ -63,8 +63,8 @@ def undo_where_wrong(stage: Stage, weights, state: TrainState, standing=np.inf) 
         state.weights,
     )
     failure = state.failure
-    if stage.afresh:  # a try that failed is forgotten where something good was there
-        forgotten = wrong & np.isfinite(standing)
+    if stage.afresh:  # a try that failed is forgotten where what was there had not
+        forgotten = wrong & ~np.isnan(standing)
         iteration = np.where(forgotten, np.int32(-1), failure.iteration)
         failure = failure._replace(iteration=iteration)
     return state._replace(weights=back, failure=failure)

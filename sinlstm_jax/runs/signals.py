@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError, positive_integer, positive_number
-from ..files import reading, usable_path
+from ..files import one_line, reading, usable_path
 from ..model import SineLSTM
 from ..recipe import TRAINED_SAMPLES, Recipe
 from ..sensor import LONGEST_PAST, SHORTEST_PAST, SensorLSTM
@@ -88,7 +88,7 @@ def _folder_of(path: str | Path) -> Path:
     path = usable_path(path).resolve()
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
-        raise InputError(f"{path} {what}: give a run's folder or one of its checkpoints")
+        raise InputError(f"{one_line(path)} {what}: give a run's folder or one of its checkpoints")
     return path.parent.parent if path.parent.name == CHECKPOINTS else path
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from ..errors import Diverged, Interrupted
 from ..model import SineLSTM, split_model
 from ..recipe import Recipe, Stage
-from ..training import TrainState, iterations_done, train_chunk, train_stage
+from ..training import Failure, TrainState, iterations_done, train_chunk, train_stage
 from .folder import Run
 from .processes import largest
 from .progress import RunProgress
@@ -111,6 +111,7 @@ class StageTrainer:
                 ended = fetch(state, len(self.seeds))
                 if done == stage.iterations:
                     ended = self._finish(stage, models, standing, ended)
+                    self._go_on(number, ended.failure)
                 reached = StageState(ended, time.monotonic() - started, implementation)
                 save_stage(self.run.checkpoints, self.run.record, number, reached)
             self._stop_at(signal, number, done)
@@ -122,11 +123,17 @@ class StageTrainer:
         losses = losses[:, :done]
         self.run.log_losses(number, before, losses[:, before:])
         stage = self.recipe.stages[number - 1]
-        if (failure.iteration >= 0).all() and not stage.afresh:
-            raise Diverged(how_it_diverged(number, stage, self.seeds, failure))
+        if not stage.afresh:  # what a try ends as is known at its end
+            self._go_on(number, failure)
         for line in loss_lines(losses, before, self.recipe.display_every):
             self.console.print(line)
         self.progress.update(done)
+
+    def _go_on(self, number: int, failure: Failure) -> None:
+        """Raise Diverged where no replicate is left, unless another try follows."""
+        stage, *later = self.recipe.stages[number - 1 :]
+        if (failure.iteration >= 0).all() and not (later and later[0].afresh):
+            raise Diverged(how_it_diverged(number, stage, self.seeds, failure))
 
     def _finish(
         self, stage: Stage, models: list[SineLSTM], standing, ended: TrainState
@@ -134,8 +141,9 @@ class StageTrainer:
         """Print how a stage ends; return it with the weights of before where it went wrong."""
         losses = np.asarray(ended.losses)
         self.console.print(last_line(losses, self.recipe.display_every))
-        why = "it ends no lower than" if stage.afresh else "its loss ends too high, or is not"
-        why += " the try before" if stage.afresh else " a number"
+        why = "its loss ends too high, or is not a number"
+        if stage.afresh:
+            why = "its loss ends no lower than that of a try before"
         for seed, wrong in zip(self.seeds, stage.went_wrong(losses, standing), strict=True):
             if wrong:
                 self.console.print(f"  undone for seed {seed}: {why}")

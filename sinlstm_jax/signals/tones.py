@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Key
 
-from ..errors import InputError, number_range, positive_integer, positive_number
+from ..errors import InputError, number_range, positive_integer, positive_number, shown
 from .signal import SAMPLING_RATE, Signal
 from .sines import FREQUENCY_RANGE, below_nyquist
 from .waves import sine
@@ -42,7 +42,7 @@ class Tones(Signal):
 
     def __post_init__(self):
         if not isinstance(self.harmonic, bool):
-            raise InputError(f"harmonic is {self.harmonic!r}: give True or False")
+            raise InputError(f"harmonic is {shown(self.harmonic)}: give True or False")
         for name, value in {
             "count": positive_integer("count", self.count),
             "power": positive_number("power", self.power),

@@ -10,6 +10,7 @@ from sinlstm_jax import InputError, SineLSTM, load_model, load_pretrained, sampl
 from sinlstm_jax.model import split_model
 from sinlstm_jax.runs.checkpoints import Checkpoints
 from sinlstm_jax.runs.pretrained import FOLDER, save_pretrained
+from sinlstm_jax.runs.signals import load_signal
 
 
 @pytest.fixture
@@ -76,6 +77,13 @@ def test_a_model_is_saved_whole_or_not_at_all(tmp_path, monkeypatch, model):
     assert not any((tmp_path / "a").iterdir())
     save_model(model, tmp_path / "a" / "run")
     assert_same(load_model(tmp_path / "a" / "run"), model)
+
+
+def test_a_path_is_named_on_one_line(tmp_path):
+    for load in (load_model, load_signal):
+        with pytest.raises(InputError, match=r"a\\nb' does not exist: give") as raised:
+            load(tmp_path / "a\nb")
+        assert "\n" not in str(raised.value)
 
 
 def test_the_pretrained_model_is_as_good_as_the_readme_says():
