@@ -51,7 +51,8 @@ def run(
       out: the run's folder.
       replicates: how many seeds to train at once, counted up from `seed`, each as it would be
         alone, on CPU to the bit, on all devices. One whose loss, gradient or weights are no longer
-        finite stays where it was; where its stage has `undo_above`, where that began.
+        finite stays where it was; where its stage has `undo_above`, where that began; where it
+        begins afresh, where it was before.
       checkpoint_every: iterations between checkpoints within a stage.
       implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that
         was stopped is resumed with the one that it began with.

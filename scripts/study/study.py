@@ -55,7 +55,7 @@ class Options:
     only: tuple[str, ...] = ()
     """Variants to train; the others stay as docs/study.json has them. All, if none is named.
 
-    Of those whose losses are not drawn, seeds that stand there are not trained again."""
+    Seeds that stand there are not trained again, but of the five recipes whose losses are drawn."""
 
 
 class Variant(NamedTuple):

@@ -14,8 +14,8 @@ class ConvertOptions:
     """Convert a model between PyTorch (.pt), safetensors (.safetensors) and our checkpoints.
 
     Formats are told by name: `.pt` is what PyTorch saves since 1.6, and what ends otherwise is a
-    folder, a run's or one checkpoint's to read from, a new one to write to. `curriculum`
-    and `tuned` are models that ship. Nothing is overwritten.
+    folder, a run's or one checkpoint's to read from, a new one to write to. `sensor`,
+    `curriculum`, `tuned` and `long` are models that ship. Nothing is overwritten.
     """
 
     source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]

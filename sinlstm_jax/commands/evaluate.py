@@ -104,7 +104,7 @@ def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Pat
     A run is called by its folder, a checkpoint by its run's and its step.
 
     Raises:
-      InputError: there is no run, two have the same name, or the shipped model has no folder.
+      InputError: there is no run, two have the same name, or one that ships has no folder.
     """
     from ..evaluation.baselines import NAMES
     from ..evaluation.report import FLAT_LIMIT, LIMIT

@@ -32,7 +32,7 @@ class ForecastOptions:
     run tells otherwise; in any units for `sensor`, of amplitude 1 around 0 for the others that
     ship. A first line of names is a header; a column called `time`, in seconds, is checked. An
     empty field or `nan` is a missing sample. Forecasts are CSV, too: after how many samples, when,
-    and the values.
+    and the values, of `sensor` with the two that 90 % are to lie between.
     """
 
     samples: Annotated[

@@ -30,6 +30,7 @@ from sinlstm_jax import (
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.model import split_model
 from sinlstm_jax.playground import page, pretrained_data, run_data, write_page
+from sinlstm_jax.recipes import RECIPES
 from sinlstm_jax.runs.record import RunRecord
 from sinlstm_jax.runs.signals import keep_signal
 from sinlstm_jax.signals.observation import CLEAN
@@ -141,6 +142,13 @@ def test_a_checkpoint_and_a_model_without_a_run_are_one_stage(tmp_path):
     model.cell.input_bias[...] += 0.25
     save_model(model, tmp_path / "saved")
     assert_holds(run_data(tmp_path / "saved")["stages"][0], model)
+
+
+def test_the_page_is_of_the_model_for_sensors_where_none_is_named():
+    data, recipe = pretrained_data(), RECIPES["sensor"]
+    assert (data["name"], data["past"]) == ("sensor", recipe.past)
+    assert data["observation"] == recipe.observation.describe()
+    assert_holds(data["stages"][-1], load_pretrained())
 
 
 def test_a_page_tells_what_its_run_learnt_and_saw(tmp_path):
