@@ -24,13 +24,15 @@ from importlib import metadata, resources
 import jax
 import numpy as np
 from sinlstm_jax import SineLSTM, load_pretrained, rollout
+from sinlstm_jax.recipes import SHIPPED
 
 assert resources.files("sinlstm_jax").joinpath("py.typed").is_file()
 model = SineLSTM(implementation="fused")  # compiles the kernel, or tells why it cannot
 wave = np.sin(2 * np.pi * 1.7 * np.arange(500) / 100)
-forecast = rollout(load_pretrained("curriculum"), wave[:100], 400)[100:, 0, 0]
-error = np.mean((forecast - wave[100:]) ** 2)
-assert error < 0.1, error  # 0.5 answers nothing
+for name in SHIPPED:
+    forecast = rollout(load_pretrained(name), wave[:100], 400)[100:, 0, 0]
+    error = np.mean((forecast - wave[100:]) ** 2)
+    assert error < 0.1, (name, error)  # 0.5 answers nothing
 print(f"sinlstm-jax {metadata.version('sinlstm-jax')}, jax {jax.__version__}: error {error:.4f}")
 """
 
