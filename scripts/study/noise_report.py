@@ -48,11 +48,13 @@ def spoilt_table(study: dict) -> str:
     return markdown(["", *(each.in_words() for each in SPOILINGS)], rows)
 
 
-def sensor_tables(result: dict, references: dict) -> dict[str, str]:
-    """Return the tables of docs/results.md, by their names there."""
-    shown = "\n\n![Shares that bands of 90 % hold, a mark for each seed](images/study-bands.png)"
-    tables = {"gaps": gaps_table(result), "bands": bands_table(result) + shown}
-    return {"limits": limit_table(result, references)} | tables
+def sensor_tables(result: dict, references: dict) -> str:
+    """Return what docs/results.md shows of `sensor`: tables and a picture, each with its words."""
+    without = "Without noise, and with samples missing, where a limit and a fit have no error:"
+    bands = "What its bands of 90 % hold, by the median seed; least and most of three intervals:"
+    picture = "![Shares that bands of 90 % hold, a mark for each seed](images/study-bands.png)"
+    tables = limit_table(result, references), without, gaps_table(result), bands
+    return "\n\n".join([*tables, bands_table(result), picture])
 
 
 def limit_table(result: dict, references: dict) -> str:

@@ -82,7 +82,7 @@ def publish_pages(study: dict) -> None:
         "ablations": table(ablations, ablations),
     }
     if limits is not None:
-        tables |= sensor_tables(study["sensor"], limits)
+        tables["sensor"] = sensor_tables(study["sensor"], limits)
         plot_bands(IMAGES / "study-bands.png", study["sensor"])
     fill_in(DOCS / "results.md", tables)
     short = bars({name: study[name] for name in ("tuned", "fast")})

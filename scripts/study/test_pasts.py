@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from scripts.pages import DOCS
 from scripts.study import bars, noise_report, pasts
 from sinlstm_jax import SensorLSTM
 from sinlstm_jax.evaluation.bands import INTERVALS
@@ -87,6 +88,14 @@ def test_bands_are_told_by_their_least_and_most(result):
     lines = noise_report.bands_table(result).splitlines()
     assert lines[2].startswith("| clean | 90% to 90% |") and len(lines) == 2 + len(SPOILINGS)
     assert lines[5] == "| noise 0.1 | 90% to 90% | 85% to 90% | 90% to 90% | 90% to 90% |"
+
+
+def test_every_table_has_its_place_and_words(result, references):
+    shown = noise_report.sensor_tables(result, references).split("\n\n")
+    assert [part[0] == "|" for part in shown] == [True, False, True, False, True, False]
+    assert shown[0] == noise_report.limit_table(result, references)
+    page = (DOCS / "results.md").read_text()
+    assert page.count("<!-- sensor -->\n") == page.count("<!-- /sensor -->") == 1
 
 
 def test_every_bar_of_a_network_for_sensors_can_be_missed(result, references):
