@@ -37,6 +37,12 @@ class Forecast(NamedTuple):
     band: float | None = None
 
 
+TIME = "time (s)"
+# Of an axis of dates, the first one that there are enough of.
+UNITS = ((365.25 * 86400.0, "years"), (86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+MOST_OF_A_UNIT = 3
+
+
 class StreamForecasts(NamedTuple):
     """Streams as they were observed, and what follows by a model."""
 
@@ -47,6 +53,7 @@ class StreamForecasts(NamedTuple):
     low: np.ndarray | None = None  # alike: between these two lies a share `band` of what comes
     high: np.ndarray | None = None
     band: float | None = None
+    begin: str | None = None  # the first of the times as a date; the axis counts from there
 
 
 def drawing(draw):
@@ -172,11 +179,11 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
 
     Of more than MOST_DRAWN streams the first are drawn, and the title says so.
     """
-    times, past, count = streams.times, *streams.observed.shape
+    (times, label), (past, count) = _axis_of(streams), streams.observed.shape
     if count > MOST_DRAWN:
         title += f" (the first {MOST_DRAWN} of {count} streams)"
     observed, forecast = streams.observed[:, :MOST_DRAWN], streams.forecast[:, :MOST_DRAWN]
-    figure, rows = _stacked(observed.shape[1], times[-1] - times[0], title)
+    figure, rows = _stacked(observed.shape[1], streams.times[-1] - streams.times[0], title)
     names = streams.names[:MOST_DRAWN]
     for i, (axes, name, before, after) in enumerate(
         zip(rows, names, observed.T, forecast.T, strict=True)
@@ -199,7 +206,18 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
         axes.plot(times[past:], after, color="tab:red", linestyle=DASHED, label="forecast")
         axes.set(ylabel="signal", ylim=(low, high), xlim=(times[0], times[-1]))
         axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a "$" stays one
-    _save_stacked(figure, rows, path)
+    _save_stacked(figure, rows, path, label)
+
+
+def _axis_of(streams: StreamForecasts) -> tuple[np.ndarray, str]:
+    """Return times as an axis has them, and what it is called."""
+    if streams.begin is None:
+        return streams.times, TIME
+    since = streams.times - streams.times[0]
+    seconds, unit = next(
+        unit for unit in UNITS if since[-1] >= MOST_OF_A_UNIT * unit[0] or unit == UNITS[-1]
+    )
+    return since / seconds, f"time ({unit}) since {streams.begin}"
 
 
 def _limits(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
@@ -232,8 +250,8 @@ def _stacked(count: int, seconds: float, title: str) -> "tuple[Figure, np.ndarra
     return figure, rows
 
 
-def _save_stacked(figure: "Figure", rows: np.ndarray, path: Path) -> None:
-    rows[-1].set_xlabel("time (s)")
+def _save_stacked(figure: "Figure", rows: np.ndarray, path: Path, time: str = TIME) -> None:
+    rows[-1].set_xlabel(time, parse_math=False)
     named = {}  # what some of the rows have
     for axes in rows:
         handles, labels = axes.get_legend_handles_labels()

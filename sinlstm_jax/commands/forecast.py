@@ -3,15 +3,17 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import tyro
 
-from ..errors import InputError, finite_number, positive_integer
+from ..errors import InputError, finite_number, positive_integer, positive_number
 from ..files import replacing, usable_path
+from ..measurements.reading import Reading
+from ..measurements.words import duration_in_words
 from ..recipes import SHIPPED
 from .shared import (
     Device,
@@ -23,16 +25,21 @@ from .shared import (
     trained_as,
 )
 
+if TYPE_CHECKING:
+    from ..runs.signals import Trained
+
+LARGE = 2**25  # bytes of a file from which on its reading shows progress
+
 
 @dataclass(frozen=True)
 class ForecastOptions:
-    """Continue samples that are read from standard input or from a CSV file.
+    """Continue samples that are read from a CSV file, or from standard input.
 
-    A column per stream, a line per step at the rate that the model is trained at, 100 Hz unless its
-    run tells otherwise; in any units for `sensor`, of amplitude 1 around 0 for the others that
-    ship. A first line of names is a header; a column called `time`, in seconds, is checked. An
-    empty field or `nan` is a missing sample. Forecasts are CSV, too: after how many samples, when,
-    and the values, of `sensor` with the two that 90 % are to lie between.
+    Of a file all is found out: how it is laid out, its column of times, its rate and gaps in it;
+    what was understood is told. Standard input is followed line by line as it comes: a column per
+    stream, a line per step at the model's rate or at --rate. Units are any for `sensor`; for the
+    others that ship, --scale auto measures samples first. Forecasts are CSV, too: after how many
+    samples, when, and the values, of `sensor` with the two that 90 % are to lie between.
     """
 
     samples: Annotated[
@@ -44,11 +51,14 @@ class ForecastOptions:
     """Folder of a run or a checkpoint, or a model that ships: sensor, curriculum, tuned, long."""
     replicate: Replicate = None
     steps: int = 400
-    """Steps to forecast, 100 a second unless the run has another rate."""
+    """Steps to forecast."""
     every: Annotated[int | None, optional("INT")] = None
     """Forecast after every so many samples, too, and not at the end alone."""
-    header: Literal["auto", "yes", "no"] = "auto"
-    """Whether the first line is a header; by itself, if it holds names or counts the columns."""
+    reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
+    resample: Annotated[str | None, optional("HZ", "they stay as they are")] = None
+    """Rate to bring a file's samples to; `model` is the one that the model is trained at."""
+    scale: Literal["auto", "none", "run"] = "run"
+    """Level and amplitude of samples: estimated from the window observed, 0 and 1, or the run's."""
     window: Annotated[int | None, optional("INT", "what it is trained to observe")] = None
     """How many of the latest samples to forecast from."""
     band: Annotated[float | None, optional("SHARE", "0.9 where the model says how sure it is")] = (
@@ -73,12 +83,13 @@ class ForecastOptions:
         for path in (self.out, self.picture):
             if path is not None:
                 make_way_for(path)
-        source = "standard input" if self.samples is None else str(self.samples)
+        if self.resample is not None and self.samples is None:
+            raise InputError("--resample takes a file, not standard input: give one")
         try:
-            with computing_on(self.device), opened(self.samples) as lines:
+            with computing_on(self.device):
                 from ..sensor import BAND, SensorLSTM, with_spread
                 from ..streams.csv_forecasts import write_forecasts
-                from ..streams.csv_samples import read_samples
+                from ..streams.forecaster import UNSCALED
 
                 model = named_model(self.model, self.replicate)
                 trained = trained_as(self.model, model)
@@ -87,7 +98,11 @@ class ForecastOptions:
                     with_spread(model)
                 elif isinstance(model, SensorLSTM):
                     band = BAND
-                samples = read_samples(lines, source, self.header, trained)
+                scaling = trained.scaling if self.scale == "run" else UNSCALED
+                if self.scale == "auto":
+                    scaling, trained = "auto", trained._replace(in_any_units=True)
+                window = window or trained.past
+                samples, trained = self._samples(trained, every, window)
                 with written(self.out) as file:
                     last = write_forecasts(
                         file,
@@ -95,8 +110,9 @@ class ForecastOptions:
                         samples,
                         steps=steps,
                         every=every,
-                        window=window or trained.past,
+                        window=window,
                         trained=trained,
+                        scaling=scaling,
                         band=band,
                     )
         except KeyboardInterrupt:  # one way to end a stream; there is nothing to go on with
@@ -105,8 +121,31 @@ class ForecastOptions:
         if self.picture is not None:
             from ..plots import plot_streams
 
-            title = f"The next {steps / trained.sampling_rate:g} s, by {self.model}"
+            title = f"The next {duration_in_words(steps / samples.rate)}, by {self.model}"
             plot_streams(self.picture, last, title)
+
+    def _samples(self, trained: "Trained", every: int | None, window: int):
+        """Return (samples, what the model is trained on at their rate); say what was understood."""
+        from ..streams.csv_forecasts import LATEST
+        from ..streams.csv_samples import read_samples
+        from ..streams.file_samples import read_file
+
+        if self.samples is None:
+            samples = read_samples(standard_input(), "standard input", self.reading, trained)
+            return samples, trained.at_rate(samples.rate)
+        resample = None
+        if self.resample is not None:
+            resample = trained.sampling_rate
+            if self.resample != "model":
+                resample = _hertz("--resample", self.resample)
+        keep = max(window, LATEST) if every is None else None
+        with reading_progress(self.samples) as progress:
+            found = read_file(
+                self.samples, self.reading, trained, resample=resample, keep=keep, progress=progress
+            )
+        for line in found.said:
+            print(line, file=sys.stderr)
+        return found.samples, found.trained
 
 
 def make_way_for(path: Path) -> None:
@@ -119,22 +158,34 @@ def make_way_for(path: Path) -> None:
         raise InputError(f"{folder} cannot be written to: give {path.name} another folder")
 
 
-@contextlib.contextmanager
-def opened(path: Path | None) -> Iterator[TextIO]:
-    """Open a text file to be read, or give standard input."""
-    if path is None:
-        if sys.stdin is None:
-            raise InputError("there is no standard input, it is closed: give a CSV file")
-        if sys.stdin.isatty():
-            print("Reading samples, one a line; Ctrl-D ends them.", file=sys.stderr)
-        yield sys.stdin
-        return
+def _hertz(name: str, given: str) -> float:
     try:
-        file = path.open(encoding="utf-8")
-    except OSError as problem:
-        raise InputError(f"{path} cannot be read ({problem.strerror}): give a CSV file") from None
-    with file:
-        yield file
+        return positive_number(name, float(given))
+    except ValueError:
+        raise InputError(f"{name} is {given!r}: give a rate in Hz, or model") from None
+
+
+def standard_input() -> TextIO:
+    """Return standard input, to be read line by line."""
+    if sys.stdin is None:
+        raise InputError("there is no standard input, it is closed: give a CSV file")
+    if sys.stdin.isatty():
+        print("Reading samples, one a line; Ctrl-D ends them.", file=sys.stderr)
+    return sys.stdin
+
+
+@contextlib.contextmanager
+def reading_progress(path: Path) -> Iterator[Callable[[float], None]]:
+    """Show on standard error how much of a large file was read, and how long the rest may take."""
+    if not usable_path(path).is_file() or path.stat().st_size < LARGE:
+        yield lambda share: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"reading {path.name}", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What a run learns, kept in its folder and had from there."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,6 +50,14 @@ class Trained(NamedTuple):
             signal if isinstance(signal, Sines) else None,
             in_any_units=recipe.network == SensorLSTM.__name__,
         )
+
+    def at_rate(self, rate: float) -> "Trained":
+        """Return the same at another rate in Hz: a network knows steps, and not seconds."""
+        if self.waves is None:
+            return self._replace(sampling_rate=rate)
+        low, high = (f * rate / self.sampling_rate for f in self.waves.frequency)
+        waves = replace(self.waves, frequency=(low, high), sampling_rate=rate)
+        return self._replace(sampling_rate=rate, waves=waves)
 
     @property
     def largest(self) -> float:

@@ -2,9 +2,8 @@
 
 import csv
 import logging
-import math
 from collections import deque
-from typing import TextIO
+from typing import Literal, TextIO
 
 import numpy as np
 
@@ -12,9 +11,10 @@ from ..errors import InputError
 from ..model import SineLSTM
 from ..plots import StreamForecasts
 from ..runs.signals import TUTORIALS, Trained
+from ..signals.signal import Scaling
 from .csv_samples import Sample, Samples
 from .doubts import doubts
-from .forecaster import CHUNKS, Forecaster
+from .forecaster import CHUNKS, UNSCALED, Forecaster
 
 LATEST = 300  # samples that are kept to be looked at
 _LOG = logging.getLogger("sinlstm_jax")
@@ -29,13 +29,14 @@ def write_forecasts(
     every: int | None,
     window: int,
     trained: Trained = TUTORIALS,
+    scaling: Scaling | Literal["auto"] = UNSCALED,
     band: float | None = None,
 ) -> StreamForecasts:
     """Follow streams to their end, and write forecasts of the next `steps` values as CSV text.
 
-    The columns are how many steps were read, the time in seconds of the value that is forecast, and
-    the values, one per stream; of a band, two more for each, `NAME_low` and `NAME_high`. What
-    models are not trained on is logged as a warning.
+    The columns are how many steps were read, the time of the value that is forecast, in seconds or
+    as the samples have it, and the values, one per stream; of a band, two more for each,
+    `NAME_low` and `NAME_high`. What models are not trained on is logged as a warning.
 
     Args:
       file: where to write to.
@@ -45,7 +46,8 @@ def write_forecasts(
       every: after how many steps to write a forecast; None for the end only, where there always is
         one.
       window: how many of the latest steps to forecast from.
-      trained: what the model is trained on: its rate, and how samples are scaled for it.
+      trained: what the model is trained on, at the rate of the samples.
+      scaling: how samples are scaled for it, as `Forecaster` takes it.
       band: the share of what comes that is to lie between two values, of a model that says so.
 
     Returns:
@@ -54,8 +56,8 @@ def write_forecasts(
     Raises:
       InputError: there are no samples, or what reading them raises.
     """
-    forecaster = Forecaster(model, len(samples.names), window, scaling=trained.scaling)
-    rate = trained.sampling_rate
+    forecaster = Forecaster(model, len(samples.names), window, scaling=scaling)
+    rate = samples.rate
     writer = csv.writer(file, lineterminator="\n")
     ends = ("",) if band is None else ("", "_low", "_high")
     columns = [f"{name}{end}" for name in samples.names for end in ends]
@@ -63,7 +65,7 @@ def write_forecasts(
     counts = np.zeros(len(samples.names), int)
     latest: deque[Sample] = deque(maxlen=LATEST)
     unread: list[np.ndarray] = []
-    total, forecast = 0, None
+    total, forecast = samples.before, None
 
     def observe_unread():
         if unread:
@@ -75,7 +77,7 @@ def write_forecasts(
         parts = (forecaster.forecast(steps),) if band is None else forecaster.forecast(steps, band)
         rows = np.stack(parts, axis=-1).reshape(steps, -1)
         for time, row in zip(_times_after(latest[-1].time, steps, rate), rows, strict=True):
-            writer.writerow([total, time, *row])
+            writer.writerow([total, samples.written(time, rate), *row])
         file.flush()
         return parts
 
@@ -93,15 +95,15 @@ def write_forecasts(
     if forecast is None:
         forecast = write_forecast()
     times = [sample.time for sample in latest]
-    times = np.array(times + _times_after(times[-1], steps, rate))
+    times = np.array([*times, *_times_after(times[-1], steps, rate)])
     observed = np.stack([sample.values for sample in latest])
     for doubt in doubts(samples.names, counts, observed, trained):
         _LOG.warning(doubt)
     values, *between = forecast
-    return StreamForecasts(samples.names, times, observed, values, *between, band=band)
+    begin = str(samples.written(times[0], rate)) if samples.dated else None
+    return StreamForecasts(samples.names, times, observed, values, *between, band=band, begin=begin)
 
 
 def _times_after(time: float, steps: int, rate: float) -> list[float]:
-    """Return the times of the steps that follow one, in s, without float64's last digits."""
-    digits = max(6, 3 + math.ceil(math.log10(rate)))
-    return [round(time + step / rate, digits) for step in range(1, steps + 1)]
+    """Return the times of the steps that follow one, in s."""
+    return [time + step / rate for step in range(1, steps + 1)]

@@ -1,19 +1,22 @@
-"""Samples from CSV text, line by line, held against what a model is trained on: rate and size."""
+"""Samples from CSV text, line by line as it comes: nothing can be found out ahead of it."""
 
 import csv
 import itertools
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, positive_number, shown
+from ..measurements.columns import index_of
+from ..measurements.fields import as_number, as_time, is_missing
+from ..measurements.reader import LONGEST_GAP
+from ..measurements.reading import Reading, delimiter_of
+from ..measurements.times import SECONDS, TimeColumn, called_time, time_column
 from ..runs.signals import TUTORIALS, Trained
 
-MISSING = ("", "nan", "na", "none", "null")  # fields, in any case, that hold no sample
-TIME = "time"  # the column that holds no samples but their time in seconds
 STEP_TOLERANCE = 0.5  # steps that a sample may come early or late, or one is missing, or twice
 RATE_TOLERANCE = 0.01  # share by which the rate may be off on the whole
 _LOG = logging.getLogger("sinlstm_jax")
@@ -26,67 +29,98 @@ class Sample(NamedTuple):
     values: np.ndarray  # [stream], NaN where missing
 
 
+def in_seconds(time: float, rate: float) -> float:
+    """Return a time in s without float64's last digits."""
+    return round(time, max(6, 3 + math.ceil(math.log10(rate))))
+
+
 class Samples(NamedTuple):
     """Streams that are being read."""
 
     names: list[str]  # of the streams
     steps: Iterator[Sample]
+    rate: float  # Hz
+    dated: bool = False  # whether times are dates
+    before: int = 0  # steps before the first one, which were read and are not given
+    written: Callable[[float, float], float | str] = (
+        in_seconds  # a time, as they have it, at a rate
+    )
 
 
 def read_samples(
-    lines: Iterable[str], source: str, header: str = "auto", trained: Trained = TUTORIALS
+    lines: Iterable[str],
+    source: str,
+    reading: Reading = Reading(),  # noqa: B008
+    trained: Trained = TUTORIALS,
 ) -> Samples:
-    """Read CSV text: a column per stream, a line per step at the rate that a model is trained at.
+    """Read CSV text: a column per stream, a line per step.
 
     A first line with a field that is not a number is a header; so is one that counts the columns
-    from 0, as pandas writes it where columns have no names, which is logged as a warning. A column
-    that it calls `time` (in seconds) is checked to be at that rate, jitter aside; without one, the
-    first sample is at 0 s. A field without a number (empty, nan, ...) is a missing sample; so is an
-    empty line where there is one column, and among several it is skipped. The first value beyond
-    what the model is trained on is logged as a warning.
+    from 0, as pandas writes it where columns have no names, which is logged as a warning. The rate
+    is `reading.rate`, or else the model's; times, if there are any, are held against it: steps
+    between them are missing samples. Without times, the first sample is at 0 s. A field without a
+    number (empty, nan, ...) is a missing sample; so is an empty line where there is one column, and
+    among several it is skipped. The first value beyond what the model is trained on is logged as a
+    warning.
 
     Args:
       lines: the text, perhaps not all there yet: no line is asked for before the one before it was
-        used, but for the first.
+        used, but for the first, and the second one where that is a header.
       source: what to call it in errors.
-      header: whether the first line is one: "yes", "no", or "auto" for what is said above.
+      reading: how it is read, as far as it is told: delimiter, decimal point, columns.
       trained: what the model is trained on.
 
     Raises:
       InputError: there is nothing to read, or, while `steps` is iterated, a line is of another
-        length, holds something else than numbers, or is not one step after the one before.
+        length, holds something else than numbers, or its time does not fit.
     """
-    rows = _rows(lines, source)
+    rate = trained.sampling_rate
+    if reading.rate is not None:
+        rate = positive_number("--rate", reading.rate)
+    rows = _rows(lines, source, reading)
     first = next(rows, None)
     if first is None:
-        rate = trained.sampling_rate
         raise InputError(f"{source} is empty: give samples, one a line, at {rate:g} Hz")
     number, fields = first
-    if _is_header(fields, header, f"{source}, line {number}"):
-        names = [field.strip() for field in fields]
+    if _is_header(fields, reading, f"{source}, line {number}"):
+        names = tuple(field.strip() for field in fields)
+        example = None
     else:
-        names = [f"value_{i}" for i in range(1, len(fields) + 1)] if len(fields) > 1 else ["value"]
-        rows = itertools.chain([first], rows)
-    if len(names) > 1 and "" in names:
+        names = tuple(f"value_{i}" for i in range(1, len(fields) + 1))
+        names = names if len(fields) > 1 else ("value",)
+        rows, example = itertools.chain([first], rows), fields
+    where = f"{source}, line {number}"
+    if len(names) > 1 and "" in names and not reading.column:
         raise InputError(
-            f"{source}, line {number}: column {names.index('') + 1} has no name: give it one, or "
+            f"{where}: column {names.index('') + 1} has no name: give it one, or "
             "leave it out if it only counts the lines (pandas: index=False)"
         )
-    columns = [i for i, name in enumerate(names) if name.lower() == TIME]
-    if len(columns) > 1 or len(columns) == len(names):
+    clock = _clock_of(source, names, example, reading)
+    columns = tuple(i for i in range(len(names)) if i != clock)
+    if reading.column:
+        columns = tuple(index_of(source, names, "--column", name) for name in reading.column)
+    if not columns:
         raise InputError(
-            f"{source}, line {number}: the columns are {', '.join(names)}: give one of samples at "
-            f"least, and at most one called {TIME}"
+            f"{where}: the columns are {', '.join(names)}: give one of samples at least"
         )
-    time = columns[0] if columns else None
-    streams = [name for i, name in enumerate(names) if i != time]
-    return Samples(streams, _steps(rows, source, names, time, trained))
+    steps = _steps(rows, source, names, columns, clock, reading, trained, rate)
+    return Samples([names[i] for i in columns], steps, rate)
 
 
-def _is_header(fields: list[str], wanted: str, where: str) -> bool:
+def _clock_of(source: str, names, example: list[str] | None, reading: Reading) -> int | None:
+    """Return which column holds times: by its name, or where the first line has a date."""
+    if reading.no_time:
+        return None
+    if reading.time_column is not None:
+        return index_of(source, names, "--time-column", reading.time_column)
+    dates = [i for i, field in enumerate(example or ()) if as_time(field)]
+    return dates[0] if dates else called_time(names, ("",) * len(names))
+
+
+def _is_header(fields: list[str], reading: Reading, where: str) -> bool:
     """Tell whether a first line holds names, as far as "auto" can tell."""
-    if wanted != "auto":
-        return wanted == "yes"
+    if reading.header != "auto":
+        return reading.header == "yes"
     plain = [field.strip() for field in fields]
     counted = plain[1:] if len(plain) > 1 and plain[0] == "" else plain  # pandas' index comes first
     if counted == [str(i) for i in range(len(counted))]:
@@ -95,12 +129,20 @@ def _is_header(fields: list[str], wanted: str, where: str) -> bool:
             "no if these are samples"
         )
         return True
-    return any(_as_number(field) is None for field in fields)
+    return any(_number(field, reading) is None and not as_time(field) for field in fields)
 
 
-def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
+def _number(field: str, reading: Reading) -> float | None:
+    """Return a field's number, NaN where it is missing, None where it is something else."""
+    if is_missing(field, reading.missing):
+        return math.nan
+    return as_number(field, reading.decimal or ".")
+
+
+def _rows(lines: Iterable[str], source: str, reading: Reading) -> Iterator[tuple[int, list[str]]]:
     """Split lines into fields: (line number, fields)."""
-    reader = csv.reader(line.removeprefix("\ufeff") for line in lines)
+    delimiter = delimiter_of(reading) or ("," if reading.decimal != "," else ";")
+    reader = csv.reader((line.removeprefix("\ufeff") for line in lines), delimiter=delimiter)
     try:
         for fields in reader:
             yield reader.line_num, fields or [""]
@@ -111,80 +153,96 @@ def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _steps(
-    rows, source: str, header: list[str], time: int | None, trained: Trained
+    rows,
+    source: str,
+    names: tuple[str, ...],
+    columns: tuple[int, ...],
+    clock: int | None,
+    reading: Reading,
+    trained: Trained,
+    rate: float,
 ) -> Iterator[Sample]:
-    rate, largest = trained.sampling_rate, trained.largest
-    first = before = math.nan
+    time = first = before = None
     step, warned = 0, False
+    nothing = np.full(len(columns), math.nan)
     for number, fields in rows:
-        if fields == [""] and len(header) > 1:
+        if fields == [""] and len(names) > 1:
             continue
         where = f"{source}, line {number}"
-        numbers = _numbers(header, fields, where)
+        values = _values(names, columns, fields, where, reading)
         now = step / rate
-        if time is not None:
-            now = numbers.pop(time)
-            first = first if step else now
-            _check_time(now, before, first, step, where, rate)
+        if clock is not None:
+            if time is None:
+                time = time_column([clock], names, ("",) * len(names), [[x] for x in fields])
+            now = _seconds(time, fields[clock], where)
+            if first is None or before is None:
+                first = now
+            else:
+                missing = _missing_between(before, now, where, rate)
+                for i in range(1, missing + 1):
+                    yield Sample(before + i * (now - before) / (missing + 1), nothing)
+                step += missing
+                _check_rate(now - first, step, where, rate)
             before = now
-        values = np.array(numbers)
-        beyond = np.abs(values) > largest  # never true of NaN
+        beyond = np.abs(values) > trained.largest  # never true of NaN
         if beyond.any() and not warned:
             warned = True
             _LOG.warning(
                 f"{where} holds {values[np.argmax(beyond)]:g}: models are trained on waves of "
-                f"{trained.waves_in_words}, so shift and scale the samples"
+                f"{trained.waves_in_words}, so give --scale auto"
             )
         yield Sample(now, values)
         step += 1
 
 
-def _numbers(header: list[str], fields: list[str], where: str) -> list[float]:
+def _values(names, columns, fields: list[str], where: str, reading: Reading) -> np.ndarray:
     """Return the numbers of a line, NaN where one is missing."""
-    if len(fields) != len(header):
+    if len(fields) != len(names):
         raise InputError(
-            f"{where} has {len(fields)} fields: give {len(header)}, for {', '.join(header)}"
+            f"{where} has {len(fields)} fields: give {len(names)}, for {', '.join(names)}"
         )
     numbers = []
-    for name, field in zip(header, fields, strict=True):
-        value = _as_number(field)
+    for i in columns:
+        value = _number(fields[i], reading)
         if value is None or math.isinf(value):
             raise InputError(
-                f"{where}: {name} is {field.strip()!r}: give a finite number, or leave the "
-                "field empty where a sample is missing"
+                f"{where}: {names[i]} is {shown(fields[i].strip())}: give a finite number, or "
+                "leave the field empty where a sample is missing"
             )
         numbers.append(value)
-    return numbers
+    return np.array(numbers)
 
 
-def _check_time(
-    now: float, before: float, first: float, step: int, where: str, rate: float
-) -> None:
-    """Raise InputError if a sample, the first being step 0, is not where its rate would put it."""
+def _seconds(time: TimeColumn | None, field: str, where: str) -> float:
+    now = math.nan
+    if time is not None and time.form is not None:
+        now = float(time.seconds([[field]])[0])
+    elif time is not None:
+        number = as_number(field.replace(",", "."))
+        now = math.nan if number is None else number * SECONDS[time.unit]
     if math.isnan(now):
-        raise InputError(f"{where} has no time: give one in every line, or in none")
-    if step == 0:
-        return
-    if abs((now - before) * rate - 1) > STEP_TOLERANCE:
         raise InputError(
-            f"{where} is {now - before:.4g} s after the one before: models are trained "
-            f"at {rate:g} Hz, so resample to {1 / rate:g} s, and leave "
-            "fields empty where a sample is missing"
+            f"{where} has no time, but {shown(field.strip())}: give one in every line, or --no-time"
         )
-    elapsed = (now - first) * rate
-    if abs(elapsed - step) > STEP_TOLERANCE + RATE_TOLERANCE * step:
-        raise InputError(
-            f"{where}: the rate is {step * rate / elapsed:.4g} Hz up to here: models are "
-            f"trained at {rate:g} Hz, so resample"
-        )
+    return now
 
 
-def _as_number(field: str) -> float | None:
-    """Return a field's number, NaN where it is missing, None where it is something else."""
-    field = field.strip()
-    if field.lower() in MISSING:
-        return math.nan
-    try:
-        return None if "_" in field else float(field)  # Python reads 1_000, no one else does
-    except ValueError:
-        return None
+def _missing_between(before: float, now: float, where: str, rate: float) -> int:
+    """Return how many samples are missing between two times, or raise InputError."""
+    apart = (now - before) * rate
+    if apart <= 0:
+        raise InputError(
+            f"{where} is {now - before:.4g} s after the one before: sort the lines and leave out "
+            "doubles, or give --no-time"
+        )
+    return min(max(round(apart) - 1, 0), LONGEST_GAP)
+
+
+def _check_rate(elapsed: float, step: int, where: str, rate: float) -> None:
+    """Raise InputError if a step is not where its rate would put it, the first one being 0."""
+    apart = elapsed * rate
+    if abs(apart - step) > STEP_TOLERANCE + RATE_TOLERANCE * step:
+        raise InputError(
+            f"{where}: the rate is {step * rate / apart:.4g} Hz up to here, and not {rate:g}: give "
+            "--rate, or --no-time if times are wrong"
+        )

@@ -88,21 +88,26 @@ def _doubts_of_its_units(name: str, wave: _Wave, trained: Sines) -> Iterator[str
     (least, most), (lowest, highest) = trained.amplitude, trained.level
     margin = LARGEST_LEVEL * max(amplitude, most)
     if not lowest - margin <= level <= highest + margin:
-        around, so = ("waves around 0", "subtract it")
+        around = "waves around 0"
         if (lowest, highest) != (0, 0):
-            around, so = f"levels of {lowest:g} to {highest:g}", "shift the samples"
-        yield (f"{name} has a level of about {level:.2g}: models are trained on {around}, so {so}")
+            around = f"levels of {lowest:g} to {highest:g}"
+        yield (
+            f"{name} has a level of about {level:.2g}: models are trained on {around}, so give "
+            "--scale auto"
+        )
     if not least * AMPLITUDES[0] <= amplitude <= most * AMPLITUDES[1]:
         yield (
             f"{name} has an amplitude of about {amplitude:.2g}: models are trained on "
-            f"{range_in_words(least, most)}, so scale the samples"
+            f"{range_in_words(least, most)}, so give --scale auto"
         )
 
 
 def _doubts_of_its_frequency(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
     frequency, (low, high) = wave.frequency, trained.frequency
     if not low * (1 - FREQUENCY_TOLERANCE) <= frequency <= high * (1 + FREQUENCY_TOLERANCE):
+        rate = trained.sampling_rate
         yield (
-            f"{name} has a frequency of about {frequency:.2g} Hz: models are trained on "
-            f"{low:g} to {high:g} Hz, so the forecast may be poor"
+            f"{name} has a frequency of about {frequency:.2g} Hz, {rate / frequency:.3g} steps a "
+            f"period: models are trained on {rate / high:.3g} to {rate / low:.3g} steps, so the "
+            f"forecast may be poor: give --resample {frequency * rate / (low * high) ** 0.5:.2g}"
         )

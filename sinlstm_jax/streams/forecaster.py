@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import jax
 import numpy as np
@@ -12,12 +12,14 @@ from flax import nnx
 from ..errors import InputError, positive_integer
 from ..lstm import LSTMCarry
 from ..model import SineLSTM, lstm_model, split_model
+from ..recipe import TRAINED_SAMPLES
 from ..runs.loading import load_model
 from ..runs.signals import trained_on
 from ..sensor import LONGEST_PAST, SensorLSTM, Window, measured, reach_of, scaled
 from ..signals.samples import finite_or_missing, observed, real_numbers
 from ..signals.signal import NO_INPUT, Scaling, checked_scaling
-from .state import checked_state
+from .scaling import AUTO, estimated
+from .state import MEASURED, checked_state
 
 # Steps that one call computes. Whatever comes is put together from these, so that there are only
 # as many programs, and a stream never waits for the compiler.
@@ -47,14 +49,16 @@ class Forecaster:
       model: a trained model.
       batch_size: how many streams there are; None for a single one, without a batch axis.
       window: how many of the latest steps a forecast is made from, as if the stream had begun with
-        them. None is all; of a SensorLSTM, which measures the window anew each time, the latest
-        300. After more steps than they were trained to observe networks forecast worse
-        (docs/using.md has figures): 100 is the best for the tutorial's.
+        them. None is all; of a SensorLSTM, and with "auto", which measure the window anew each
+        time, the latest 300 and 100. After more steps than they were trained to observe networks
+        forecast worse (docs/using.md has figures): 100 is the best for the tutorial's.
       scaling: how samples become what the model sees, (mean, scale); undone on what it answers.
+        "auto" estimates both from the window, each time, for a model that learnt waves of amplitude
+        1 around 0; a SensorLSTM measures windows anyway.
 
     Raises:
-      InputError: batch_size or window is neither None nor a whole number of at least 1, or the
-        model's cell is another.
+      InputError: batch_size or window is neither None nor a whole number of at least 1, scaling
+        none of the two, or the model's cell is another.
     """
 
     def __init__(
@@ -63,16 +67,22 @@ class Forecaster:
         batch_size: int | None = None,
         window: int | None = None,
         *,
-        scaling: Scaling = UNSCALED,
+        scaling: Scaling | Literal["auto"] = UNSCALED,
     ):
         if batch_size is not None:
             batch_size = positive_integer("batch_size", batch_size)
         if window is not None:
             window = positive_integer("window", window)
         self.model = lstm_model(model)
-        self._measures = isinstance(model, SensorLSTM)
+        self._measure_window = measured if isinstance(model, SensorLSTM) else None
+        longest = LONGEST_PAST
+        if isinstance(scaling, str) and scaling == AUTO:
+            if self._measure_window is None:
+                self._measure_window, longest = estimated, TRAINED_SAMPLES
+            scaling = UNSCALED
+        self._measures = self._measure_window is not None
         if self._measures and window is None:
-            window = LONGEST_PAST
+            window = longest
         self.batch_size = batch_size
         self.window = window
         self.scaling = checked_scaling(scaling)
@@ -112,7 +122,9 @@ class Forecaster:
         arrays = checked_state(state, lstm_model(model))
         batch_size = None if arrays["hidden"].ndim == 1 else arrays["hidden"].shape[0]
         window: Any = arrays["window"][()] if "window" in arrays else None  # checked as any other
-        stream = cls(model, batch_size, window, scaling=Scaling(*arrays["scaling"]))
+        is_measured = tuple(arrays["scaling"]) == MEASURED
+        scaling = AUTO if is_measured else Scaling(*arrays["scaling"])
+        stream = cls(model, batch_size, window, scaling=scaling)
         if window is not None:
             stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-int(window) :]
         carry = {name: arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields}
@@ -133,13 +145,15 @@ class Forecaster:
 
         "hidden" and "cell", `[hidden]` each; where there is a window its length, "window", and the
         steps in it, "recent", `[time]`; of a batch, `[batch, hidden]` and `[time, batch]`; where
-        samples are scaled, "scaling", (mean, scale).
+        samples are scaled, "scaling", (mean, scale), of "auto" (0, 0).
         `np.savez(file, **state)` keeps it, or JSON with each entry's `tolist()`, without loss.
         """
         batch = () if self.batch_size is None else (self.batch_size,)
         carry = LSTMCarry(self._carry.hidden, self._carry.cell)
         state = {k: np.array(v).reshape(*batch, -1) for k, v in carry._asdict().items()}
-        if self.scaling != UNSCALED:
+        if self._measure_window is estimated:
+            state["scaling"] = np.array(MEASURED)
+        elif self.scaling != UNSCALED:
             state["scaling"] = np.array(self.scaling)
         if self.window is not None:
             state["window"] = np.array(self.window)
@@ -175,16 +189,17 @@ class Forecaster:
             self._recent = np.concatenate([self._recent, samples])[-self.window :]
 
     def _measure(self, samples: np.ndarray) -> np.ndarray:
-        """Move a SensorLSTM's window on by samples; return what these are taken for."""
+        """Move a window that is measured on by samples; return what these are taken for."""
         self._remember(samples)
         inputs, window = self._seen()
         outputs, _ = self._read(self._carry, inputs)
         return window.level + window.scale * outputs[-len(samples) :, :, :1]
 
     def _seen(self) -> tuple[np.ndarray, Window]:
-        """Return the latest samples as a SensorLSTM sees them, and what they are measured by."""
+        """Return the latest samples as the model sees them, and what they are measured by."""
         known = ~np.isnan(self._recent)
-        window = measured(self._recent, known)
+        assert self._measure_window is not None
+        window = self._measure_window(self._recent, known)
         return scaled(self._recent, known, window).astype(self._dtype), window
 
     @overload
@@ -257,7 +272,7 @@ class Forecaster:
     def _as_samples(self, values) -> tuple[np.ndarray, tuple[int, ...]]:
         """Return samples as `[time, batch, 1]`, and the shape they had.
 
-        Where one is missing there is NO_INPUT; for a SensorLSTM, NaN, and they are float64.
+        Where one is missing there is NO_INPUT; where windows are measured, NaN, in float64.
         """
         given = values
         if self.scaling != UNSCALED:

@@ -11,14 +11,15 @@ from ..sensor import SensorLSTM
 from ..signals.samples import real_numbers
 from ..signals.signal import Scaling
 
+MEASURED = (0.0, 0.0)  # the scaling of a stream whose windows are measured
+
 
 def checked_state(state, model: SineLSTM) -> dict[str, np.ndarray]:
     """Return a state's entries as NumPy arrays, floats in the model's dtype, or raise InputError.
 
-    What a SensorLSTM has seen is in float64, NaN where a sample is missing.
+    What was seen of windows that are measured is in float64, NaN where a sample is missing.
     """
     hidden_size, dtype = model.hidden_size, model.output.kernel[...].dtype
-    measures = isinstance(model, SensorLSTM)
     if not isinstance(state, Mapping):
         raise InputError(f"the state is {shown(state)}: give what Forecaster.state returned")
     names = {"hidden", "cell"} | ({"scaling"} & set(state))
@@ -28,6 +29,8 @@ def checked_state(state, model: SineLSTM) -> dict[str, np.ndarray]:
         found = shown(sorted(map(str, state)))
         raise InputError(f"the state has the entries {found}: give what Forecaster.state returned")
     arrays = {"scaling": np.array(Scaling())}
+    given = real_numbers("scaling of the state", state.get("scaling", Scaling()))
+    measures = isinstance(model, SensorLSTM) or tuple(given.ravel()) == MEASURED
     for name, value in state.items():
         if name == "window":
             arrays[name] = np.asarray(value)

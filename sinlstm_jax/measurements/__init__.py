@@ -1,0 +1,1 @@
+"""Measured samples in a text file: layout, columns, times, and samples at one rate."""

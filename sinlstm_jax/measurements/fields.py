@@ -1,0 +1,44 @@
+"""What a field of a text file holds: a number, a time, nothing."""
+
+import math
+import re
+
+MISSING = ("", "nan", "na", "n/a", "none", "null", "-", "--", "?")  # fields, in any case
+# A date, a time of day, or both; what `times` reads.
+_DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{8}(?=T)"
+_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?|(?<=T)\d{4,6}([.,]\d+)?"
+_ZONE = r"( ?(z|utc|gmt|[+-]\d{2}(:?\d{2})?))?"
+_TIME = re.compile(rf"({_DATE})([T ]+({_OF_DAY}){_ZONE})?|({_OF_DAY})", re.IGNORECASE)
+
+
+def as_number(field: str, decimal: str = ".") -> float | None:
+    """Return the number in a field, None where it holds another thing, or nothing."""
+    field = field.strip()
+    if decimal == ",":
+        if "." in field:
+            return None
+        field = field.replace(",", ".")
+    try:
+        number = None if "_" in field else float(field)  # Python reads 1_000, no one else does
+    except ValueError:
+        return None
+    return None if number is None or math.isnan(number) else number
+
+
+def plain_number(field: str) -> bool:
+    """Tell whether a field holds a number with a decimal point."""
+    return as_number(field) is not None
+
+
+def is_missing(field: str, missing: tuple[str, ...] = ()) -> bool:
+    """Tell whether a field holds no sample."""
+    field = field.strip().lower()
+    if field in MISSING or field in missing:
+        return True
+    number = as_number(field)
+    return number is not None and any(as_number(each) == number for each in missing)
+
+
+def as_time(field: str) -> bool:
+    """Tell whether a field holds a date, or a time of day."""
+    return _TIME.fullmatch(field.strip()) is not None

@@ -1,0 +1,216 @@
+"""How a text file of columns is laid out: found from its beginning, or told."""
+
+import codecs
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import InputError
+from .fields import as_number, as_time, is_missing, plain_number
+
+BEGINNING = 1 << 16  # bytes that a layout is found from
+DELIMITERS = (";", "\t", ",", "|")
+SPACES = r"\s+"  # as pandas takes any of them between two fields
+NONE = "\x1f"  # a delimiter that no file has: of a single column
+COMMENTS = ("#", "%")
+TAKEN = 0.9  # share of lines that must have the same number of fields
+# What a file begins with that is no text.
+PACKED = {b"PK": "a spreadsheet or a zip archive", b"\x1f\x8b": "packed by gzip"}
+PACKED |= {b"\x89HDF": "an HDF5 file", b"PAR1": "a Parquet file", b"%PDF": "a PDF"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the rows of a text file begin, and how they are split."""
+
+    encoding: str
+    delimiter: str  # as pandas takes it
+    decimal: str
+    comment: str | None  # what a line begins with that is none of the rows
+    names: tuple[str, ...]  # of the columns
+    units: tuple[str, ...]  # of the columns, "" where none is told
+    first: int  # lines before the first row
+
+
+def find_layout(
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    header: Literal["auto", "yes", "no"] = "auto",
+    missing: tuple[str, ...] = (),
+) -> Layout:
+    """Find how a file is laid out.
+
+    Args:
+      path: of the file.
+      delimiter: what is between fields, where that is known; one of a character, or a space for
+        any number of them.
+      decimal: the decimal point, or comma.
+      header: whether the first line holds names: by itself, if one of them is no number.
+      missing: fields that hold no sample, beside those that never do.
+
+    Raises:
+      InputError: it cannot be read, is no text, or holds no rows.
+    """
+    raw, whole = _beginning(path)
+    encoding = _encoding(path, raw)
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(raw).lstrip("\ufeff")
+    lines = text.splitlines()
+    if not whole:
+        del lines[-1:]  # it may go on
+    comment = next((c for c in COMMENTS if any(x.startswith(c) for x in lines)), None)
+    rows = [
+        (number, line)
+        for number, line in enumerate(lines)
+        if line.strip() and not (comment and line.startswith(comment))
+    ]
+    if not rows:
+        raise InputError(f"{path} is empty: give samples, one a line")
+    given = SPACES if delimiter == " " else delimiter
+    delimiter, count = _split(rows, given, decimal, missing)
+    fields = [(number, split(line, delimiter)) for number, line in rows]
+    alike = [len(each) == count for _, each in fields]
+    # A header may lack the delimiter at the end that all rows have.
+    begin = next(i for i, same in enumerate(alike) if same)
+    if decimal is None:
+        decimal = _decimal(delimiter, [each for _, each in fields[begin:]])
+    before = begin > 0 and count > 1 and len(fields[begin - 1][1]) == count - 1
+    if before and all(each[-1].strip() == "" for _, each in fields[begin:]):
+        begin -= 1
+    names, units, first = _names(fields[begin:], count, decimal, header, missing)
+    return Layout(encoding, delimiter, decimal, comment, names, units, first)
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """Split a line into its fields."""
+    if delimiter == SPACES:
+        return line.split()
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [""])
+    except csv.Error:
+        return line.split(delimiter)
+
+
+def _beginning(path: Path) -> tuple[bytes, bool]:
+    """Return the first bytes of a file, and whether they are all of it."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(BEGINNING)
+            return raw, not file.read(1)
+    except OSError as problem:
+        raise InputError(f"{path} cannot be read ({problem.strerror}): give a CSV file") from None
+
+
+def _encoding(path: Path, raw: bytes) -> str:
+    for begin, what in PACKED.items():
+        if raw.startswith(begin):
+            raise InputError(f"{path} is {what}: give CSV text")
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if raw.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if b"\x00" in raw:
+        for encoding, odd in (("utf-16-le", raw[1::2]), ("utf-16-be", raw[::2])):
+            if odd.count(0) > TAKEN * len(odd):
+                return encoding
+        raise InputError(f"{path} is not text: it holds zero bytes; give CSV text")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(raw)
+    except UnicodeDecodeError:
+        return "cp1252"  # as Windows writes it; degree signs and the like are all that differs
+    return "utf-8"
+
+
+def _split(rows, delimiter: str | None, decimal: str | None, missing) -> tuple[str, int]:
+    """Return what is between fields, and how many of them a row has."""
+    candidates = (*DELIMITERS, SPACES) if delimiter is None else (delimiter,)
+    lines = [line for _, line in rows[-200:]]
+    best, found = -1.0, (NONE, 1)
+    for candidate in candidates:
+        fields = [split(line, candidate) for line in lines]
+        count, times = Counter(map(len, fields)).most_common(1)[0]
+        if delimiter is not None:
+            return delimiter, count
+        # A header and a row of units may differ in a short file.
+        if count < 2 or times < min(TAKEN * len(lines), len(lines) - 2):
+            continue
+        if candidate == "," and _are_decimal_commas(rows, decimal):
+            continue
+        of_rows = [each for each in fields if len(each) == count]
+        good = sum(_is_value(x, missing) for each in of_rows for x in each)
+        score = good / (len(of_rows) * count) - (0.5 if candidate == SPACES else 0)
+        if score > best:
+            best, found = score, (candidate, count)
+    return found
+
+
+def _are_decimal_commas(rows, decimal: str | None) -> bool:
+    """Tell whether what one comma is in, in every line, is a column of numbers like `0,5`."""
+    if decimal == ",":
+        return True
+    header, *rest = (line.strip() for _, line in rows)
+    return "," not in header and all(as_number(line, ",") is not None for line in rest if line)
+
+
+def _is_value(field: str, missing) -> bool:
+    return any(as_number(field, decimal) is not None for decimal in ".,") or (
+        is_missing(field, missing) or as_time(field)
+    )
+
+
+def _decimal(delimiter: str, rows: list[list[str]]) -> str:
+    """Return the decimal point: a comma where rows have numbers with one, and none with a point."""
+    fields = [field for row in rows for field in row]
+    with_comma = any("," in field and as_number(field, ",") is not None for field in fields)
+    with_point = any("." in field and plain_number(field) for field in fields)
+    return "," if delimiter != "," and with_comma and not with_point else "."
+
+
+def _names(fields, count: int, decimal: str, header: str, missing):
+    """Return (names, units, lines before the first row) of what begins with a header, perhaps."""
+
+    def has_words(row: list[str]) -> bool:
+        return not all(
+            as_number(x, decimal) is not None or is_missing(x, missing) or as_time(x) for x in row
+        )
+
+    number, first = fields[0]
+    if header == "no" or not (header == "yes" or has_words(first) or _counts(first, fields)):
+        names = tuple(f"value_{i}" for i in range(1, count + 1)) if count > 1 else ("value",)
+        return names, ("",) * count, number
+    names = _apart([field.strip().strip('"') for field in first] + [""] * (count - len(first)))
+    units, rest = ("",) * count, fields[1:]
+    if rest and _are_units(rest[0][1], decimal, missing) and len(rest) > 1:
+        units = tuple(x.strip().strip("()[]") for x in rest[0][1])
+        rest = rest[1:]
+    after = rest[0][0] if rest else fields[-1][0] + 1
+    return names, units, after
+
+
+def _counts(first: list[str], fields) -> bool:
+    """Tell whether a line counts the columns from 0, as pandas writes it where they have none."""
+    plain = [field.strip() for field in first]
+    counted = plain[1:] if len(plain) > 1 and plain[0] == "" else plain
+    return counted == [str(i) for i in range(len(counted))] and len(fields) > 1
+
+
+def _are_units(row: list[str], decimal: str, missing) -> bool:
+    """Tell whether a row holds units: words alone, or nothing, and something."""
+    words = [x.strip() for x in row]
+    none = all(as_number(x, decimal) is None and not as_time(x) for x in words if x)
+    return none and any(x and not is_missing(x, missing) for x in words)
+
+
+def _apart(names: list[str]) -> tuple[str, ...]:
+    """Return names of which none stands twice: `a`, `a_2`."""
+    found: list[str] = []
+    for name in names:
+        other, number = name, 1
+        while other and other in found:
+            number += 1
+            other = f"{name}_{number}"
+        found.append(other)
+    return tuple(found)

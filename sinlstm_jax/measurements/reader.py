@@ -1,0 +1,196 @@
+"""A file of measured samples, read in pieces: what it holds, and its samples at one rate."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, positive_number
+from .clock import Rate, corrections, jitter_of, step_of, steps_between
+from .columns import Table, chosen
+from .layout import find_layout
+from .reading import Reading, delimiter_of
+from .rows import first_rows, line_of, numbers, times
+
+LONGEST_GAP = 10_000  # steps that stand for a gap; of a longer one only its end is of use
+
+
+Progress = Callable[[float], object]  # told the share that was read
+
+
+def _in_silence(share: float) -> None:
+    pass
+
+
+class Survey(NamedTuple):
+    """What a file of samples holds, as found by going through it once."""
+
+    table: Table
+    rate: Rate | None  # as times tell; None without any
+    sampling_rate: float | None  # Hz; None where neither times nor `--rate` tell
+
+
+class Piece(NamedTuple):
+    """Samples of successive steps."""
+
+    seconds: np.ndarray  # [step], as the file tells them; of a missing row, between those beside
+    values: np.ndarray  # [step, column], NaN where missing
+
+
+def survey(
+    path: Path,
+    reading: Reading = Reading(),  # noqa: B008
+    progress: Progress = _in_silence,
+) -> Survey:
+    """Find out how a file is laid out, which columns it has, and at which rate.
+
+    Args:
+      path: of the file.
+      reading: what is told of it.
+      progress: told the share of it that was read, where it has times: all of them are.
+
+    Raises:
+      InputError: it cannot be read, has no such columns, or none that holds numbers alone, or its
+        times go back, stand twice, or are at no rate.
+    """
+    rate = None if reading.rate is None else positive_number("--rate", reading.rate)
+    layout = find_layout(
+        path,
+        delimiter=delimiter_of(reading),
+        decimal=reading.decimal,
+        header=reading.header,
+        missing=reading.missing,
+    )
+    rows = first_rows(path, layout)
+    if not rows:
+        raise InputError(f"{path}: there is a header, but no samples: give some, one a line")
+    table = chosen(path, layout, reading, rows)
+    measured = None if table.time is None else _measured_rate(table, progress)
+    if measured is None:  # a single row, or no times
+        return Survey(table, None, rate)
+    return Survey(table, measured, rate or 1 / measured.step)
+
+
+def pieces(surveyed: Survey, progress: Progress = _in_silence) -> Iterator[Piece]:
+    """Read a file's samples, step by step, those missing that are between times.
+
+    Raises:
+      InputError: a field of a column that is read holds no number, or is infinite.
+    """
+    chunks = numbers(surveyed.table, progress)
+    if surveyed.table.time is None or surveyed.rate is None:
+        rate, first = surveyed.sampling_rate or 1.0, 0
+        for _, values in chunks:
+            yield Piece((first + np.arange(len(values))) / rate, values)
+            first += len(values)
+        return
+    before, follow = None, _Follower(surveyed.table, surveyed.rate.step)
+    for seconds, values in chunks:
+        steps = follow(seconds)[1]
+        # The steps before rows: of the very first, and of those that go on, the row before counts.
+        lasts = np.cumsum(np.minimum(steps, LONGEST_GAP))
+        if before is None:
+            lasts = lasts - lasts[0]
+            rows = np.full((int(lasts[-1]) + 1, values.shape[1]), np.nan)
+            rows[lasts] = values
+            at = np.interp(np.arange(len(rows)), lasts, seconds)
+        else:
+            rows = np.full((int(lasts[-1]), values.shape[1]), np.nan)
+            rows[lasts - 1] = values
+            known = np.concatenate([[0], lasts])
+            at = np.interp(np.arange(1, len(rows) + 1), known, np.append(before, seconds))
+        before = seconds[-1]
+        yield Piece(at, rows)
+
+
+def latest(read: Iterator[Piece], count: int) -> tuple[Piece, int]:
+    """Return (the last `count` steps of a file, how many steps came before those).
+
+    No more than they and a piece are in memory.
+    """
+    kept: list[Piece] = []
+    steps = 0
+    for piece in read:
+        steps += len(piece.values)
+        kept.append(piece)
+        while len(kept) > 1 and sum(len(each.values) for each in kept[1:]) >= count:
+            del kept[0]
+    joined = Piece(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
+    found = Piece(joined.seconds[-count:], joined.values[-count:])
+    return found, steps - len(found.values)
+
+
+class _Follower:
+    """Follows the times of a file, chunk after chunk."""
+
+    def __init__(self, table: Table, step: float | None = None):
+        assert table.time is not None
+        self.table, self.step, self.wraps = table, step, table.time.wraps
+        self.before, self.offset, self.row, self.put = None, 0.0, 0, 0
+
+    def __call__(self, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (times straightened, steps since the row before), `[row]`; the first is 1."""
+        lost = np.isnan(seconds)
+        if lost.any():
+            number = line_of(self.table, self.row + int(np.argmax(lost)))
+            raise InputError(
+                f"{self.table.path}, line {number} has no time: give one in every line, or "
+                "--no-time"
+            )
+        told = seconds + self.offset
+        chain = told if self.before is None else np.concatenate([[self.before], told])
+        if self.step is None:
+            forwards = np.diff(chain)
+            forwards = forwards[forwards > 0]
+            self.step = step_of(forwards, str(self.table.path)) if forwards.size else 1.0
+        added = corrections(chain, self.step, self.wraps)
+        intervals = np.diff(chain) + added
+        if (intervals <= 0).any():
+            self._complain(int(np.argmax(intervals <= 0)) + (self.before is None))
+        self.put += int(np.count_nonzero(added))
+        self.offset += float(added.sum())
+        straight = chain[0] + np.concatenate([[0.0], np.cumsum(intervals)])
+        steps = steps_between(intervals, self.step)
+        if self.before is None:
+            steps = np.concatenate([[1], steps])
+        self.before, self.row = float(straight[-1]), self.row + len(seconds)
+        return straight[-len(seconds) :], steps
+
+    def _complain(self, row: int):
+        """Raise InputError about a row of this chunk that does not come after the one before."""
+        number = line_of(self.table, self.row + row)
+        before = line_of(self.table, self.row + row - 1)
+        raise InputError(
+            f"{self.table.path}, line {number} is not after line {before}, which has the same "
+            "time or a later one: sort the lines and leave out doubles, or give --no-time and "
+            "--rate"
+        )
+
+
+def _measured_rate(table: Table, progress: Progress) -> Rate | None:
+    """Return what the times of a whole file tell; None of a single row."""
+    follow = _Follower(table)
+    first = last = step = None
+    rows = steps = gaps = 0
+    jitter, longest = [], 0.0
+    for seconds in times(table, progress):
+        before = follow.before
+        straight, apart = follow(seconds)
+        step = follow.step
+        if first is None:
+            first = float(straight[0])
+        rows, last = rows + len(straight), float(straight[-1])
+        inner = apart[1:] if before is None else apart
+        chain = straight if before is None else np.append(before, straight)
+        intervals = np.diff(chain)
+        steps += int(inner.sum())
+        gaps += int(np.count_nonzero(inner > 1))
+        longest = max(longest, float(intervals[inner > 1].max(initial=0.0)))
+        jitter.append((jitter_of(intervals, inner, step), len(inner)))
+    if first is None or last is None or steps == 0:
+        return None
+    step = (last - first) / steps
+    spread = math.sqrt(sum(x**2 * n for x, n in jitter) / max(1, sum(n for _, n in jitter)))
+    return Rate(step, spread, rows, steps + 1, gaps, longest, follow.put, first, last)

@@ -1,0 +1,136 @@
+"""Rows of a file of samples: its columns as numbers, and which line a row is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError, shown
+from .columns import Table
+from .fields import MISSING, is_missing
+from .layout import Layout, split
+
+ROWS = 100_000  # that are read at once
+SEEN = 200  # rows that columns are found by
+
+
+def first_rows(path: Path, layout: Layout) -> list[list[str]]:
+    """Return the fields of the first rows, as many in each as there are columns."""
+    rows, count = [], len(layout.names)
+    with path.open(encoding=layout.encoding, errors="replace") as file:
+        for number, line in enumerate(file):
+            if number >= layout.first and _is_row(line, layout):
+                fields = split(line.rstrip("\r\n"), layout.delimiter)[:count]
+                rows.append(fields + [""] * (count - len(fields)))
+            if len(rows) == SEEN or number > layout.first + 10 * SEEN:
+                break
+    return rows
+
+
+def line_of(table: Table, row: int) -> int:
+    """Return the line of a row, both counted from their first, rows from 0 and lines from 1."""
+    layout, seen = table.layout, -1
+    with table.path.open(encoding=layout.encoding, errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            if number > layout.first and _is_row(line, layout):
+                seen += 1
+                if seen == row:
+                    return number
+    return layout.first + row + 1
+
+
+def _is_row(line: str, layout: Layout) -> bool:
+    blank = not line.strip() and len(layout.names) > 1
+    return not blank and not (layout.comment and line.startswith(layout.comment))
+
+
+def _frames(table: Table, columns: tuple[int, ...], progress) -> Iterator[pd.DataFrame]:
+    """Read columns of a file, so many rows at once, as pandas takes them."""
+    layout, reading, rows = table.layout, table.reading, 0
+    extra = len(layout.names)  # one more, which is to be empty
+    spellings = {y for x in (*MISSING, *reading.missing) for y in (x, x.upper(), x.title())}
+    try:
+        size = max(1, table.path.stat().st_size)
+        with (
+            table.path.open("rb") as file,
+            pd.read_csv(
+                file,
+                sep=layout.delimiter,
+                encoding=layout.encoding,
+                encoding_errors="replace",
+                header=None,
+                names=range(extra + 1),
+                index_col=False,  # else longer rows are shifted
+                usecols=sorted({*columns, extra}),
+                skiprows=layout.first,
+                comment=layout.comment,
+                decimal=layout.decimal,
+                na_values=sorted(spellings),
+                skipinitialspace=True,
+                skip_blank_lines=len(layout.names) > 1,
+                chunksize=ROWS,
+                low_memory=False,
+            ) as chunks,
+        ):
+            for frame in chunks:
+                longer = frame[extra].notna().to_numpy(bool)
+                if longer.any():
+                    number = line_of(table, rows + int(np.argmax(longer)))
+                    raise InputError(
+                        f"{table.path}, line {number} has more than {extra} fields: mend it, or "
+                        "give --delimiter"
+                    )
+                rows += len(frame)
+                yield frame
+                progress(min(1.0, file.tell() / size))
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{table.path} cannot be read as rows of {len(layout.names)} columns ({reason}): "
+            "mend that line, or give --delimiter"
+        ) from None
+
+
+def times(table: Table, progress) -> Iterator[np.ndarray]:
+    assert table.time is not None
+    for frame in _frames(table, table.time.columns, progress):
+        yield table.time.seconds([frame[i] for i in table.time.columns])
+
+
+def numbers(table: Table, progress) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Read chunks of (times, values); times are nothing where there are none."""
+    time = table.time
+    row = 0
+    for frame in _frames(table, (*table.columns, *(time.columns if time else ())), progress):
+        values = np.stack([_column(table, frame[i], i, row) for i in table.columns], axis=1)
+        seconds = time.seconds([frame[i] for i in time.columns]) if time else np.empty(0)
+        row += len(values)
+        yield seconds, values
+
+
+def _column(table: Table, fields: pd.Series, index: int, row: int) -> np.ndarray:
+    """Return a column as float64, NaN where missing, or raise InputError naming a line."""
+    values = fields
+    if not pd.api.types.is_numeric_dtype(fields) or pd.api.types.is_bool_dtype(fields):
+        text = fields.astype("string").str.strip().fillna("")
+        if table.layout.decimal == ",":
+            text = text.str.replace(",", ".")
+        values = pd.to_numeric(text, errors="coerce")
+        known = ~text.map(lambda field: is_missing(field, table.reading.missing))
+        wrong = (values.isna() & known).to_numpy(bool)
+        if wrong.any():
+            _refuse(table, index, row + int(np.argmax(wrong)), str(text[wrong].iloc[0]))
+    found = values.to_numpy(np.float64, na_value=np.nan)
+    if np.isinf(found).any():
+        at = int(np.argmax(np.isinf(found)))
+        _refuse(table, index, row + at, str(found[at]))
+    return found
+
+
+def _refuse(table: Table, index: int, row: int, field: str):
+    name = table.layout.names[index] or f"column {index + 1}"
+    raise InputError(
+        f"{table.path}, line {line_of(table, row)}: {name} is {shown(field)}: give a finite "
+        f"number, or leave the field empty where a sample is missing (or give --missing {field})"
+    )

@@ -1,0 +1,97 @@
+"""What was understood of a file of samples, in words."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .reader import Piece, Survey
+from .words import duration_in_words, rate_in_words
+
+PADDED = 8  # times as many steps, where a period is looked for: frequencies that much closer
+LEAST_CYCLES = 1.5  # of a period that can be told from a drift
+STANDS_OUT = 0.25  # share of the variance that a period must have, to be one
+
+
+class Wave(NamedTuple):
+    """What samples are like."""
+
+    level: float  # their mean
+    amplitude: float  # that of a sine of their power
+    period: float | None  # steps; None where none stands out
+
+
+def wave_of(values: np.ndarray) -> Wave:
+    """Return what samples are like, `[time]`, NaN where missing.
+
+    The period is the highest peak of the spectrum, under a Hann window, of the samples less their
+    mean and slope, gaps filled by straight lines.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return Wave(np.nan, 0.0, None)
+    level, amplitude = float(values[known].mean()), float(np.sqrt(2) * values[known].std())
+    return Wave(level, amplitude, _period(values - level, known))
+
+
+def _period(values: np.ndarray, known: np.ndarray) -> float | None:
+    steps = np.arange(len(values))
+    if known.sum() < 8 or not np.ptp(values[known]) > 0:
+        return None
+    filled = np.interp(steps, steps[known], values[known])
+    filled = filled - np.polyval(np.polyfit(steps, filled, 1), steps)
+    window = np.hanning(len(steps) + 2)[1:-1]
+    count = PADDED * len(steps)
+    power = np.abs(np.fft.rfft(filled * window, count)) ** 2
+    first = int(np.ceil(LEAST_CYCLES * PADDED))
+    if first >= len(power) or not power.sum() > 0:
+        return None
+    peak = first + int(np.argmax(power[first:]))
+    lobe = power[max(0, peak - 2 * PADDED) : peak + 2 * PADDED + 1]
+    if peak == first or lobe.sum() < STANDS_OUT * power.sum():
+        return None
+    return count / peak
+
+
+def summary(surveyed: Survey, last: Piece, steps: int) -> list[str]:
+    """Say what was understood, in some lines.
+
+    Args:
+      surveyed: the file.
+      last: the latest of its samples.
+      steps: that were read, with those missing.
+    """
+    rate, time = surveyed.rate, surveyed.table.time
+    told = [f"{surveyed.table.path}: {', '.join(surveyed.table.names)}"]
+    if time is not None:
+        times = " and ".join(
+            surveyed.table.layout.names[i] or f"column {i + 1}" for i in time.columns
+        )
+        told[0] += f", times from {times}"
+    counted = f"{steps} steps"
+    if surveyed.sampling_rate is not None:
+        counted += f" at {rate_in_words(surveyed.sampling_rate)}"
+    told.append(counted)
+    if rate is not None:
+        if rate.jitter >= 0.005:
+            told.append(f"jitter {100 * rate.jitter:.0f} % of a step")
+        if rate.gaps:
+            longest = duration_in_words(rate.longest_gap)
+            gaps = "1 gap" if rate.gaps == 1 else f"{rate.gaps} gaps"
+            told.append(f"{gaps} in time, the longest of {longest}")
+        if rate.put:
+            told.append(f"the clock was put back or forward {rate.put} times")
+    lines = ["; ".join(told)]
+    for name, column in zip(surveyed.table.names, last.values.T, strict=True):
+        known = int(np.isfinite(column).sum())
+        wave = wave_of(column)
+        words = f"{name}: of the last {len(column)} steps {len(column) - known} are missing"
+        if known == len(column):
+            words = f"{name}: over the last {len(column)} steps"
+        if known:
+            words += f", level {wave.level:.4g}, amplitude {wave.amplitude:.3g}"
+        if wave.period is not None:
+            words += f", a period of {wave.period:.3g} steps"
+            if surveyed.sampling_rate is not None:
+                words += f" ({duration_in_words(wave.period / surveyed.sampling_rate)})"
+        lines.append(words)
+    return lines

@@ -1,0 +1,220 @@
+"""Files as loggers, spreadsheets and programs write them: what is understood, what ends it.
+
+Each is written by a function of no more than a line or two; what is to come of it was worked out by
+hand.
+"""
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sinlstm_jax import InputError
+from sinlstm_jax.measurements.reader import latest, pieces, survey
+from sinlstm_jax.measurements.reading import Reading
+
+WAVE = np.round(2.5 + 1.8 * np.sin(np.arange(40) / 7), 3)
+MIDNIGHT = datetime.datetime(2024, 3, 1)
+
+
+def lines(row, header="", count=40):
+    """Return a header and a line for each sample, `row(i, its value)`."""
+    return header + "".join(row(i, WAVE[i]) + "\n" for i in range(count))
+
+
+def seconds(i):
+    return f"{i / 50:.2f}"
+
+
+def iso(i, step=0.02, form="%Y-%m-%dT%H:%M:%S.%f"):
+    return (MIDNIGHT + datetime.timedelta(seconds=i * step)).strftime(form)
+
+
+def comma(text):
+    return text.replace(".", ",")
+
+
+def clock_change(i):  # ten minutes a step, over the last Sunday of October 2024 in Berlin, local
+    moment = datetime.datetime(2024, 10, 27, 1) + datetime.timedelta(minutes=10 * i)
+    back = moment >= datetime.datetime(2024, 10, 27, 3)
+    return str(moment - datetime.timedelta(hours=1) * back)
+
+
+def with_zone(i):  # the same, with offsets
+    back = i >= 12
+    moment = datetime.datetime(2024, 10, 27, 1) + datetime.timedelta(minutes=10 * i)
+    return f"{moment - datetime.timedelta(hours=1) * back}+0{1 if back else 2}:00"
+
+
+PLAIN = lines(lambda i, x: f"{seconds(i)},{x}", "time,temp_C\n")
+# name: (text or bytes, options, names, rate, missing samples)
+UNDERSTOOD = {
+    "numbers alone": (lines(lambda i, x: f"{x}"), {}, ["value"], None, 0),
+    "a name and numbers": (lines(lambda i, x: f"{x}", "flow\n"), {}, ["flow"], None, 0),
+    "time and a column": (PLAIN, {}, ["temp_C"], 50, 0),
+    "Time (s)": (PLAIN.replace("time", "Time (s)"), {}, ["temp_C"], 50, 0),
+    "t": (PLAIN.replace("time", "t"), {}, ["temp_C"], 50, 0),
+    "time in any column": (
+        lines(lambda i, x: f"{x},{seconds(i)}", "a,time\n"), {}, ["a"], 50, 0),
+    "no header": (lines(lambda i, x: f"{seconds(i)},{x}"), {}, ["value_2"], 50, 0),
+    "milliseconds": (lines(lambda i, x: f"{i * 20},{x}", "time_ms,a\n"), {}, ["a"], 50, 0),
+    "microseconds": (lines(lambda i, x: f"{i * 20000},{x}", "t [us],a\n"), {}, ["a"], 50, 0),
+    "minutes": (lines(lambda i, x: f"{i * 2},{x}", "minutes,a\n"), {}, ["a"], 1 / 120, 0),
+    "years": (lines(lambda i, x: f"{1900 + i},{x}", "YEAR,a\n"), {}, ["a"], 1 / 31557600, 0),
+    "epoch seconds": (
+        lines(lambda i, x: f"{1.7e9 + i / 50:.2f},{x}", "ts,a\n"), {}, ["a"], 50, 0),
+    "epoch milliseconds": (
+        lines(lambda i, x: f"{1700000000000 + 20 * i},{x}", "time,a\n"), {}, ["a"], 50, 0),
+    "epoch nanoseconds": (
+        lines(lambda i, x: f"{1700000000000000000 + 20000000 * i},{x}", "time,a\n"),
+        {}, ["a"], 50, 0),
+    "ISO 8601": (lines(lambda i, x: f"{iso(i)},{x}", "when,a\n"), {}, ["a"], 50, 0),
+    "ISO 8601 with Z": (lines(lambda i, x: f"{iso(i)}Z,{x}", "when,a\n"), {}, ["a"], 50, 0),
+    "ISO 8601, some with no fraction": (
+        lines(lambda i, x: f"{iso(i, 0.5).removesuffix('.000000')},{x}", "when,a\n"),
+        {}, ["a"], 2, 0),
+    "a date and a space": (
+        lines(lambda i, x: f"{iso(i, 60, '%Y-%m-%d %H:%M')},{x}", "when,a\n"),
+        {}, ["a"], 1 / 60, 0),
+    "days": (lines(lambda i, x: f"{iso(i, 86400, '%Y-%m-%d')},{x}", "when,a\n"),
+             {}, ["a"], 1 / 86400, 0),
+    "German dates": (
+        lines(lambda i, x: comma(f"{iso(i, 1, '%d.%m.%Y %H:%M:%S')};") + comma(f"{x}"),
+              "Zeit;Wert\n").replace(",03,", ".03."), {}, ["Wert"], 1, 0),
+    "American dates": (
+        lines(lambda i, x: f"{iso(i, 86400, '%m/%d/%Y')},{x}", "Date,a\n"),
+        {}, ["a"], 1 / 86400, 0),
+    "British dates": (
+        lines(lambda i, x: f"{iso(i, 86400, '%d/%m/%Y')},{x}", "Date,a\n"),
+        {}, ["a"], 1 / 86400, 0),
+    "date and time in two columns": (
+        lines(lambda i, x: f"{iso(i, 1, '%Y-%m-%d,%H:%M:%S')},{x}", "Date,Time,a\n"),
+        {}, ["a"], 1, 0),
+    "times of day, over midnight": (
+        lines(lambda i, x: f"{iso(i - 9, 0.5, '%H:%M:%S.%f')},{x}", "Uhrzeit,a\n"),
+        {}, ["a"], 2, 0),
+    "summer time ends, with zones": (
+        lines(lambda i, x: f"{with_zone(i)},{x}", "when,a\n"), {}, ["a"], 1 / 600, 0),
+    "summer time ends, without": (
+        lines(lambda i, x: f"{clock_change(i)},{x}", "when,a\n"), {}, ["a"], 1 / 600, 0),
+    "semicolons": (PLAIN.replace(",", ";"), {}, ["temp_C"], 50, 0),
+    "decimal commas": (comma(PLAIN.replace(",", ";")), {}, ["temp_C"], 50, 0),
+    "decimal commas in one column": (
+        comma(lines(lambda i, x: f"{x}", "flow\n")), {}, ["flow"], None, 0),
+    "tabs": (PLAIN.replace(",", "\t"), {}, ["temp_C"], 50, 0),
+    "spaces": (PLAIN.replace(",", "   "), {}, ["temp_C"], 50, 0),
+    "bars, told": (PLAIN.replace(",", "|"), {"delimiter": "|"}, ["temp_C"], 50, 0),
+    "comments": ("# made by X\n#\n" + PLAIN + "# the end\n", {}, ["temp_C"], 50, 0),
+    "words before the header": (
+        "Logger 3000\nserial 17\n\n" + PLAIN, {}, ["temp_C"], 50, 0),
+    "a row of units": (
+        PLAIN.replace("temp_C\n", "temp\ns,degC\n"), {}, ["temp"], 50, 0),
+    "milliseconds by the row of units": (
+        lines(lambda i, x: f"{20 * i},{x}", "time,a\nms,V\n"), {}, ["a"], 50, 0),
+    "UTF-8 with a mark": (b"\xef\xbb\xbf" + PLAIN.encode(), {}, ["temp_C"], 50, 0),
+    "UTF-16": (PLAIN.encode("utf-16"), {}, ["temp_C"], 50, 0),
+    "UTF-16 without a mark": (PLAIN.encode("utf-16-le"), {}, ["temp_C"], 50, 0),
+    "Windows' letters": (
+        PLAIN.replace("temp_C", "T °C").encode("cp1252"), {}, ["T °C"], 50, 0),
+    "lines end as on Windows": (PLAIN.replace("\n", "\r\n"), {}, ["temp_C"], 50, 0),
+    "quoted": (
+        lines(lambda i, x: f'"{seconds(i)}","{x}"', '"time","temp, in C"\n'),
+        {}, ["temp, in C"], 50, 0),
+    "a delimiter at the end": (
+        lines(lambda i, x: f"{seconds(i)},{x},", "time,a\n"), {}, ["a"], 50, 0),
+    "words for nothing": (
+        lines(lambda i, x: f"{seconds(i)},{[x, 'NA', 'nan', '', 'null', '-'][i % 6]}", "time,a\n"),
+        {}, ["a"], 50, 33),
+    "a number for nothing": (
+        lines(lambda i, x: f"{seconds(i)},{x if i % 4 else -9999}", "time,a\n"),
+        {"missing": ("-9999",)}, ["a"], 50, 10),
+    "empty lines in one column": (
+        lines(lambda i, x: f"{x}" if i % 4 != 1 else ""), {}, ["value"], None, 10),
+    "rows that are missing": (
+        lines(lambda i, x: f"{seconds(i)},{x}" if i not in (5, 6, 20) else "", "time,a\n"),
+        {}, ["a"], 50, 3),
+    "one of several columns": (
+        lines(lambda i, x: f"{seconds(i)},{x},{-x}", "time,a,b\n"), {"column": ("b",)},
+        ["b"], 50, 0),
+    "a column by its number": (
+        lines(lambda i, x: f"{seconds(i)},{x},{-x}"), {"column": ("3",)}, ["value_3"], 50, 0),
+    "a column of words": (
+        lines(lambda i, x: f"{seconds(i)},ok,{x}", "time,state,a\n"), {}, ["a"], 50, 0),
+    "pandas' index": (lines(lambda i, x: f"{i},{x}", ",a\n"), {}, ["a"], None, 0),
+    "a rate that is told": (
+        lines(lambda i, x: f"{i},{x}", "row,a\n"), {"rate": 25.0}, ["a"], 25, 0),
+    "a time that is none": (PLAIN, {"no_time": True, "column": ("temp_C",)}, ["temp_C"], None, 0),
+}  # fmt: skip
+
+
+def read(path, **options):
+    surveyed = survey(path, Reading(**options))
+    return surveyed, latest(pieces(surveyed), 10**6)[0]
+
+
+@pytest.mark.parametrize("name", UNDERSTOOD)
+def test_files_that_are_understood(tmp_path, name):
+    text, options, names, rate, missing = UNDERSTOOD[name]
+    path = tmp_path / "log.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    surveyed, samples = read(path, **options)
+    assert surveyed.table.names == names
+    assert surveyed.sampling_rate == (None if rate is None else pytest.approx(rate, rel=1e-6))
+    known = np.isfinite(samples.values[:, 0])
+    assert (len(samples.values), int(np.sum(~known))) == (40, missing)
+    sign = -1 if names in (["b"], ["value_3"]) else 1
+    np.testing.assert_allclose(samples.values[known, 0], sign * WAVE[known], rtol=1e-12)
+    if surveyed.rate is not None:
+        assert surveyed.rate.jitter < 1e-3
+
+
+REFUSED = {
+    "nothing": ("", {}, "is empty: give samples"),
+    "a header alone": ("time,a\n", {}, "there is a header, but no samples"),
+    "words": ("time,a\n0,x\n0.1,y\n", {}, "has no column of numbers: give --column"),
+    "two columns": (
+        lines(lambda i, x: f"{x},{x}", "a,b\n"), {}, "has 2 columns of numbers: give --column, "
+        "one or more of a, b"),
+    "no such column": (PLAIN, {"column": ("humidity",)}, "--column is 'humidity': give one of "
+                       "time, temp_C"),
+    "no such times": (PLAIN, {"time_column": "x"}, "--time-column is 'x': give one of"),
+    "a word among numbers": (
+        PLAIN.replace(f"0.20,{WAVE[10]}", "0.20,off"), {}, "line 12: temp_C is 'off'"),
+    "infinity": (PLAIN.replace(f"0.20,{WAVE[10]}", "0.20,inf"), {}, "line 12: temp_C is 'inf'"),
+    "a double": (PLAIN + f"0.78,{WAVE[0]}\n", {}, "line 42 is not after line 41"),
+    "time that goes back": (
+        "# x\n" + PLAIN.replace("0.20,", "0.10,"), {}, "line 13 is not after line 12"),
+    "a line without a time": (
+        PLAIN.replace("0.20,", ","), {}, "line 12 has no time: give one in every line"),
+    "no rate at all": (
+        lines(lambda i, x: f"{i * i / 50 + i / 50},{x}", "time,a\n"), {}, "which is no rate"),
+    "a row that is too long": (
+        PLAIN.replace("0.20,", "0.20,1,"), {}, "line 12 has more than 2 fields"),
+    "a spreadsheet": (b"PK\x03\x04", {}, "is a spreadsheet or a zip archive: give CSV text"),
+    "no text": (b"\x00\x01\x02\x00", {}, "is not text: it holds zero bytes"),
+    "a delimiter of two letters": (PLAIN, {"delimiter": "ab"}, "--delimiter is 'ab'"),
+    "times and none": (
+        PLAIN, {"no_time": True, "time_column": "time"}, "with --no-time: give one"),
+    "a rate of 0": (PLAIN, {"rate": 0.0}, "--rate is 0.0: give a finite number above 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_files_that_are_refused(tmp_path, name):
+    text, options, complaint = REFUSED[name]
+    path = tmp_path / "log.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError) as raised:
+        read(path, **options)
+    assert complaint in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_there_are_enough_of_them():
+    assert len(UNDERSTOOD) + len(REFUSED) >= 40
+
+
+def test_a_file_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"nowhere\.csv cannot be read"):
+        survey(Path("nowhere.csv"))
