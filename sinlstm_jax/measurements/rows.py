@@ -45,8 +45,8 @@ def _is_row(line: str, layout: Layout) -> bool:
     return not blank and not (layout.comment and line.startswith(layout.comment))
 
 
-def _frames(table: Table, columns: tuple[int, ...], progress) -> Iterator[pd.DataFrame]:
-    """Read columns of a file, so many rows at once, as pandas takes them."""
+def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:
+    """Read the rows of a file, so many at once, as pandas takes them."""
     layout, reading, rows = table.layout, table.reading, 0
     extra = len(layout.names)  # one more, which is to be empty
     spellings = {y for x in (*MISSING, *reading.missing) for y in (x, x.upper(), x.title())}
@@ -62,7 +62,6 @@ def _frames(table: Table, columns: tuple[int, ...], progress) -> Iterator[pd.Dat
                 header=None,
                 names=range(extra + 1),
                 index_col=False,  # else longer rows are shifted
-                usecols=sorted({*columns, extra}),
                 skiprows=layout.first,
                 comment=layout.comment,
                 decimal=layout.decimal,
@@ -94,7 +93,7 @@ def _frames(table: Table, columns: tuple[int, ...], progress) -> Iterator[pd.Dat
 
 def times(table: Table, progress) -> Iterator[np.ndarray]:
     assert table.time is not None
-    for frame in _frames(table, table.time.columns, progress):
+    for frame in _frames(table, progress):
         yield table.time.seconds([frame[i] for i in table.time.columns])
 
 
@@ -102,7 +101,7 @@ def numbers(table: Table, progress) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read chunks of (times, values); times are nothing where there are none."""
     time = table.time
     row = 0
-    for frame in _frames(table, (*table.columns, *(time.columns if time else ())), progress):
+    for frame in _frames(table, progress):
         values = np.stack([_column(table, frame[i], i, row) for i in table.columns], axis=1)
         seconds = time.seconds([frame[i] for i in time.columns]) if time else np.empty(0)
         row += len(values)
