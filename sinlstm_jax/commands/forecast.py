@@ -160,9 +160,10 @@ def make_way_for(path: Path) -> None:
 
 def _hertz(name: str, given: str) -> float:
     try:
-        return positive_number(name, float(given))
+        number = float(given)
     except ValueError:
         raise InputError(f"{name} is {given!r}: give a rate in Hz, or model") from None
+    return positive_number(name, number)
 
 
 def standard_input() -> TextIO:

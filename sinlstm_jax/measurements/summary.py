@@ -47,9 +47,10 @@ def _period(values: np.ndarray, known: np.ndarray) -> float | None:
         return None
     peak = first + int(np.argmax(power[first:]))
     lobe = power[max(0, peak - 2 * PADDED) : peak + 2 * PADDED + 1]
-    if peak == first or lobe.sum() < STANDS_OUT * power.sum():
+    if not first < peak < len(power) - 1 or lobe.sum() < STANDS_OUT * power.sum():
         return None
-    return count / peak
+    low, top, high = np.log(power[peak - 1 : peak + 2])  # a parabola through them has its top at
+    return float(count / (peak + (low - high) / (2 * (low - 2 * top + high))))
 
 
 def summary(surveyed: Survey, last: Piece, steps: int) -> list[str]:

@@ -90,6 +90,8 @@ def read_samples(
         names = names if len(fields) > 1 else ("value",)
         rows, example = itertools.chain([first], rows), fields
     where = f"{source}, line {number}"
+    if len(set(names)) < len(names):
+        raise InputError(f"{where}: the columns are {', '.join(names)}: give each its own name")
     if len(names) > 1 and "" in names and not reading.column:
         raise InputError(
             f"{where}: column {names.index('') + 1} has no name: give it one, or "
@@ -178,7 +180,7 @@ def _steps(
             if first is None or before is None:
                 first = now
             else:
-                missing = _missing_between(before, now, where, rate)
+                missing = _missing_between(before, now, where, rate, begins=step == 1)
                 for i in range(1, missing + 1):
                     yield Sample(before + i * (now - before) / (missing + 1), nothing)
                 step += missing
@@ -227,9 +229,17 @@ def _seconds(time: TimeColumn | None, field: str, where: str) -> float:
     return now
 
 
-def _missing_between(before: float, now: float, where: str, rate: float) -> int:
-    """Return how many samples are missing between two times, or raise InputError."""
+def _missing_between(before: float, now: float, where: str, rate: float, begins: bool) -> int:
+    """Return how many samples are missing between two times, or raise InputError.
+
+    Where the stream begins, they are rather at another rate.
+    """
     apart = (now - before) * rate
+    if begins and apart > 1 + STEP_TOLERANCE:
+        raise InputError(
+            f"{where} is {now - before:.4g} s after the one before: the rate is taken to be "
+            f"{rate:g} Hz, so give --rate {1 / (now - before):.4g} if that is it"
+        )
     if apart <= 0:
         raise InputError(
             f"{where} is {now - before:.4g} s after the one before: sort the lines and leave out "

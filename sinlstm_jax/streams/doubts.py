@@ -106,8 +106,9 @@ def _doubts_of_its_frequency(name: str, wave: _Wave, trained: Sines) -> Iterator
     frequency, (low, high) = wave.frequency, trained.frequency
     if not low * (1 - FREQUENCY_TOLERANCE) <= frequency <= high * (1 + FREQUENCY_TOLERANCE):
         rate = trained.sampling_rate
+        better = float(f"{frequency * rate / math.sqrt(low * high):.2g}")
         yield (
             f"{name} has a frequency of about {frequency:.2g} Hz, {rate / frequency:.3g} steps a "
             f"period: models are trained on {rate / high:.3g} to {rate / low:.3g} steps, so the "
-            f"forecast may be poor: give --resample {frequency * rate / (low * high) ** 0.5:.2g}"
+            f"forecast may be poor (of a file, --resample {better:g} may do)"
         )

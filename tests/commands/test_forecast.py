@@ -96,6 +96,10 @@ def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
     arguments = (
         "forecast",
         "samples.csv",
+        "--column",
+        "value_1",
+        "--column",
+        "value_2",
         "--model",
         "run",
         "--out",
@@ -104,13 +108,77 @@ def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
         "new/a.png",
     )
     code, output, errors = command(*arguments)
-    assert (code, output, errors) == (0, "", "")
+    assert (code, output) == (0, "")
+    told, first, second = errors.splitlines()
+    assert told == "samples.csv: value_1, value_2; 160 steps at 100 Hz"
+    assert first.startswith("value_1: over the last 160 steps, level ")
+    assert first.endswith("a period of 58.7 steps (0.587 s)") and "period" not in second
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"a.csv", "a.png"}
     header, rows = parsed((tmp_path / "new" / "a.csv").read_text())
     assert header == ["observed", "time", "value_1", "value_2"]
     np.testing.assert_allclose(rows[:, 2:], expected(WAVES[-100:], 400), atol=3e-4)
     code, _, errors = command(*arguments)
     assert (code, errors) == (2, "error: new/a.csv exists: give a name that does not\n")
+
+
+def test_a_loggers_file_is_continued_in_its_units_at_its_rate(command, tmp_path):
+    step = np.arange(400)
+    wave = 20 + 0.5 * np.sin(2 * np.pi * step / 60)
+    moments = [f"2024-03-01 {i // 60:02}:{i % 60:02}" for i in step]
+    rows = zip(moments, wave, step, strict=True)
+    lines = [f"{t};{x:.5f}".replace(".", ",") for t, x, i in rows if not 150 <= i < 170]
+    (tmp_path / "log.csv").write_text("\n".join(["Zeit;Temperatur", *lines]))
+    arguments = ("forecast", "log.csv", "--steps", 90, "--picture", "log.png")
+    code, output, errors = command(*arguments)
+    assert code == 0
+    header, *answers = csv.reader(output.splitlines())
+    assert header == ["observed", "time", "Temperatur", "Temperatur_low", "Temperatur_high"]
+    assert [row[1] for row in answers[:2]] == ["2024-03-01T06:40:00", "2024-03-01T06:41:00"]
+    values = np.array([row[2:] for row in answers], float)
+    truth = 20 + 0.5 * np.sin(2 * np.pi * np.arange(400, 490) / 60)
+    np.testing.assert_allclose(values[:, 0], truth, atol=0.05)
+    assert np.mean((values[:, 1] <= truth) & (truth <= values[:, 2])) > 0.9
+    told = errors.splitlines()
+    assert told[0] == (
+        "log.csv: Temperatur, times from Zeit; 400 steps at one every 60 s; 1 gap in time, the "
+        "longest of 21 min"
+    )
+    assert told[2] == "the model knows periods of 25 to 200 steps, here of 25 min to 3.33 h"
+    assert len(told) == 3
+    assert (tmp_path / "log.png").exists()
+
+
+def test_a_wave_in_volts_is_scaled_for_a_model_of_waves_of_one(command, tmp_path):
+    (tmp_path / "v.csv").write_text("volts\n" + text(2.5 + 1.8 * WAVES[:100, :1]))
+    options = ("forecast", "v.csv", *CURRICULUM, "--steps", 50)
+    errors = {}
+    for scale in ("run", "auto", "none"):
+        code, output, told = command(*options, "--scale", scale)
+        assert code == 0
+        left = parsed(output)[1][:, 2] - (2.5 + 1.8 * WAVES[100:150, 0])
+        errors[scale] = np.sqrt(np.mean(left**2)) / 1.8
+        assert ("so give --scale auto" in told) == (scale != "auto")
+    plain = parsed(command("forecast", *CURRICULUM, "--steps", 50, given=text(WAVES[:100, :1]))[1])
+    own = np.sqrt(np.mean((plain[1][:, 2] - WAVES[100:150, 0]) ** 2))
+    assert errors["auto"] == pytest.approx(own, rel=0.05)
+    assert errors["run"] == errors["none"] > 10 * own
+
+
+def test_a_file_is_brought_to_the_models_rate_and_forecast_on_the_way(command, tmp_path):
+    times = np.arange(1500) / 400
+    wave = np.sin(2 * np.pi * 0.9 * times)
+    (tmp_path / "fast.csv").write_text("t,a\n" + text(np.stack([times, wave], axis=1)))
+    output, errors = command("forecast", "fast.csv", "--steps", 100)[1:]
+    assert "a has a frequency of about 0.9 Hz, 444 steps a period" in errors
+    output, errors = command(
+        "forecast", "fast.csv", "--steps", 100, "--resample", "model", "--every", 300
+    )[1:]
+    assert "resampled from 400 Hz to 100 Hz" in errors and "warning" not in errors
+    rows = parsed(output)[1]
+    assert sorted(set(rows[:, 0])) == [300, 375]
+    np.testing.assert_allclose(rows[:, 2], np.sin(2 * np.pi * 0.9 * rows[:, 1]), atol=0.1)
+    at_last = parsed(command("forecast", "fast.csv", "--steps", 100, "--resample", 100)[1])[1]
+    np.testing.assert_allclose(at_last[:, :3], rows[100:, :3], atol=2e-3)
 
 
 def test_names_in_a_picture_are_no_formulas(command, tmp_path):
@@ -138,23 +206,31 @@ def test_what_the_model_was_not_trained_on_is_said(command):
         (["--window", "0"], "0\n", "--window is 0: give"),
         (["--model", "nowhere"], "0\n", "nowhere does not exist: give a run's folder"),
         (["nowhere.csv"], "", "nowhere.csv cannot be read (No such file or directory)"),
-        (["latin1.csv"], "", "latin1.csv is not text in UTF-8: give CSV text"),
+        (["latin1.csv"], "", "latin1.csv has no column of numbers: give --column"),
+        (["--resample", "50"], "0\n", "--resample takes a file, not standard input: give one"),
+        (
+            ["fine.csv", "--resample", "fast"],
+            "",
+            "--resample is 'fast': give a rate in Hz, or model",
+        ),
+        (["fine.csv", "--resample", "0"], "", "--resample is 0.0: give a finite number above 0"),
         (["--out", "new/x", "--picture", "new/x"], "0\n", "--out and --picture are both new/x"),
         (["--picture", "file/x.png"], "0\n", "file cannot be made (File exists)"),
         ([], "", "standard input is empty: give samples"),
         ([], "time,a\n", "there is a header, but no samples"),
         (["--out", "x.csv"], "0.5\n1\nx\n", "standard input, line 3: value is 'x'"),
-        ([], "time,a\n0,0\n0.02,1\n", "models are trained at 100 Hz, so resample to 0.01 s"),
+        ([], "time,a\n0,0\n0.02,1\n", "the rate is taken to be 100 Hz, so give --rate 50"),
     ],
 )
 def test_bad_input_leaves_nothing(command, tmp_path, arguments, given, complaint):
     (tmp_path / "file").write_text("")
     (tmp_path / "latin1.csv").write_bytes("a\n\xe4\n".encode("latin1"))
+    (tmp_path / "fine.csv").write_text("a\n1\n2\n")
     code, _, errors = command("forecast", *arguments, given=given)
     assert code == 2
     assert errors.startswith("error: ") and complaint in errors
     assert errors.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "latin1.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "latin1.csv", "fine.csv"}
 
 
 def test_folders_that_cannot_be_written_to_are_named_first(command, tmp_path, monkeypatch):

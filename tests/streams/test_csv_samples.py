@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from sinlstm_jax import InputError
+from sinlstm_jax.measurements.reading import Reading
 from sinlstm_jax.streams.csv_samples import read_samples
 from sinlstm_jax.streams.doubts import doubts
 
 
-def read(text):
+def read(text, **options):
     """Return (names, times, values) of a text."""
-    samples = read_samples(text.splitlines(keepends=True), "text")
+    samples = read_samples(text.splitlines(keepends=True), "text", Reading(**options))
     steps = list(samples.steps)
     times, values = zip(*steps, strict=True) if steps else ((), ())
     return samples.names, list(times), np.array(values)
@@ -52,10 +53,11 @@ def test_texts_that_are_read(caplog, text, names, times, values):
         ("a\n0.1\ninf\n", "line 3: a is 'inf'"),
         ("a,b\n0,1\n0\n", "line 3 has 1 fields: give 2, for a, b"),
         ("0;1\n0;2\n", "line 2: 0;1 is '0;2'"),
-        ("time,a\n0,1\n,1\n", "line 3 has no time: give one in every line, or in none"),
-        ("time,a\n0,1\n0.02,1\n", "line 3 is 0.02 s after the one before: .* resample to 0.01 s"),
+        ("time,a\n0,1\n,1\n", "line 3 has no time, but '': give one in every line, or --no-time"),
+        ("time,a\n0,1\n0.02,1\n", "line 3 is 0.02 s after the one before: .* so give --rate 50 if"),
         ("time,a\n0,1\n0,1\n", "line 3 is 0 s after the one before"),
-        ("time,a\n0,1\n10,1\n", "line 3 is 10 s after the one before"),
+        ("time,a\n0,1\n10,1\n", "line 3 is 10 s after the one before: .* so give --rate 0.1 if"),
+        ("time,a\n0,1\n0.01,1\n0.01,1\n", "line 4 is 0 s after the one before: sort the lines"),
         ("a\n0\x00\n", r"line 2: a is '0\\x00'"),
         ("a\n" + "9" * 200000, r"line 2 is not CSV text \(field larger than"),
     ],
@@ -71,7 +73,9 @@ def test_the_rate_is_checked_on_the_whole(rate, fits):
     if fits:
         assert len(read(text)[1]) == 300
     else:
-        with pytest.raises(InputError, match=rf"the rate is {rate}(\.0)? Hz up to here: .* 100 Hz"):
+        with pytest.raises(
+            InputError, match=rf"the rate is {rate}(\.0)? Hz up to here, and not 100: give --"
+        ):
             read(text)
 
 
@@ -96,7 +100,42 @@ def test_a_first_line_that_counts_the_columns_is_a_header(text, names, count, ca
     assert (found.names, len(list(found.steps))) == (names, count)
     warned = [message for message in caplog.messages if "taken for a header" in message]
     assert len(warned) == (names[0] == "0")
-    assert len(list(read_samples(io.StringIO(text), "text", "no").steps)) == text.count("\n")
+    assert len(
+        list(read_samples(io.StringIO(text), "text", Reading(header="no")).steps)
+    ) == text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "names", "times", "values"),
+    [
+        ("t_ms;a\n0;1,5\n10;-2\n", {"delimiter": ";", "decimal": ","}, ["a"], [0, 0.01], [1.5, -2]),
+        ("t_ms;a\n0;1,5\n10;-2\n", {"decimal": ","}, ["a"], [0, 0.01], [1.5, -2]),
+        ("a\n7\n-9999\n", {"missing": ("-9999",)}, ["a"], [0, 0.01], [7, NAN]),
+        ("time,a,b\n0,1,5\n0.01,2,6\n", {"column": ("b",)}, ["b"], [0, 0.01], [5, 6]),
+        ("time,a\n9,1\n0,2\n", {"no_time": True, "column": ("2",)}, ["a"], [0, 0.01], [1, 2]),
+        ("x,a\n0,1\n0.01,2\n", {"time_column": "x"}, ["a"], [0, 0.01], [1, 2]),
+        ("time,a\n0,1\n0.5,2\n", {"rate": 2.0}, ["a"], [0, 0.5], [1, 2]),
+        (
+            "time,a\n2024-03-01T00:00:00Z,1\n2024-03-01T00:00:00.01Z,2\n",
+            {},
+            ["a"],
+            [1709251200, 1709251200.01],
+            [1, 2],
+        ),
+        (
+            "time,a\n0,1\n0.01,2\n0.04,5\n",
+            {},
+            ["a"],
+            [0, 0.01, 0.02, 0.03, 0.04],
+            [1, 2, NAN, NAN, 5],
+        ),
+    ],
+)
+def test_what_is_told_of_a_text_and_gaps_in_its_times(text, options, names, times, values):
+    got = read(text, **options)
+    assert got[0] == names
+    assert got[1] == pytest.approx(times)
+    np.testing.assert_array_equal(got[2][:, 0], values)
 
 
 @pytest.mark.parametrize("text", [",0\n0,0.5\n", ",value\n0,0.5\n"])
@@ -108,8 +147,8 @@ def test_an_index_of_pandas_is_no_stream(text):
 def test_large_values_are_named_once(caplog):
     read("a,b\n1.4,-1.5\n0,-1.6\n3,nan\n")
     assert caplog.messages == [
-        "text, line 3 holds -1.6: models are trained on waves of amplitude 1 around 0, so shift "
-        "and scale the samples"
+        "text, line 3 holds -1.6: models are trained on waves of amplitude 1 around 0, so give "
+        "--scale auto"
     ]
 
 
@@ -159,11 +198,16 @@ def test_a_level_is_called_a_level(amplitude, level, complaints):
 
 def test_what_was_not_trained_on_is_doubted():
     (doubt,) = doubts_about(5.5)
-    assert doubt.startswith("x has a frequency of about 5.5 Hz: models are trained on 0.5 to 4 Hz")
+    assert doubt == (
+        "x has a frequency of about 5.5 Hz, 18.2 steps a period: models are trained on 25 to 200 "
+        "steps, so the forecast may be poor (of a file, --resample 390 may do)"
+    )
     (doubt,) = doubts_about(0.3)
     assert doubt.startswith("x has a frequency of about 0.3 Hz")
     (doubt,) = doubts_about(2, amplitude=0.2)
-    assert doubt.startswith("x has an amplitude of about 0.2: models are trained on 1, so scale")
+    assert doubt.startswith(
+        "x has an amplitude of about 0.2: models are trained on 1, so give --scale auto"
+    )
     (doubt,) = doubts_about(2, count=99)
     assert doubt.startswith("x has 99 samples: models are trained to forecast after 100")
     assert len(doubts_about(9, amplitude=5, count=3)) == 3

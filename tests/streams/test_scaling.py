@@ -1,0 +1,74 @@
+"""Level and amplitude that are estimated, against those of the waves they are estimated from."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sinlstm_jax import Forecaster, InputError, load_pretrained
+from sinlstm_jax.streams.scaling import estimated
+
+STEP = np.arange(500)
+FREQUENCIES = np.array([0.5, 0.8, 1.7, 3.9])
+WAVES = np.sin(2 * np.pi * FREQUENCIES * STEP[:, None] / 100 + 0.4)
+
+
+def test_the_level_and_amplitude_of_half_a_wave_are_its_own():
+    samples = (7 + 3 * WAVES[:100])[:, :, None]
+    known = np.random.default_rng(0).uniform(size=samples.shape) > 0.2
+    window = estimated(np.where(known, samples, np.nan), known)
+    np.testing.assert_allclose(window.level, 7, rtol=1e-6)
+    np.testing.assert_allclose(window.scale, 3, rtol=1e-6)
+
+
+def test_what_is_no_wave_has_its_mean_and_deviation():
+    rng = np.random.default_rng(0)
+    samples = 5 + rng.normal(size=(100, 3, 1))
+    window = estimated(samples, np.ones(samples.shape, bool))
+    np.testing.assert_allclose(window.level, samples.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(window.scale, np.sqrt(2) * samples.std(axis=0), rtol=1e-12)
+    for steps in (0, 1, 40):
+        window = estimated(np.full((steps, 2, 1), 4.0), np.full((steps, 2, 1), steps > 0))
+        assert window.level.ravel().tolist() == [4 * (steps > 0)] * 2
+        assert window.scale.ravel().tolist() == [1, 1]
+
+
+def test_a_scaled_stream_forecasts_as_well_as_one_of_amplitude_one():
+    model = load_pretrained("tuned")
+    plain = Forecaster(model, batch_size=4, window=100)
+    plain.observe(WAVES[:100])
+    scaled = Forecaster(model, batch_size=4, scaling="auto")
+    scaled.observe(2.5 + 1.8 * WAVES[:100])
+    expected = 2.5 + 1.8 * plain.forecast(400)
+    np.testing.assert_allclose(scaled.forecast(400), expected, atol=2e-3)
+
+
+def test_a_thousand_times_the_wave_on_fifty_thousand_is_forecast_so():
+    rng = np.random.default_rng(3)
+    given = WAVES[:120] + 0.05 * rng.normal(size=(120, 4))
+    given[40:50, 1] = np.nan
+    for name in ("tuned", "sensor"):
+        one, other = (Forecaster(load_pretrained(name), 4, scaling="auto") for _ in range(2))
+        one.observe(given)
+        other.observe(50_000 + 1_000 * given)
+        expected = 50_000 + 1_000 * one.forecast(100).astype(np.float64)
+        # float32 holds 50,000 to 0.004; and steps of the network round by themselves.
+        np.testing.assert_allclose(other.forecast(100), expected, atol=0.5)
+
+
+def test_the_state_of_a_scaled_stream_is_kept_as_json():
+    model = load_pretrained("curriculum")
+    stream = Forecaster(model, scaling="auto")
+    stream.observe([None, *(7 + 3 * WAVES[:80, 2])])
+    state = json.loads(json.dumps({k: v.tolist() for k, v in stream.state().items()}))
+    again = Forecaster.from_state(model, state)
+    for value in 7 + 3 * WAVES[80:90, 2]:
+        stream.observe(value)
+        again.observe(value)
+    np.testing.assert_array_equal(stream.forecast(50), again.forecast(50))
+
+
+@pytest.mark.parametrize("scaling", ["run", "", 3, (1,)])
+def test_other_scalings_are_refused(scaling):
+    with pytest.raises(InputError, match="scaling is"):
+        Forecaster(load_pretrained("curriculum"), scaling=scaling)
