@@ -16,7 +16,7 @@ from .lstm import LSTMCarry
 from .model import LSTMCell, SineLSTM, checked_model, split_model
 from .networks import put_together, take_apart
 from .sensor import SensorCarry, SensorLSTM, Window, measured, scaled, with_spread
-from .signals.samples import finite_or_missing, observed
+from .signals.samples import finite_or_missing, observed, warn_of_rows
 from .signals.signal import NO_INPUT
 
 
@@ -212,4 +212,5 @@ def _by_time(history):
         )
     if history.size == 0:
         raise InputError(f"history has shape {shape}, without a value: give at least one step")
+    warn_of_rows("history", shape)
     return history.reshape(shape[0], -1, 1)

@@ -88,21 +88,29 @@ def pieces(surveyed: Survey, progress: Progress = _in_silence) -> Iterator[Piece
         return
     before, follow = None, _Follower(surveyed.table, surveyed.rate.step)
     for seconds, values in chunks:
-        steps = follow(seconds)[1]
-        # The steps before rows: of the very first, and of those that go on, the row before counts.
-        lasts = np.cumsum(np.minimum(steps, LONGEST_GAP))
-        if before is None:
-            lasts = lasts - lasts[0]
-            rows = np.full((int(lasts[-1]) + 1, values.shape[1]), np.nan)
-            rows[lasts] = values
-            at = np.interp(np.arange(len(rows)), lasts, seconds)
-        else:
-            rows = np.full((int(lasts[-1]), values.shape[1]), np.nan)
-            rows[lasts - 1] = values
-            known = np.concatenate([[0], lasts])
-            at = np.interp(np.arange(1, len(rows) + 1), known, np.append(before, seconds))
-        before = seconds[-1]
-        yield Piece(at, rows)
+        yield placed(follow(seconds)[1], seconds, values, before)
+        before = float(seconds[-1])
+
+
+def placed(steps: np.ndarray, seconds: np.ndarray, values: np.ndarray, before=None) -> Piece:
+    """Return rows step by step, with nothing where rows are missing.
+
+    Args:
+      steps: since the row before each, `[row]`; of the very first row they do not count.
+      seconds: of the rows, `[row]`.
+      values: `[row, column]`.
+      before: the time of the row before the first one; None where there is none.
+    """
+    lasts = np.cumsum(np.minimum(steps, LONGEST_GAP)) - 1
+    known = seconds
+    if before is None:
+        lasts = lasts - lasts[0]
+        known_at = lasts
+    else:
+        known, known_at = np.append(before, seconds), np.append(-1, lasts)
+    rows = np.full((int(lasts[-1]) + 1, values.shape[1]), np.nan)
+    rows[lasts] = values
+    return Piece(np.interp(np.arange(len(rows)), known_at, known), rows)
 
 
 def latest(read: Iterator[Piece], count: int) -> tuple[Piece, int]:
@@ -178,7 +186,7 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
     for seconds in times(table, progress):
         before = follow.before
         straight, apart = follow(seconds)
-        step = follow.step
+        step = follow.step or 1.0
         if first is None:
             first = float(straight[0])
         rows, last = rows + len(straight), float(straight[-1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,9 +109,9 @@ def numbers(table: Table, progress) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield seconds, values
 
 
-def _column(table: Table, fields: pd.Series, index: int, row: int) -> np.ndarray:
+def _column(table: Table, fields, index: int, row: int) -> np.ndarray:
     """Return a column as float64, NaN where missing, or raise InputError naming a line."""
-    values = fields
+    values: Any = fields
     if not pd.api.types.is_numeric_dtype(fields) or pd.api.types.is_bool_dtype(fields):
         text = fields.astype("string").str.strip().fillna("")
         if table.layout.decimal == ",":

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ class TimeColumn(NamedTuple):
         Of dates since 1970, of a time of day since midnight.
         """
         if self.form is None:
-            given = pd.to_numeric(pd.Series(fields[0]), errors="coerce")
+            given: Any = pd.to_numeric(pd.Series(fields[0]), errors="coerce")
             return given.to_numpy(np.float64) * SECONDS[self.unit]
         text = pd.Series(fields[0]).astype("string").str.strip()
         for more in fields[1:]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float32, Key, UInt32
 
 from ..errors import InputError, finite_number, positive_number, shown
-from ..files import reading, replacing
+from ..files import reading as reading_file
+from ..files import replacing, usable_path
+from ..measurements.reading import Reading
 from .samples import real_numbers
 from .signal import SAMPLING_RATE, HeldOut, Scaling, Signal, fingerprint
 
@@ -84,6 +86,51 @@ class Recording(Signal):
                 f"all samples that are held out, {held_out:g} of each recording, are missing: give "
                 "another held_out"
             )
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path,
+        column: str | None = None,
+        *,
+        held_out: float = 0.2,
+        resample: float | None = None,
+        reading: Reading = Reading(),  # noqa: B008
+    ) -> "Recording":
+        """Return the recording in a text file, as `sinlstm forecast` reads it.
+
+        Args:
+          path: of the file.
+          column: which one, by name; the only one of numbers, if not given.
+          held_out: share at its end that training never sees.
+          resample: Hz that it is brought to; None: it stays at its own rate.
+          reading: what more is told of the file; a rate, where it has no times.
+
+        Raises:
+          InputError: the file cannot be read, the line that ends it being named, or its samples do
+            not fit, as above.
+        """
+        if column is not None:
+            reading = replace(reading, column=(column,))
+        from ..measurements.series import series_in
+
+        found = series_in(usable_path(path), reading, resample)
+        return cls(found.values, found.rate or SAMPLING_RATE, held_out)
+
+    @classmethod
+    def from_series(cls, data, *, held_out: float = 0.2) -> "Recording":
+        """Return the recording in a pandas Series or DataFrame of a column, or a DataArray.
+
+        An index of moments, of durations, or of floats in seconds tells the rate and where samples
+        are missing; with another one rows are steps, at 100 Hz.
+
+        Raises:
+          InputError: it is none of these, or is at no rate, or its samples do not fit, as above.
+        """
+        from ..measurements.series import labelled
+
+        found = labelled(data)
+        return cls(found.values, found.rate or SAMPLING_RATE, held_out)
 
     def _hold(self, scaled, lengths, share_held_out, sampling_rate, mean=0.0, scale=1.0) -> None:
         held = (scaled, lengths, share_held_out, sampling_rate, mean, scale)
@@ -196,7 +243,7 @@ class Recording(Signal):
         """Return the recording in a file that `save` wrote, or raise InputError."""
         from safetensors import safe_open
 
-        with reading(path, "recording of this package"), safe_open(path, "numpy") as file:
+        with reading_file(path, "recording of this package"), safe_open(path, "numpy") as file:
             numbers = json.loads(file.metadata()["recording"])
             scaled, lengths = file.get_tensor("scaled"), tuple(numbers.pop("lengths"))
             if scaled.dtype != np.float32 or scaled.shape != (sum(lengths),):

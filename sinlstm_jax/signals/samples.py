@@ -1,6 +1,7 @@
 """What counts as samples: real numbers in an array of any library, and what is missing."""
 
 import math
+import warnings
 from decimal import Decimal
 from numbers import Real
 
@@ -13,6 +14,7 @@ from jaxtyping import Float, Float64
 from ..errors import InputError, shown
 from .signal import NO_INPUT
 
+FEW, MANY = 20, 10  # steps, and as many times more series, are rather time and series swapped
 MISSING = ("NAType", "MaskedConstant")  # the types of pandas' NA and of NumPy's masked
 
 
@@ -69,6 +71,16 @@ def finite_or_missing(name: str, values, dtype) -> Float64[np.ndarray, "..."]:
             f"{np.dtype(dtype)}, and None or NaN where one is missing"
         )
     return given
+
+
+def warn_of_rows(name: str, shape: tuple[int, ...]) -> None:
+    """Warn of what is rather `[batch, time]` than `[time, batch]`: few steps of many series."""
+    if len(shape) > 1 and 1 < shape[0] <= FEW < MANY * shape[0] <= shape[1]:
+        warnings.warn(
+            f"{name} has shape {list(shape)}, which is {shape[0]} steps of {shape[1]} series: time "
+            "comes first, so give its transpose if it is the other way round",
+            stacklevel=4,
+        )
 
 
 def _finite_floats(values, dtype) -> np.ndarray | None:

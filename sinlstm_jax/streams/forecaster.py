@@ -1,5 +1,6 @@
 """A stream of samples that a model follows, and that can be forecast at any moment."""
 
+import warnings
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..recipe import TRAINED_SAMPLES
 from ..runs.loading import load_model
 from ..runs.signals import trained_on
 from ..sensor import LONGEST_PAST, SensorLSTM, Window, measured, reach_of, scaled
-from ..signals.samples import finite_or_missing, observed, real_numbers
+from ..signals.samples import finite_or_missing, observed, real_numbers, warn_of_rows
 from ..signals.signal import NO_INPUT, Scaling, checked_scaling
 from .scaling import AUTO, estimated
 from .state import MEASURED, checked_state
@@ -89,7 +90,7 @@ class Forecaster:
         structure, *arrays = split_model(model)
         self._advance = partial(_compiled_advance(structure), arrays)
         self.reset()
-        self.forecast(sum(CHUNKS))
+        self._forecast(sum(CHUNKS))
 
     @classmethod
     def load(
@@ -129,6 +130,7 @@ class Forecaster:
             stream._recent = arrays["recent"].reshape(-1, batch_size or 1, 1)[-int(window) :]
         carry = {name: arrays[name].reshape(batch_size or 1, -1) for name in LSTMCarry._fields}
         stream._carry = stream._carry._replace(**carry)  # still on the host
+        stream._began = bool(len(stream._recent)) or any(x.any() for x in carry.values())
         return stream
 
     def __reduce__(self):  # what is compiled is compiled anew where it arrives
@@ -136,6 +138,7 @@ class Forecaster:
 
     def reset(self) -> None:
         """Forget all samples, as at the start of a new stream."""
+        self._began = False
         self._carry = self.model.initial_carry(self.batch_size or 1)
         dtype = np.float64 if self._measures else self._dtype
         self._recent = np.empty((0, self.batch_size or 1, 1), dtype)
@@ -175,6 +178,8 @@ class Forecaster:
           InputError: values are not numbers, infinite, or of another shape; none was read then.
         """
         samples, shape = self._as_samples(values)
+        warn_of_rows("samples", samples.shape[:2])
+        self._began = self._began or len(samples) > 0
         if self._measures:
             pieces = [self._measure(piece) for piece in _in_pieces(samples, self.window or PIECE)]
             predictions = np.concatenate([*pieces, np.empty((0, *samples.shape[1:]))])
@@ -224,6 +229,11 @@ class Forecaster:
         """
         steps = positive_integer("steps", steps)
         reach = None if band is None else reach_of(self.model, band)
+        if not self._began:
+            warnings.warn("nothing was observed yet: the forecast is of no stream", stacklevel=2)
+        return self._forecast(steps, reach)
+
+    def _forecast(self, steps: int, reach: float | None = None) -> np.ndarray | Band:
         carry, window = self._carry, Window(0.0, 1.0)
         if self._measures:
             inputs, window = self._seen()

@@ -106,6 +106,7 @@ def test_nothing_is_compiled_as_a_stream_goes_on(compilations):
             forecaster.observe(np.full(shape, np.nan))
             forecaster.forecast(length + 1)
         forecaster.reset()
+        forecaster.observe(np.zeros(shape))
         Forecaster.from_state(model, forecaster.state()).forecast(77)
         Forecaster(other, batch_size).observe(np.zeros((33, *shape)))
         assert compilations.count == 0
@@ -113,10 +114,12 @@ def test_nothing_is_compiled_as_a_stream_goes_on(compilations):
 
 def test_reset_begins_anew(model):
     forecaster = Forecaster(model)
+    forecaster.observe(0.3)
     before = forecaster.forecast(20)
     forecaster.observe(HISTORY[:, 0])
     assert np.abs(forecaster.forecast(20) - before).max() > 1e-3
     forecaster.reset()
+    forecaster.observe(0.3)
     np.testing.assert_array_equal(forecaster.forecast(20), before)
 
 
