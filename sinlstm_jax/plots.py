@@ -179,7 +179,7 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
 
     Of more than MOST_DRAWN streams the first are drawn, and the title says so.
     """
-    (times, label), (past, count) = _axis_of(streams), streams.observed.shape
+    (times, time), (past, count) = _axis_of(streams), streams.observed.shape
     if count > MOST_DRAWN:
         title += f" (the first {MOST_DRAWN} of {count} streams)"
     observed, forecast = streams.observed[:, :MOST_DRAWN], streams.forecast[:, :MOST_DRAWN]
@@ -206,7 +206,7 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
         axes.plot(times[past:], after, color="tab:red", linestyle=DASHED, label="forecast")
         axes.set(ylabel="signal", ylim=(low, high), xlim=(times[0], times[-1]))
         axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a "$" stays one
-    _save_stacked(figure, rows, path, label)
+    _save_stacked(figure, rows, path, time)
 
 
 def _axis_of(streams: StreamForecasts) -> tuple[np.ndarray, str]:

@@ -127,6 +127,15 @@ def test_continuations_show_gaps_and_tell_lines_apart_without_colour(drawn):
     assert drawn[0].axes[1].get_xlabel() == "time (s)"
 
 
+def test_of_dates_the_axis_counts_from_the_first_one(drawn):
+    times = 1.7e9 + 600.0 * np.arange(60)
+    streams = StreamForecasts(["a"], times, np.ones((50, 1)), np.ones((10, 1)), begin="2023-11-14")
+    plot_streams(Path("x.png"), streams, "a day")
+    (axes,) = drawn[0].axes
+    assert axes.get_xlabel() == "time (h) since 2023-11-14"
+    np.testing.assert_allclose(axes.lines[-1].get_xdata(), np.arange(50, 60) / 6)
+
+
 def test_of_many_streams_the_first_are_drawn(drawn):
     names = [f"stream {i}" for i in range(30)]
     streams = StreamForecasts(names, np.arange(9), np.zeros((5, 30)), np.zeros((4, 30)))

@@ -1,0 +1,40 @@
+"""docs/recordings.md, from top to bottom."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+PAGE = (Path(__file__).parents[1] / "docs" / "recordings.md").read_text()
+
+
+def test_everything_on_the_page_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace, said, shown = {}, [], []
+    for language, code in re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL):
+        if language == "python":
+            exec(code, namespace)
+        elif language == "bash":
+            (command,) = code.splitlines()
+            assert command.startswith(".venv/bin/sinlstm ")
+            command = command.replace(".venv/bin", str(Path(sys.executable).parent), 1)
+            run = subprocess.run(command, shell=True, check=True, text=True, capture_output=True)
+            assert run.stdout == ""
+            said.append(run.stderr)
+        else:
+            shown.append(code)
+    assert shown == said[:1]
+    step = np.arange(900, 1140)
+    truth = 21.5 + 0.8 * np.sin(2 * np.pi * step / 70)
+    found = pd.read_csv("next.csv", parse_dates=["time"])
+    assert found["time"][0] == pd.Timestamp("2024-03-01 15:00")
+    name = "Temp (°C)"
+    assert np.sqrt(np.mean((found[name] - truth) ** 2)) < 0.1
+    within = (found[f"{name}_low"] < truth) & (truth < found[f"{name}_high"])
+    assert within.mean() > 0.5
+    tuned = pd.read_csv("tuned.csv")
+    assert np.sqrt(np.mean((tuned[name] - truth) ** 2)) < 0.6
+    assert (tmp_path / "next.png").stat().st_size > 10_000
