@@ -40,6 +40,7 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
         is not positive.
     """
     horizon = positive_integer("horizon", horizon)
+    warn_of_rows("history", getattr(history, "shape", ()))
     return _forecasts(_all_of_rollout(model, history, horizon))
 
 
@@ -212,5 +213,4 @@ def _by_time(history):
         )
     if history.size == 0:
         raise InputError(f"history has shape {shape}, without a value: give at least one step")
-    warn_of_rows("history", shape)
     return history.reshape(shape[0], -1, 1)

@@ -1,12 +1,13 @@
 """`sinlstm evaluate`: how well models continue waves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from ..errors import InputError, positive_integer
+from ..measurements.reading import Reading
 from ..recipes import RECIPES, SHIPPED
 from .shared import (
     Device,
@@ -16,11 +17,17 @@ from .shared import (
     optional,
     printing_console,
     run_and_step,
+    trained_as,
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..model import SineLSTM
     from ..signals.signal import Signal
+
+
+HORIZON = 5000  # steps, where none is given
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class EvaluateOptions:
     """Measure how well trained models continue what they learnt, beside baselines without training.
 
     Prints tables, and leaves CSV files and pictures in RUN/evaluation (for one checkpoint of a
-    run, RUN/evaluation-STEP), or in OUT/NAME for each.
+    run, RUN/evaluation-STEP), or in OUT/NAME for each. With --data, they continue the end of a file
+    of one's own, from rolling origins; what came is in a folder of that file's name within these.
     """
 
     runs: Annotated[
@@ -38,8 +46,15 @@ class EvaluateOptions:
     """Folders of runs or checkpoints, or models that ship: sensor, curriculum, tuned, long."""
     out: Annotated[Path | None, optional("PATH", "the run's own folder")] = None
     """Where to leave files instead; needed for models that ship."""
-    horizon: int = 5000
-    """Steps to forecast, 400 at least; 10000 adds one more interval. A recording may hold fewer."""
+    data: Annotated[Path | None, optional("FILE")] = None
+    """A CSV file to forecast the end of, as `sinlstm forecast` reads it."""
+    reading: tyro.conf.OmitArgPrefixes[Reading] = field(default_factory=Reading)
+    resample: Annotated[str | None, optional("HZ", "they stay as they are")] = None
+    """Rate to bring a file's samples to; `model` is the one that the model is trained at."""
+    held_out: Annotated[float | None, optional("SHARE", "what the run held out, or 0.2")] = None
+    """Share of a file, at its end, that is forecast."""
+    horizon: Annotated[int | None, optional("INT", "5000; of a file 400, or as many as fit")] = None
+    """Steps to forecast: 400 at least, but of a file; 10000 adds one more interval."""
     past: Annotated[int | None, optional("INT", "the most that all were trained on")] = None
     """Steps observed."""
     recipe: Annotated[str | None, optional("MODULE:NAME")] = None
@@ -60,13 +75,17 @@ class EvaluateOptions:
         from ..signals.signal import in_words
 
         folders = evaluation_folders(self.runs, self.out)
-        checked_horizon(self.horizon)  # before anything is loaded
+        if self.data is not None:
+            self._on_data(console, self.data, folders)
+            return
+        wanted = HORIZON if self.horizon is None else self.horizon
+        checked_horizon(wanted)  # before anything is loaded
         past = None if self.past is None else positive_integer("--past", self.past)
         own = None if self.recipe is None else named_recipe(self.recipe).signal
         with computing_on(self.device):
             models, folders = evaluated_models(self.runs, folders)
             signal, past = evaluated_signal(self.runs, own, past)
-            horizon = checked_horizon(self.horizon, signal)
+            horizon = checked_horizon(wanted, signal)
             for folder in folders.values():
                 make_folder(folder)
             tried = trial(signal, horizon, past)
@@ -96,6 +115,28 @@ class EvaluateOptions:
             console.print(table, "")
         for folder in folders.values():
             console.print(f"CSV files and pictures are in {folder}")
+
+    def _on_data(self, console: "Console", data: Path, folders: dict[str, Path]) -> None:
+        from .evaluate_data import Tried, evaluate_on_data, held_out_by
+
+        past = None if self.past is None else positive_integer("--past", self.past)
+        horizon = None if self.horizon is None else positive_integer("--horizon", self.horizon)
+        with computing_on(self.device):
+            tried = {}
+            for run, (called, folder) in zip(self.runs, folders.items(), strict=True):
+                models, theirs = evaluated_models((run,), {called: folder})
+                for name, model in models.items():
+                    tried[name] = Tried(model, trained_as(run, model), theirs[name] / data.stem)
+            evaluate_on_data(
+                console,
+                data,
+                self.reading,
+                tried,
+                resample=self.resample,
+                held_out=held_out_by(self.runs) if self.held_out is None else self.held_out,
+                past=past,
+                horizon=horizon,
+            )
 
 
 def evaluation_folders(runs: tuple[str, ...], out: Path | None) -> dict[str, Path]:

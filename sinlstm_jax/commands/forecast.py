@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import tyro
 
-from ..errors import InputError, finite_number, positive_integer, positive_number
+from ..errors import InputError, finite_number, positive_integer
 from ..files import replacing, usable_path
 from ..measurements.reading import Reading
 from ..measurements.words import duration_in_words
@@ -128,16 +128,12 @@ class ForecastOptions:
         """Return (samples, what the model is trained on at their rate); say what was understood."""
         from ..streams.csv_forecasts import LATEST
         from ..streams.csv_samples import read_samples
-        from ..streams.file_samples import read_file
+        from ..streams.file_samples import read_file, wanted_rate
 
         if self.samples is None:
             samples = read_samples(standard_input(), "standard input", self.reading, trained)
             return samples, trained.at_rate(samples.rate)
-        resample = None
-        if self.resample is not None:
-            resample = trained.sampling_rate
-            if self.resample != "model":
-                resample = _hertz("--resample", self.resample)
+        resample = wanted_rate(self.resample, trained)
         keep = max(window, LATEST) if every is None else None
         with reading_progress(self.samples) as progress:
             found = read_file(
@@ -156,14 +152,6 @@ def make_way_for(path: Path) -> None:
     make_folder(folder)
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder} cannot be written to: give {path.name} another folder")
-
-
-def _hertz(name: str, given: str) -> float:
-    try:
-        number = float(given)
-    except ValueError:
-        raise InputError(f"{name} is {given!r}: give a rate in Hz, or model") from None
-    return positive_number(name, number)
 
 
 def standard_input() -> TextIO:

@@ -79,7 +79,7 @@ def warn_of_rows(name: str, shape: tuple[int, ...]) -> None:
         warnings.warn(
             f"{name} has shape {list(shape)}, which is {shape[0]} steps of {shape[1]} series: time "
             "comes first, so give its transpose if it is the other way round",
-            stacklevel=4,
+            stacklevel=3,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InputError
+from ..errors import InputError, positive_number
 from ..measurements.reader import Piece, latest, pieces, survey
 from ..measurements.reading import Reading
 from ..measurements.resampling import resampled
@@ -53,7 +53,7 @@ def read_file(
     surveyed = survey(path, reading, progress)
     rate = surveyed.sampling_rate or trained.sampling_rate
     surveyed = surveyed._replace(sampling_rate=rate)
-    _check_rate(path, resample or rate, trained)
+    check_rate(path, resample or rate, trained)
     wanted = sys.maxsize
     if keep is not None or resample is None:
         wanted = max(keep or 0, LOOKED_AT)
@@ -85,7 +85,22 @@ def read_file(
     return Found(Samples(table.names, steps, rate, dated, before, written), at_rate, said)
 
 
-def _check_rate(path: Path, rate: float, trained: Trained) -> None:
+def wanted_rate(resample: str | None, trained: Trained) -> float | None:
+    """Return the rate in Hz that `--resample` tells: a number, or "model" for the model's.
+
+    Raises:
+      InputError: it is neither.
+    """
+    if resample is None or resample == "model":
+        return None if resample is None else trained.sampling_rate
+    try:
+        number = float(resample)
+    except ValueError:
+        raise InputError(f"--resample is {resample!r}: give a rate in Hz, or model") from None
+    return positive_number("--resample", number)
+
+
+def check_rate(path: Path, rate: float, trained: Trained) -> None:
     """Raise InputError where a model does not count in steps alone, and knows another rate."""
     known = trained.sampling_rate
     if trained.waves is None and not math.isclose(rate, known, rel_tol=0.01):

@@ -1,0 +1,123 @@
+"""`sinlstm evaluate --data`: how well models continue a series of one's own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import InputError, finite_number
+from ..measurements.reading import Reading
+from ..recipes import SHIPPED
+from .shared import make_folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..model import SineLSTM
+    from ..runs.signals import Trained
+
+HELD_OUT = 0.2  # of a file, where no run tells, as of a Recording
+LONGEST_HORIZON = 400  # steps, where none is given
+
+
+class Tried(NamedTuple):
+    """A model, and where to leave what comes of it."""
+
+    model: "SineLSTM"
+    trained: "Trained"
+    folder: Path
+
+
+def held_out_by(runs: tuple[str, ...]) -> float:
+    """Return the share that the first run of a recording held out, or else HELD_OUT."""
+    from ..runs.signals import record_of
+
+    for run in runs:
+        record = None if run in SHIPPED else record_of(run)
+        if record is not None and record.signal["class"] == "Recording":
+            return record.signal["held_out"]
+    return HELD_OUT
+
+
+def evaluate_on_data(
+    console: "Console",
+    path: Path,
+    reading: Reading,
+    tried: dict[str, Tried],
+    *,
+    resample: str | None,
+    held_out: float,
+    past: int | None,
+    horizon: int | None,
+) -> None:
+    """Forecast the end of a file from rolling origins by each model; print and leave what came.
+
+    Args:
+      console: where to print.
+      path: of the file.
+      reading: what is told of it.
+      tried: models, by name.
+      resample: Hz that samples are brought to, or "model"; None: they stay as they are.
+      held_out: share of the file, at its end, that is forecast.
+      past: steps observed; None: the most that all were trained on, or a third of the file.
+      horizon: steps forecast; None: LONGEST_HORIZON, or half of what is held out.
+
+    Raises:
+      InputError: the file cannot be read, is too short, or is at a rate that a model does not know.
+    """
+    import numpy as np
+
+    from ..evaluation.rolling import baselines, of_model, origins_of, rolled, yardstick_of
+    from ..evaluation.rolling_report import (
+        Backtest,
+        plot_errors,
+        plot_forecasts,
+        said_of_bands,
+        tables,
+        write_errors,
+    )
+    from ..measurements.reader import Piece, survey
+    from ..measurements.series import series_in
+    from ..measurements.summary import summary, wave_of
+    from ..signals.signal import Scaling
+    from ..streams.file_samples import check_rate, wanted_rate
+
+    if not 0 < finite_number("--held-out", held_out) < 1:
+        raise InputError(f"--held-out is {held_out}: give a share between 0 and 1, such as 0.2")
+    known = [each.trained for each in tried.values()]
+    surveyed = survey(path, reading)
+    if len(surveyed.table.names) > 1:
+        raise InputError(f"--column is given {len(surveyed.table.names)} times: give it once")
+    found = series_in(path, reading, wanted_rate(resample, known[0]))
+    rate, values = found.rate or known[0].sampling_rate, found.values[:, 0]
+    for each in known:
+        check_rate(path, rate, each)
+    first = round(len(values) * (1 - held_out))
+    if past is None:
+        longest = min(min(each.past for each in known), len(values) // 3)
+        past = max(1, *(each.fewest for each in known), longest)
+    if horizon is None:
+        horizon = max(1, min(LONGEST_HORIZON, (len(values) - first) // 2))
+    origins = origins_of(values, first, past, horizon)
+    before = values[:first]
+    if not np.isfinite(before).any():
+        raise InputError(f"{path}: all samples before what is held out are missing")
+    wave = wave_of(before)
+    own = Scaling(wave.level, wave.amplitude or 1.0)
+    for line in summary(surveyed, Piece(np.empty(0), found.values), len(values)):
+        console.print(line)
+    results = {}
+    for name, (model, trained, _) in tried.items():
+        with console.status(f"{len(results) + 1}/{len(tried)}: {name}"):
+            forecaster, between = of_model(model)
+            scaling = own if trained.scaling == Scaling() else trained.scaling
+            results[name] = rolled(forecaster, origins, scaling, between)
+    beside = {name: rolled(each, origins, own) for name, each in baselines().items()}
+    column = surveyed.table.names[0]
+    backtest = Backtest(column, rate, values, origins, yardstick_of(before), results, beside)
+    for name, (_, _, folder) in tried.items():
+        make_folder(folder)
+        write_errors(folder / "errors.csv", name, backtest)
+        plot_errors(folder / "errors.png", name, backtest)
+        plot_forecasts(folder / "forecasts.png", name, backtest)
+    console.print("", *tables(backtest), *said_of_bands(backtest), sep="\n")
+    for each in tried.values():
+        console.print(f"errors.csv and pictures are in {each.folder}")
