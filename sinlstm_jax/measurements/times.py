@@ -34,6 +34,8 @@ FORMATS = (
       for of_day in (" %H:%M:%S.%f", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")),
 )  # fmt: skip
 OF_DAY = "of day"
+UPWARDS = 0.9  # share of times that come after the one before, of which some may be wrong
+MONTH = 365.2425 * 86400 / 12  # s, on the average
 DIGITS = 6  # of seconds, in what is written; more where the rate asks for it
 
 
@@ -44,6 +46,7 @@ class TimeColumn(NamedTuple):
     form: str | None  # of `FORMATS`, or OF_DAY; None: numbers
     unit: str = "s"  # of numbers
     zone: timezone | None = None  # of dates; None where none is told
+    day: int | None = None  # of the month, where all dates are of one: they are months apart
 
     @property
     def wraps(self) -> float:
@@ -77,6 +80,9 @@ class TimeColumn(NamedTuple):
             whole = datetime(1970, 1, 1) + timedelta(microseconds=microseconds % int(DAY * 1e6))
             return whole.time().isoformat()
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+        if self.day is not None:  # months are of 28 to 31 days, and steps all alike
+            near = moment - timedelta(days=self.day - 1) + timedelta(seconds=MONTH / 2)
+            moment = near.replace(day=self.day, hour=0, minute=0, second=0, microsecond=0)
         if self.zone is None:
             return moment.replace(tzinfo=None).isoformat()
         return moment.astimezone(self.zone).isoformat()
@@ -98,7 +104,7 @@ def find_times(
     if dates:
         return time_column(dates[:2], names, units, columns)
     called = called_time(names, units)
-    if called is not None:
+    if called is not None and (names[called].lower() in CALLED or _goes_up(columns[called])):
         return time_column([called], names, units, columns)
     counts = counts_rows(names[0], columns[0], decimal)
     if len(names) > 1 and not counts and _goes_up_evenly(columns[0], decimal):
@@ -150,7 +156,18 @@ def time_column(
     if of_day.all():
         return TimeColumn(tuple(used), OF_DAY)
     form = _format_of(text)
-    return None if form is None else TimeColumn(tuple(used), form, zone=_zone_of(text))
+    if form is None:
+        return None
+    return TimeColumn(tuple(used), form, zone=_zone_of(text), day=_day_of(_seconds_of(text, form)))
+
+
+def _day_of(seconds: np.ndarray) -> int | None:
+    """Return the day of the month of dates that are whole months apart; None of others."""
+    moments = pd.to_datetime(seconds, unit="s")
+    days = set(moments.day)
+    apart = np.diff(seconds).min(initial=np.inf)
+    whole = bool((moments == moments.normalize()).all()) and apart >= 27 * DAY
+    return min(days) if whole and len(days) == 1 and min(days) <= 28 else None
 
 
 def _format_of(text) -> str | None:
@@ -205,6 +222,13 @@ def _all(column: list[str], is_one) -> bool:
     """Tell whether all fields that hold anything hold a time."""
     known = [field for field in column if field.strip()]
     return bool(known) and all(map(is_one, known))
+
+
+def _goes_up(column: list[str]) -> bool:
+    """Tell whether most numbers are larger than those before: `min` or `hr` may be other things."""
+    numbers = [as_number(field.replace(",", ".")) for field in column]
+    known = np.array([x for x in numbers if x is not None])
+    return known.size > 1 and bool(np.mean(np.diff(known) > 0) > UPWARDS)
 
 
 def _goes_up_evenly(column: list[str], decimal: str) -> bool:

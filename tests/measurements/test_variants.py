@@ -35,6 +35,10 @@ def comma(text):
     return text.replace(".", ",")
 
 
+def month(i):
+    return f"{2000 + i // 12}-{1 + i % 12:02}-01"
+
+
 def clock_change(i):  # ten minutes a step, over the last Sunday of October 2024 in Berlin, local
     moment = datetime.datetime(2024, 10, 27, 1) + datetime.timedelta(minutes=10 * i)
     back = moment >= datetime.datetime(2024, 10, 27, 3)
@@ -218,3 +222,28 @@ def test_there_are_enough_of_them():
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(InputError, match=r"nowhere\.csv cannot be read"):
         survey(Path("nowhere.csv"))
+
+
+def test_times_are_written_as_the_file_has_them(tmp_path):
+    path = tmp_path / "log.csv"
+    for text, expected in {
+        lines(lambda i, x: f"{1900 + i},{x}", "YEAR,a\n"): 1940.0,
+        lines(lambda i, x: f"{1700000000000 + 20 * i},{x}", "time,a\n"): 1700000000800,
+        lines(lambda i, x: f"{iso(i)}Z,{x}", "when,a\n"): "2024-03-01T00:00:00.800000+00:00",
+        lines(lambda i, x: f"{month(i)},{x}", "month,a\n"): "2003-05-01T00:00:00",
+        lines(lambda i, x: f"{iso(i - 9, 1800, '%H:%M:%S')},{x}", "t,a\n"): "15:30:00",
+        lines(lambda i, x: f"{clock_change(i)},{x}", "when,a\n"): "2024-10-27T06:40:00",
+    }.items():  # fmt: skip
+        path.write_text(text)
+        found, samples = read(path)
+        time = float(samples.seconds[-1]) + 1 / found.sampling_rate
+        assert found.table.time.written(time, found.sampling_rate) == expected
+
+
+@pytest.mark.parametrize("name", ["hr", "min", "h", "d"])
+def test_what_is_called_as_a_unit_is_but_goes_up_and_down_is_a_column(tmp_path, name):
+    path = tmp_path / "log.csv"
+    path.write_text(lines(lambda i, x: f"{seconds(i)},{x}", f"time,{name}\n"))
+    assert read(path)[0].table.names == [name]
+    path.write_text(lines(lambda i, x: f"{x}", f"{name}\n"))
+    assert read(path)[0].table.names == [name]
