@@ -12,8 +12,8 @@ PACKAGE = Path(sinlstm_jax.__file__).parent
 STORY = "signals lstm model optimizer training recipe recipes curriculum rollout".split()
 ORDER = (
     "errors files measurements signals lstm kernel optimizer plots model sensor networks loss "
-    "training recipe recipes rollout evaluation runs curriculum formats streams public playground "
-    "commands"
+    "training recipe recipes recording_recipes rollout evaluation runs curriculum formats streams "
+    "public playground commands"
 ).split()
 
 

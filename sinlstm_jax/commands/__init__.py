@@ -10,9 +10,11 @@ from .evaluate import EvaluateOptions
 from .export import ExportOptions
 from .forecast import ForecastOptions
 from .playground import PlaygroundOptions
+from .train import TrainOptions
 
 SUBCOMMANDS = {
     "curriculum": CurriculumOptions,
+    "train": TrainOptions,
     "evaluate": EvaluateOptions,
     "convert": ConvertOptions,
     "playground": PlaygroundOptions,

@@ -210,6 +210,11 @@ class Recording(Signal):
         return HeldOut(self.scaled[rows], np.ones(chosen.size, np.float32))
 
     @property
+    def longest_trained(self) -> int:
+        """The most steps in a row that are trained on."""
+        return max(tail - a for a, tail, _ in self._parts())
+
+    @property
     def longest_horizon(self) -> int:
         """The most steps that can be forecast within a held-out tail."""
         return max(b - tail for _, tail, b in self._parts())

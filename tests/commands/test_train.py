@@ -1,0 +1,95 @@
+"""`sinlstm train`."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sinlstm_jax import load_model
+from sinlstm_jax.model import split_model
+
+STEP = np.arange(400)
+VALUES = 1013 + 4 * np.sin(2 * np.pi * STEP / 12) + 0.2 * np.random.default_rng(0).normal(size=400)
+QUICK = ("--effort", 0.2, "--hidden-size", 12)
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Write a file of a wave of 12 steps, an hour each."""
+    lines = [f"{3600 * i},{x:.3f}" for i, x in enumerate(VALUES) if not 50 <= i < 60]
+    (tmp_path / "log.csv").write_text("seconds,pressure\n" + "\n".join(lines))
+    return tmp_path / "log.csv"
+
+
+def weights(folder):
+    return split_model(load_model(folder))[1]
+
+
+def test_a_file_is_learnt_and_continued_in_its_units(command, log, tmp_path):
+    code, output, errors = command("train", "log.csv", *QUICK)
+    assert (code, errors) == (0, "")
+    assert "48 steps observed, 20 windows an iteration, 24 forecast at last" in output
+    out = tmp_path / "runs" / "log-4112"
+    held_out = {p.name for p in (out / "evaluation" / "log").iterdir()}
+    assert held_out == {"errors.csv", "errors.png", "forecasts.png"}
+    told = json.loads((out / "run.json").read_text())
+    assert told["signal"]["lengths"] == "400" and told["signal"]["held_out"] == 0.2
+    code, output, errors = command("forecast", "log.csv", "--model", out, "--steps", 24)
+    assert code == 0 and "warning" not in errors
+    rows = np.array([line.split(",") for line in output.splitlines()[1:]], float)
+    np.testing.assert_allclose(rows[:, 1], 3600 * np.arange(400, 424))
+    truth = 1013 + 4 * np.sin(2 * np.pi * np.arange(400, 424) / 12)
+    assert np.sqrt(np.mean((rows[:, 2] - truth) ** 2)) < 0.8
+    code, output, _ = command("train", "log.csv", *QUICK)  # it is complete
+    assert code == 0 and "in brackets" not in output and "log" in output
+
+
+def test_replicates_are_held_against_each_other(command, log, tmp_path):
+    code, output, _ = command("train", "log.csv", "--effort", 0.06, "--replicates", 2)
+    assert code == 0
+    assert "log-4112" in output and "log-4113" in output
+    assert (tmp_path / "runs/log-4112/evaluation/log/4113/errors.csv").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_killed_and_resumed_it_comes_to_the_same_weights(log, tmp_path):
+    sinlstm = str(Path(sys.executable).with_name("sinlstm"))
+    arguments = [sinlstm, "train", "log.csv", *map(str, QUICK), "--checkpoint-every", "50"]
+    quiet = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    subprocess.run([*arguments, "--out", "whole"], check=True, **quiet)
+    with subprocess.Popen([*arguments, "--out", "parts"], **quiet) as process:
+        checkpoints = tmp_path / "parts" / "checkpoints"
+        while process.poll() is None and not list(checkpoints.glob("[0-9]*")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    subprocess.run([*arguments, "--out", "parts"], check=True, **quiet)
+    for part in ("cell", "output"):
+        one, other = weights(tmp_path / "whole")[part], weights(tmp_path / "parts")[part]
+        for name in one:
+            np.testing.assert_array_equal(one[name][...], other[name][...])
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--held-out", 0), "--held-out is 0.0: give a share between 0 and 1"),
+        (("--past", 0), "--past is 0: give a whole number of at least 1"),
+        (("--effort", 0), "--effort is 0.0: give a finite number above 0"),
+        (("--hidden-size", 5000), "--hidden-size is 5000: give at most 4096"),
+        (("--column", "wind"), "--column is 'wind': give one of seconds, pressure"),
+        (("--past", 310), "320 steps are trained on, and a window has 310 observed"),
+        (("--resample", -1), "resample is -1.0: give a finite number above 0"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_made(command, log, tmp_path, options, complaint):
+    code, output, errors = command("train", "log.csv", *options)
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: ") and complaint in errors and errors.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
