@@ -55,7 +55,7 @@ def said_of_bands(backtest: Backtest) -> list[str]:
     """Say how much the bands hold, a line for each model that has some."""
     return [
         f"{name}: {each.held(backtest.origins.truth):.0%} of the samples, noise and all, lie in "
-        f"its bands of {BAND:.0%}, which are of the signal without it"
+        f"its bands of {BAND:.0%}"
         for name, each in backtest.models.items()
         if each.low is not None
     ]
