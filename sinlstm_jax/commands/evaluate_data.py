@@ -74,19 +74,17 @@ def evaluate_on_data(
         tables,
         write_errors,
     )
-    from ..measurements.reader import Piece, survey
     from ..measurements.series import series_in
-    from ..measurements.summary import summary, wave_of
+    from ..measurements.summary import wave_of
     from ..signals.signal import Scaling
     from ..streams.file_samples import check_rate, wanted_rate
 
     if not 0 < finite_number("--held-out", held_out) < 1:
         raise InputError(f"--held-out is {held_out}: give a share between 0 and 1, such as 0.2")
     known = [each.trained for each in tried.values()]
-    surveyed = survey(path, reading)
-    if len(surveyed.table.names) > 1:
-        raise InputError(f"--column is given {len(surveyed.table.names)} times: give it once")
     found = series_in(path, reading, wanted_rate(resample, known[0]))
+    if len(found.names) > 1:
+        raise InputError(f"--column is given {len(found.names)} times: give it once")
     rate, values = found.rate or known[0].sampling_rate, found.values[:, 0]
     for each in known:
         check_rate(path, rate, each)
@@ -102,7 +100,7 @@ def evaluate_on_data(
         raise InputError(f"{path}: all samples before what is held out are missing")
     wave = wave_of(before)
     own = Scaling(wave.level, wave.amplitude or 1.0)
-    for line in summary(surveyed, Piece(np.empty(0), found.values), len(values)):
+    for line in found.said:
         console.print(line)
     results = {}
     for name, (model, trained, _) in tried.items():
@@ -111,9 +109,10 @@ def evaluate_on_data(
             scaling = own if trained.scaling == Scaling() else trained.scaling
             results[name] = rolled(forecaster, origins, scaling, between)
     beside = {name: rolled(each, origins, own) for name, each in baselines().items()}
-    column = surveyed.table.names[0]
-    backtest = Backtest(column, rate, values, origins, yardstick_of(before), results, beside)
-    for name, (_, _, folder) in tried.items():
+    column, yardstick = ", ".join(found.names), yardstick_of(before)
+    backtest = Backtest(column, rate, values, origins, yardstick, results, beside)
+    for name, each in tried.items():
+        folder = each.folder
         make_folder(folder)
         write_errors(folder / "errors.csv", name, backtest)
         plot_errors(folder / "errors.png", name, backtest)

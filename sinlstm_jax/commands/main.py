@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -101,6 +102,7 @@ def tidy_exit():
     _fill_closed_descriptors()
     _spell_out_what_cannot_be_encoded()
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs traces of what it raises
+    warnings.filterwarnings("ignore", message="Glyph .* missing")  # of a name, in a picture
     try:
         with _warnings_on_one_line():
             yield

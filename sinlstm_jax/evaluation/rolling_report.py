@@ -47,8 +47,13 @@ def tables(backtest: Backtest) -> list[Table]:
             each.add_column(str(end), justify="right")
     for name, each in (backtest.models | backtest.baselines).items():
         found[0].add_row(name, *(f"{x:.3g}" for x in each.root_square))
-        found[1].add_row(name, *(f"{x:.2f}" for x in each.absolute / backtest.yardstick.error))
+        found[1].add_row(name, *(f"{x:.2f}" for x in each.absolute / _or_nan(backtest)))
     return found
+
+
+def _or_nan(backtest: Backtest) -> float:
+    """Return what MASE divides by, NaN where a series repeats itself without an error."""
+    return backtest.yardstick.error or np.nan
 
 
 def said_of_bands(backtest: Backtest) -> list[str]:
@@ -69,7 +74,7 @@ def write_errors(path: Path, name: str, backtest: Backtest) -> None:
         writer.writerow(["forecaster", "first_step", "last_step", "mae", "rmse", "mase"])
         for who, each in {name: backtest.models[name], **backtest.baselines}.items():
             for end, absolute, root in zip(ends, each.absolute, each.root_square, strict=True):
-                row = [who, 0, end, absolute, root, absolute / backtest.yardstick.error]
+                row = [who, 0, end, absolute, root, absolute / _or_nan(backtest)]
                 writer.writerow(row)
 
 

@@ -10,7 +10,10 @@ from .words import DAY, HOUR
 LARGEST_JITTER = 0.35  # of a step, beyond which samples are at no rate at all
 BESIDE = 5  # rows before and after a gap that tell whether it is one
 CHANGE = 0.7  # steps that these are late by, or early, where it was taken for the wrong thing
-ROUNDS = 5
+AROUND = 0.55  # of a step: intervals of one, where times are rounded, too
+NEAR = 10  # steps of a gap at the most, from which a step is measured
+ROUNDS = 9
+MONTHS = (3, 4, 9, 10, 11)  # in which summer time begins and ends, in the north and the south
 GAP = 0.5  # steps that a sample is late by, and those after it, where others are missing
 
 
@@ -47,13 +50,15 @@ def corrections(chain: np.ndarray, step: float, wraps: float) -> np.ndarray:
     """
     intervals = np.diff(chain)
     if wraps == DAY:
-        return np.where(intervals < 0, DAY, 0.0)
+        return np.where(intervals < -DAY / 2, DAY, 0.0)
     if wraps != HOUR:
         return np.zeros(intervals.shape)
     day, hour = np.divmod(chain[:-1] / HOUR, 24)
     early = ((day.astype(np.int64) + 4) % 7 == 0) & (hour < 4)  # 1970 began on a Thursday
+    month = chain[:-1].astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    early &= np.isin(month, MONTHS)
     near = min(GAP * step, HOUR / 4)
-    back = early & (intervals <= 0) & (np.abs(intervals + HOUR - step) < near)
+    back = early & (np.abs(intervals + HOUR - step) < near)
     forward = early & (np.abs(intervals - HOUR - step) < near)
     return np.where(back, HOUR, np.where(forward, -HOUR, 0.0))
 
@@ -90,8 +95,10 @@ def step_of(intervals: np.ndarray, where: str) -> float:
     """
     step = float(np.quantile(intervals, 0.25))  # some of the others are several steps long
     for _ in range(ROUNDS):
-        step = float(np.median(intervals[np.abs(intervals / step - 1) < 0.5]))
-    step = float(intervals.sum() / steps_between(intervals, step).sum())
+        step = float(np.mean(intervals[np.abs(intervals / step - 1) < AROUND]))
+    steps = steps_between(intervals, step)
+    near = steps <= NEAR
+    step = float(intervals[near].sum() / steps[near].sum())
     jitter = jitter_of(intervals, steps_between(intervals, step), step)
     if jitter > LARGEST_JITTER:
         low, high = np.quantile(intervals, (0.1, 0.9))

@@ -7,7 +7,7 @@ from ..errors import InputError, shown
 from .fields import as_number, is_missing
 from .layout import Layout
 from .reading import Reading
-from .times import TimeColumn, counts_rows, find_times, time_column
+from .times import TimeColumn, called_time, counts_rows, find_times, time_column
 
 
 class Table(NamedTuple):
@@ -64,7 +64,16 @@ def _time_of(path: Path, layout: Layout, reading: Reading, rows) -> TimeColumn |
             raise InputError(f"--time-column is {reading.time_column}, with --no-time: give one")
         return None
     if reading.time_column is None:
-        return find_times(layout.names, layout.units, rows, layout.decimal)
+        found = find_times(layout.names, layout.units, rows, layout.decimal)
+        called = called_time(layout.names, layout.units)
+        if found is None and called is not None and len(layout.names) > 1:
+            example = next((row[called] for row in rows if row[called].strip()), "")
+            if not is_missing(example) and called not in wanted_columns(path, layout, reading):
+                raise InputError(
+                    f"{path}: {layout.names[called]} holds {shown(example)}, which is not "
+                    "understood as a time: give --no-time and --rate, or --time-column for another"
+                )
+        return found
     which = index_of(path, layout.names, "--time-column", reading.time_column)
     columns = [[row[i] for row in rows] for i in range(len(layout.names))]
     found = time_column([which], layout.names, layout.units, columns)
@@ -83,10 +92,7 @@ def _columns_of(
     """Return the columns that are read: those named, or the only one of numbers."""
     times = () if time is None else time.columns
     if reading.column:
-        found = tuple(index_of(path, layout.names, "--column", name) for name in reading.column)
-        if len(set(found)) < len(found):
-            raise InputError(f"--column is {', '.join(reading.column)}: give each one once")
-        return found
+        return wanted_columns(path, layout, reading)
     numeric = [
         i
         for i in range(len(layout.names))
@@ -98,8 +104,20 @@ def _columns_of(
     if len(numeric) != 1:
         what = f"{len(numeric)} columns of numbers" if numeric else "no column of numbers"
         names = [layout.names[i] for i in numeric] or layout.names
+        if not numeric:
+            words = [row[i] for row in rows for i in range(len(row)) if i not in times]
+            word = next((x for x in words if not is_missing(x, reading.missing)), "")
+            what += f" (there is {shown(word)})"
         raise InputError(f"{path} has {what}: give --column, one or more of {_listed(names)}")
     return tuple(numeric)
+
+
+def wanted_columns(path: Path, layout: Layout, reading: Reading) -> tuple[int, ...]:
+    """Return the columns that are named, or raise InputError."""
+    found = tuple(index_of(path, layout.names, "--column", name) for name in reading.column)
+    if len(set(found)) < len(found):
+        raise InputError(f"--column is {', '.join(reading.column)}: give each one once")
+    return found
 
 
 def _is_numeric(fields: list[str], layout: Layout, reading: Reading) -> bool:

@@ -5,10 +5,12 @@ import re
 
 MISSING = ("", "nan", "na", "n/a", "none", "null", "-", "--", "?")  # fields, in any case
 # A date, a time of day, or both; what `times` reads.
-_DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{8}(?=T)"
-_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?|(?<=T)\d{4,6}([.,]\d+)?"
-_ZONE = r"( ?(z|utc|gmt|[+-]\d{2}(:?\d{2})?))?"
-_TIME = re.compile(rf"({_DATE})([T ]+({_OF_DAY}){_ZONE})?|({_OF_DAY})", re.IGNORECASE)
+_DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(19|20)\d{6}|\d{4}-\d{2}"
+_MONTH = r"(\w{3},? )?(\d{1,2}[- ])?[A-Z][a-z]{2,8}[- ]((\d{1,2},? )?\d{4}|\d{2})"
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?|(?<=T)\d{4,6}([.,]\d+)?"
+_ZONE = r"( ?(z|utc|gmt|[+-]\d{2}(:?\d{2})?))?(\[[^\]]*\])?"
+OF_DAY = re.compile(_CLOCK, re.IGNORECASE)
+_TIME = re.compile(rf"({_DATE}|{_MONTH})(([T ]+|, )({_CLOCK}){_ZONE})?|({_CLOCK})", re.IGNORECASE)
 
 
 def as_number(field: str, decimal: str = ".") -> float | None:
@@ -33,7 +35,7 @@ def plain_number(field: str) -> bool:
 def is_missing(field: str, missing: tuple[str, ...] = ()) -> bool:
     """Tell whether a field holds no sample."""
     field = field.strip().lower()
-    if field in MISSING or field in missing:
+    if field in MISSING or field in (each.strip().lower() for each in missing):
         return True
     number = as_number(field)
     return number is not None and any(as_number(each) == number for each in missing)

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class Layout:
     names: tuple[str, ...]  # of the columns
     units: tuple[str, ...]  # of the columns, "" where none is told
     first: int  # lines before the first row
+    blank: bool = False  # whether an empty line is a row
 
 
 def find_layout(
@@ -58,14 +60,18 @@ def find_layout(
     raw, whole = _beginning(path)
     encoding = _encoding(path, raw)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(raw).lstrip("\ufeff")
-    lines = text.splitlines()
-    if not whole:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if not whole and len(lines) > 1:
         del lines[-1:]  # it may go on
     comment = next((c for c in COMMENTS if any(x.startswith(c) for x in lines)), None)
+    begun = 0
+    told = re.fullmatch(r'"?sep=(.)"?', lines[0].strip())
+    if told:  # as Excel takes it
+        delimiter, begun = delimiter or told[1], 1
     rows = [
         (number, line)
         for number, line in enumerate(lines)
-        if line.strip() and not (comment and line.startswith(comment))
+        if line.strip() and not (comment and line.startswith(comment)) and number >= begun
     ]
     if not rows:
         raise InputError(f"{path} is empty: give samples, one a line")
@@ -80,18 +86,45 @@ def find_layout(
     before = begin > 0 and count > 1 and len(fields[begin - 1][1]) == count - 1
     if before and all(each[-1].strip() == "" for _, each in fields[begin:]):
         begin -= 1
+    elif before and not _is_of_values(fields[begin - 1][1], decimal, missing):
+        begin -= 1  # R writes rows with a name, and no name for that
+        fields[begin] = (fields[begin][0], ["", *fields[begin][1]])
     names, units, first = _names(fields[begin:], count, decimal, header, missing)
-    return Layout(encoding, delimiter, decimal, comment, names, units, first)
+    if comment and all(name.startswith("value") for name in names) and header != "no":
+        names = _names_in_comment(lines[:first], comment, delimiter, names)
+    if not any(line.startswith(comment or "\0") for line in lines[first:]):
+        comment = None  # pandas would cut lines at one, too
+    inner = [line.strip() for line in lines[first:]]
+    while inner and not inner[-1]:
+        del inner[-1]
+    alternate = all(not x for x in inner[1::2]) and all(inner[::2])
+    blank = count == 1 and not all(inner) and not alternate
+    return Layout(encoding, delimiter, decimal, comment, names, units, first, blank)
 
 
 def split(line: str, delimiter: str) -> list[str]:
     """Split a line into its fields."""
     if delimiter == SPACES:
-        return line.split()
+        line, delimiter = re.sub(r"\s+", " ", line.strip()), " "
     try:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [""])
     except csv.Error:
         return line.split(delimiter)
+
+
+def _names_in_comment(before: list[str], comment: str, delimiter: str, names) -> tuple[str, ...]:
+    """Return the names in the last comment before the rows, where NumPy writes them, if any."""
+    comments = [line for line in before if line.startswith(comment)]
+    found = split(comments[-1].lstrip(comment).strip(), delimiter) if comments else []
+    if len(found) != len(names) or not all(found) or any(as_number(x) is not None for x in found):
+        return names
+    return _apart([field.strip() for field in found]) if len(names) > 1 else names
+
+
+def _is_of_values(row: list[str], decimal: str, missing) -> bool:
+    return all(
+        as_number(x, decimal) is not None or is_missing(x, missing) or as_time(x) for x in row
+    )
 
 
 def _beginning(path: Path) -> tuple[bytes, bool]:
@@ -172,18 +205,14 @@ def _decimal(delimiter: str, rows: list[list[str]]) -> str:
 def _names(fields, count: int, decimal: str, header: str, missing):
     """Return (names, units, lines before the first row) of what begins with a header, perhaps."""
 
-    def has_words(row: list[str]) -> bool:
-        return not all(
-            as_number(x, decimal) is not None or is_missing(x, missing) or as_time(x) for x in row
-        )
-
     number, first = fields[0]
-    if header == "no" or not (header == "yes" or has_words(first) or _counts(first, fields)):
+    has_words = not _is_of_values(first, decimal, missing)
+    if header == "no" or not (header == "yes" or has_words or _counts(first, fields)):
         names = tuple(f"value_{i}" for i in range(1, count + 1)) if count > 1 else ("value",)
         return names, ("",) * count, number
     names = _apart([field.strip().strip('"') for field in first] + [""] * (count - len(first)))
     units, rest = ("",) * count, fields[1:]
-    if rest and _are_units(rest[0][1], decimal, missing) and len(rest) > 1:
+    if len(rest) > 1 and _are_units([row for _, row in rest], decimal, missing):
         units = tuple(x.strip().strip("()[]") for x in rest[0][1])
         rest = rest[1:]
     after = rest[0][0] if rest else fields[-1][0] + 1
@@ -197,11 +226,17 @@ def _counts(first: list[str], fields) -> bool:
     return counted == [str(i) for i in range(len(counted))] and len(fields) > 1
 
 
-def _are_units(row: list[str], decimal: str, missing) -> bool:
-    """Tell whether a row holds units: words alone, or nothing, and something."""
-    words = [x.strip() for x in row]
-    none = all(as_number(x, decimal) is None and not as_time(x) for x in words if x)
-    return none and any(x and not is_missing(x, missing) for x in words)
+def _are_units(rows: list[list[str]], decimal: str, missing) -> bool:
+    """Tell whether the first of rows holds units: words alone, above what are none."""
+    words = [x.strip() for x in rows[0]]
+    if any(as_number(x, decimal) is not None or as_time(x) for x in words if x):
+        return False
+    told = [i for i, x in enumerate(words) if not is_missing(x, missing)]
+    below = [[row[i] for row in rows[1:] if i < len(row)] for i in told]
+    return bool(told) and all(
+        2 * sum(_is_of_values([x], decimal, missing) for x in column) > len(column)
+        for column in below
+    )
 
 
 def _apart(names: list[str]) -> tuple[str, ...]:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, positive_number
-from .clock import Rate, corrections, jitter_of, step_of, steps_between
+from .clock import Rate, corrections, step_of, steps_between
 from .columns import Table, chosen
 from .layout import find_layout
 from .reading import Reading, delimiter_of
 from .rows import first_rows, line_of, numbers, times
 
+RATE_TOLERANCE = 0.01  # share by which a rate that is told may differ from that of the times
 LONGEST_GAP = 10_000  # steps that stand for a gap; of a longer one only its end is of use
 
 
@@ -70,7 +71,13 @@ def survey(
     measured = None if table.time is None else _measured_rate(table, progress)
     if measured is None:  # a single row, or no times
         return Survey(table, None, rate)
-    return Survey(table, measured, rate or 1 / measured.step)
+    told = 1 / measured.step
+    if rate is not None and not math.isclose(rate, told, rel_tol=RATE_TOLERANCE):
+        raise InputError(
+            f"{path}: --rate is {rate:g}, and the times tell {told:.5g} Hz: leave it out, or give "
+            "--no-time, too, if they are wrong"
+        )
+    return Survey(table, measured, rate or told)
 
 
 def pieces(surveyed: Survey, progress: Progress = _in_silence) -> Iterator[Piece]:
@@ -182,7 +189,7 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
     follow = _Follower(table)
     first = last = step = None
     rows = steps = gaps = 0
-    jitter, longest = [], 0.0
+    moments, longest = np.zeros(3), 0.0
     for seconds in times(table, progress):
         before = follow.before
         straight, apart = follow(seconds)
@@ -196,9 +203,11 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
         steps += int(inner.sum())
         gaps += int(np.count_nonzero(inner > 1))
         longest = max(longest, float(intervals[inner > 1].max(initial=0.0)))
-        jitter.append((jitter_of(intervals, inner, step), len(inner)))
+        single = intervals[inner == 1] / step - 1
+        moments += [len(single), single.sum(), np.square(single).sum()]
     if first is None or last is None or steps == 0:
         return None
     step = (last - first) / steps
-    spread = math.sqrt(sum(x**2 * n for x, n in jitter) / max(1, sum(n for _, n in jitter)))
+    count, total, square = moments
+    spread = math.sqrt(max(0.0, square / count - (total / count) ** 2) / 2) if count else 0.0
     return Rate(step, spread, rows, steps + 1, gaps, longest, follow.put, first, last)

@@ -34,6 +34,14 @@ class Reading:
     missing: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _told("FIELD", "")] = ()
     """What a field holds where a sample is missing, as -9999, beside NA, nan, null and nothing."""
 
+    def __post_init__(self):
+        for name in ("column", "missing"):
+            given = getattr(self, name)
+            given = (given,) if isinstance(given, str) else given
+            if not isinstance(given, tuple | list) or not all(isinstance(x, str) for x in given):
+                raise InputError(f"{name} is {shown(given)}: give words, in a tuple")
+            object.__setattr__(self, name, tuple(given))
+
 
 def delimiter_of(reading: Reading) -> str | None:
     """Return what is between columns, or raise InputError: one letter, or a word for it."""

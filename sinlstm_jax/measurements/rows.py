@@ -42,7 +42,7 @@ def line_of(table: Table, row: int) -> int:
 
 
 def _is_row(line: str, layout: Layout) -> bool:
-    blank = not line.strip() and len(layout.names) > 1
+    blank = not line.strip() and not layout.blank
     return not blank and not (layout.comment and line.startswith(layout.comment))
 
 
@@ -50,7 +50,11 @@ def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:
     """Read the rows of a file, so many at once, as pandas takes them."""
     layout, reading, rows = table.layout, table.reading, 0
     extra = len(layout.names)  # one more, which is to be empty
-    spellings = {y for x in (*MISSING, *reading.missing) for y in (x, x.upper(), x.title())}
+    nothing = {y for x in MISSING for y in (x, x.upper(), x.title())}
+    told = sorted({y for x in reading.missing for y in (x, x.lower(), x.upper())} | nothing)
+    spelt: Any = {i: told for i in table.columns}
+    if table.time is not None:
+        spelt |= dict.fromkeys(table.time.columns, sorted(nothing))
     try:
         size = max(1, table.path.stat().st_size)
         with (
@@ -66,9 +70,9 @@ def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:
                 skiprows=layout.first,
                 comment=layout.comment,
                 decimal=layout.decimal,
-                na_values=sorted(spellings),
+                na_values=spelt,
                 skipinitialspace=True,
-                skip_blank_lines=len(layout.names) > 1,
+                skip_blank_lines=not layout.blank,
                 chunksize=ROWS,
                 low_memory=False,
             ) as chunks,

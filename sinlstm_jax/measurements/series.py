@@ -12,6 +12,8 @@ from .clock import step_of, steps_between
 from .reader import latest, pieces, placed, survey
 from .reading import Reading
 from .resampling import resampled
+from .summary import summary
+from .words import rate_in_words
 
 
 class Series(NamedTuple):
@@ -19,6 +21,8 @@ class Series(NamedTuple):
 
     values: np.ndarray  # [time, column], NaN where missing
     rate: float | None  # Hz; None where nothing tells
+    said: tuple[str, ...] = ()  # what was understood of the file
+    names: tuple[str, ...] = ()  # of the columns
 
 
 def series_in(path: Path, reading: Reading, resample: float | None = None) -> Series:
@@ -29,12 +33,14 @@ def series_in(path: Path, reading: Reading, resample: float | None = None) -> Se
     """
     surveyed = survey(path, reading)
     found, rate = latest(pieces(surveyed), sys.maxsize)[0], surveyed.sampling_rate
+    said, names = tuple(summary(surveyed, found, len(found.values))), tuple(surveyed.table.names)
     if resample is None:
-        return Series(found.values, rate)
+        return Series(found.values, rate, said, names)
     if rate is None:
         raise InputError(f"{path} tells no times: give the rate that it is resampled from")
     resample = positive_number("resample", resample)
-    return Series(resampled(found, rate, resample).values, resample)
+    said += (f"resampled from {rate_in_words(rate)} to {rate_in_words(resample)}",)
+    return Series(resampled(found, rate, resample).values, resample, said, names)
 
 
 def labelled(data) -> Series:
@@ -46,8 +52,8 @@ def labelled(data) -> Series:
     Raises:
       InputError: it is none of these, or its times are at no rate or not in order.
     """
-    if hasattr(data, "to_series"):  # xarray's
-        data = data.to_series()
+    if hasattr(data, "to_series") and np.ndim(data) == 1 and not isinstance(data, pd.Index):
+        data = data.to_series()  # xarray's
     if isinstance(data, pd.Series):
         data = data.to_frame()
     if not isinstance(data, pd.DataFrame):
@@ -59,8 +65,8 @@ def labelled(data) -> Series:
         raise InputError(
             f"data has columns of {', '.join(map(str, data.dtypes))}: give those of numbers"
         ) from None
-    seconds = _seconds_of(data.index)
-    if seconds is None or len(seconds) < 2:
+    seconds = _seconds_of(data.index) if len(data) > 1 else None
+    if seconds is None:
         return Series(values, None)
     intervals = np.diff(seconds)
     if not (intervals > 0).all():

@@ -9,6 +9,8 @@ from .words import duration_in_words, rate_in_words
 
 PADDED = 8  # times as many steps, where a period is looked for: frequencies that much closer
 LEAST_CYCLES = 1.5  # of a period that can be told from a drift
+CODES = (-9999.0, -999.0, -99.0, -200.0, 9999.0, 99999.0, -99999.0, -32768.0)  # for nothing
+FAR = 3.0  # times the range of all others
 STANDS_OUT = 0.25  # share of the variance that a period must have, to be one
 
 
@@ -67,7 +69,9 @@ def summary(surveyed: Survey, last: Piece, steps: int) -> list[str]:
         times = " and ".join(
             surveyed.table.layout.names[i] or f"column {i + 1}" for i in time.columns
         )
-        told[0] += f", times from {times}"
+        told[0] += f", times from {times}" + (f" in {time.unit}" if time.form is None else "")
+    else:
+        told[0] += ", no times"
     counted = f"{steps} steps"
     if surveyed.sampling_rate is not None:
         counted += f" at {rate_in_words(surveyed.sampling_rate)}"
@@ -80,7 +84,8 @@ def summary(surveyed: Survey, last: Piece, steps: int) -> list[str]:
             gaps = "1 gap" if rate.gaps == 1 else f"{rate.gaps} gaps"
             told.append(f"{gaps} in time, the longest of {longest}")
         if rate.put:
-            told.append(f"the clock was put back or forward {rate.put} times")
+            often = "once" if rate.put == 1 else f"{rate.put} times"
+            told.append(f"the clock was put back or forward {often}")
     lines = ["; ".join(told)]
     for name, column in zip(surveyed.table.names, last.values.T, strict=True):
         known = int(np.isfinite(column).sum())
@@ -95,4 +100,19 @@ def summary(surveyed: Survey, last: Piece, steps: int) -> list[str]:
             if surveyed.sampling_rate is not None:
                 words += f" ({duration_in_words(wave.period / surveyed.sampling_rate)})"
         lines.append(words)
+        lines += _suspects(name, column)
     return lines
+
+
+def _suspects(name: str, values: np.ndarray) -> list[str]:
+    """Say which values may stand for nothing: far from all others, and such as programs write."""
+    known = values[np.isfinite(values)]
+    found = []
+    for code in CODES:
+        rest = known[known != code]
+        many = len(known) - len(rest)
+        if many and rest.size > many and abs(code - np.median(rest)) > FAR * np.ptp(rest):
+            found.append(
+                f"{name}: {code:g} stands {many} times: give --missing {code:g} if it is no sample"
+            )
+    return found

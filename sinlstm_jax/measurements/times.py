@@ -1,38 +1,52 @@
 """Columns of times: which one it is, and its fields as seconds."""
 
 import re
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from .fields import OF_DAY as _DAY_TIME
 from .fields import as_number, as_time
 from .words import DAY, HOUR
 
 # Of names, without a unit in them.
 CALLED = """time t timestamp time_stamp ts datetime date_time date/time date date_and_time elapsed
 elapsed_time epoch unix unixtime unix_time utc zeit zeitstempel uhrzeit datum index_time""".split()
-COUNTERS = ("", "index", "unnamed: 0", "no", "nr", "n", "row", "sample", "value_1")
+DATES = (
+    "date",
+    "datetime",
+    "datum",
+    "decimal",
+)  # words in names of which plain numbers tell nothing
+COUNTERS = """index unnamed:_0 no nr n row sample value_1 record entry_id id #""".split()
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 SECONDS |= {"h": 3600.0, "d": 86400.0, "a": 365.25 * 86400}
 SPELT_OUT = {
     **dict.fromkeys(("nanoseconds", "nanos", "nanosecond"), "ns"),
     **dict.fromkeys(("microseconds", "micros", "microsecond", "usec"), "us"),
     **dict.fromkeys(("milliseconds", "millis", "millisecond", "msec"), "ms"),
-    **dict.fromkeys(("seconds", "secs", "sec", "second"), "s"),
-    **dict.fromkeys(("minutes", "minute", "mins"), "min"),
-    **dict.fromkeys(("hours", "hour", "hrs", "hr"), "h"),
+    **dict.fromkeys(("seconds", "secs", "sec", "second", "sekunden"), "s"),
+    **dict.fromkeys(("minutes", "minute", "mins", "minuten"), "min"),
+    **dict.fromkeys(("hours", "hour", "hrs", "hr", "stunden"), "h"),
     **dict.fromkeys(("days", "day"), "d"),
     **dict.fromkeys(("years", "year", "yr"), "a"),
 }
 # What numbers from here on are, where no unit is told: the epoch's, of 1973 at the earliest.
 EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
+EPOCH = 1e8  # and of seconds
 FORMATS = (
     "ISO8601",
     *(f"{date}{of_day}" for date in ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d")
       for of_day in (" %H:%M:%S.%f", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")),
+    *("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
 )  # fmt: skip
+# As pandas reads what is in no one format, month or day first: slow, so the last that are tried.
+MIXED = ("mixed, month first", "mixed, day first")
+WHOLE_DATE = re.compile(r"(19|20)\d{6}(\d{4}(\d{2})?)?")
+MOST = 0.8  # share of fields that must be times, for a column to be one of times: some are damaged
 OF_DAY = "of day"
 UPWARDS = 0.9  # share of times that come after the one before, of which some may be wrong
 MONTH = 365.2425 * 86400 / 12  # s, on the average
@@ -63,9 +77,9 @@ class TimeColumn(NamedTuple):
         if self.form is None:
             given: Any = pd.to_numeric(pd.Series(fields[0]), errors="coerce")
             return given.to_numpy(np.float64) * SECONDS[self.unit]
-        text = pd.Series(fields[0]).astype("string").str.strip()
+        text = _plain(pd.Series(fields[0]).astype("string"))
         for more in fields[1:]:
-            text = text + " " + pd.Series(more).astype("string").str.strip()
+            text = text + " " + _plain(pd.Series(more).astype("string"))
         return _seconds_of(text, self.form)
 
     def written(self, seconds: float, rate: float) -> float | str:
@@ -100,9 +114,9 @@ def find_times(
       decimal: the decimal point.
     """
     columns = [[row[i] for row in rows] for i in range(len(names))]
-    dates = [i for i, column in enumerate(columns) if _all(column, as_time)]
+    dates = [i for i, column in enumerate(columns) if _most(column, as_time)]
     if dates:
-        return time_column(dates[:2], names, units, columns)
+        return time_column(_date_and_time(dates, names, columns), names, units, columns)
     called = called_time(names, units)
     if called is not None and (names[called].lower() in CALLED or _goes_up(columns[called])):
         return time_column([called], names, units, columns)
@@ -124,7 +138,11 @@ def called_time(names: tuple[str, ...], units: tuple[str, ...]) -> int | None:
 def counts_rows(name: str, fields: list[str], decimal: str) -> bool:
     """Tell whether a column counts the rows, as programs write it without being asked."""
     numbers = [as_number(x, decimal) for x in fields]
-    if name.lower() not in COUNTERS or len(numbers) < 2 or any(x is None for x in numbers):
+    if (
+        (name and name.lower().replace(" ", "_") not in COUNTERS)
+        or len(numbers) < 2
+        or any(x is None for x in numbers)
+    ):
         return False
     steps = np.diff(np.array(numbers, np.float64))
     return numbers[0] in (0, 1) and bool((steps == 1).all())
@@ -137,28 +155,53 @@ def time_column(
 
     Of two columns the first one is to hold dates and the other one times of day.
     """
-    first = columns[which[0]]
-    if not _all(first, as_time):
-        known = [x for x in map(as_number, (x.replace(",", ".") for x in first)) if x is not None]
-        if not known:
-            return None
-        unit = _word_and_unit(names[which[0]], units[which[0]])[1]
+    first, name = columns[which[0]], names[which[0]]
+    told = [x.strip() for x in first if x.strip()]
+    numbers = [x for x in (as_number(x.replace(",", ".")) for x in told) if x is not None]
+    word, unit = _word_and_unit(name, units[which[0]])
+    if len(numbers) > MOST * len(told) and not all(map(WHOLE_DATE.fullmatch, told)):
         if unit is None:
-            unit = next((name for least, name in EPOCHS if abs(known[0]) >= least), "s")
-        return TimeColumn((which[0],), None, unit)
-    text = pd.Series([x.strip() for x in first if x.strip()], dtype="string")
-    of_day = ~text.str.contains(r"[-/.]\d+[-/.]|^\d{8}", regex=True)
-    used = which[:1]
+            unit = next((each for least, each in EPOCHS if abs(numbers[0]) >= least), None)
+        if unit is None and abs(numbers[0]) < EPOCH and set(re.split(r"[_ ]", word)) & {*DATES}:
+            return None
+        return TimeColumn((which[0],), None, unit or "s")
+    text = _plain(pd.Series(first, dtype="string"))
     if len(which) > 1:
-        second = pd.Series([x.strip() for x in columns[which[1]] if x.strip()], dtype="string")
-        if not of_day.any() and not text.str.contains(":").any() and len(second) == len(text):
-            text, used = text + " " + second, which[:2]
-    if of_day.all():
-        return TimeColumn(tuple(used), OF_DAY)
+        text = text + " " + _plain(pd.Series(columns[which[1]], dtype="string"))
+    text = text[text.str.strip() != ""].reset_index(drop=True)
+    if text.empty:
+        return None
+    if not text.str.contains(r"[-/.]\d+[-/.]|^\d{6}|[A-Za-z]{3}|^\d{4}-", regex=True).any():
+        found = TimeColumn(tuple(which), OF_DAY)
+        return found if np.isfinite(_seconds_of(text, OF_DAY)).mean() >= MOST else None
     form = _format_of(text)
     if form is None:
         return None
-    return TimeColumn(tuple(used), form, zone=_zone_of(text), day=_day_of(_seconds_of(text, form)))
+    zone = UTC if re.search(r"utc|gmt", name.lower()) else _zone_of(text)
+    return TimeColumn(tuple(which), form, zone=zone, day=_day_of(_seconds_of(text, form)))
+
+
+def _date_and_time(dates: list[int], names: tuple[str, ...], columns: list[list[str]]) -> list[int]:
+    """Return the column of times among several: the first that goes on, or a date and a time."""
+    of_day = [
+        _most(columns[i], lambda x: _DAY_TIME.fullmatch(x.strip()) is not None) for i in dates
+    ]
+    whole = [i for i, each in zip(dates, of_day, strict=True) if not each]
+    times = [i for i, each in zip(dates, of_day, strict=True) if each]
+    alone = [i for i in whole if not _most(columns[i], lambda x: ":" in x)]
+    called = [i for i in times if _word_and_unit(names[i], "")[0] in CALLED or not names[i]]
+    if alone and called and alone[0] == whole[0]:
+        return [alone[0], called[0]]
+    going_on = [i for i in whole if len(set(columns[i])) > len(columns[i]) / 2]
+    return (going_on or whole or times)[:1]
+
+
+def _plain(text):
+    """Return times with a decimal point, and without words for a zone that `Z` stands for."""
+    text = text.fillna("").str.strip()
+    text = text.str.replace(r"(?<=:\d\d),(?=\d)", ".", regex=True)
+    text = text.str.replace(r"\[[^\]]*\]$", "", regex=True)
+    return text.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True)
 
 
 def _day_of(seconds: np.ndarray) -> int | None:
@@ -171,31 +214,54 @@ def _day_of(seconds: np.ndarray) -> int | None:
 
 
 def _format_of(text) -> str | None:
-    """Return the format that reads all of some times; of several, in which they go up evenly."""
-    found = []
-    for form in FORMATS:
-        seconds = _seconds_of(text, form)
-        if np.isfinite(seconds).all():
-            steps = np.diff(seconds)
-            uneven = np.median(np.abs(steps - np.median(steps))) if steps.size else 0.0
-            found.append((bool((steps < 0).any()), uneven, len(found), form))
-    return min(found)[-1] if found else None
+    """Return the format that reads most of some times; of several, in which they go up evenly.
+
+    That is the one in which the fewest steps are missing between them: with day and month
+    the wrong way round, midnight is a month.
+    """
+    for forms in (FORMATS, MIXED):
+        found = []
+        for form in forms:
+            seconds = _seconds_of(text, form)
+            known = seconds[np.isfinite(seconds)]
+            if len(known) < max(1, MOST * len(text)):
+                continue
+            steps = np.diff(known)
+            middle = float(np.median(steps)) if steps.size else 1.0
+            missing = round(float(np.ptp(known)) / middle, 1) if middle > 0 else np.inf
+            uneven = float(np.std(steps)) if steps.size else 0.0
+            backwards = int((steps < 0).sum()) + len(text) - len(known)
+            found.append((backwards, missing, uneven, len(found), form))
+        if found:
+            return min(found)[-1]
+    return None
 
 
 def _seconds_of(text, form: str) -> np.ndarray:
     """Return text as seconds, NaN where it is of another format."""
     if form == OF_DAY:
         whole = text.where(text.str.count(":") != 1, text + ":00")
+        noon = text.str.contains(r"[ap]m$", case=False, regex=True).fillna(False)
+        if noon.any():
+            return _seconds_of("1970-01-01 " + text, MIXED[0])
         return pd.to_timedelta(whole, errors="coerce").dt.total_seconds().to_numpy(np.float64)
-    moments = pd.to_datetime(text, format=form, errors="coerce", utc=True)
-    since = moments - pd.Timestamp(0, tz="UTC")
+    how: dict[str, Any] = {"format": form}
+    if form in MIXED:
+        how = {"format": "mixed", "dayfirst": form == MIXED[1]}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of formats that are guessed
+            moments = pd.to_datetime(text, errors="coerce", utc=True, **how)
+        since = moments - pd.Timestamp(0, tz="UTC")
+    except (ValueError, OverflowError):  # dates of centuries that nanoseconds do not reach
+        return np.full(len(text), np.nan)
     return since.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
 
 
 def _zone_of(text) -> timezone | None:
     """Return the zone that times tell, that of the first one; None where they tell none."""
     found = re.search(r"(?:(z|utc|gmt)|([+-])(\d{2}):?(\d{2})?)$", text.iloc[0], re.IGNORECASE)
-    if found is None or ":" not in text.iloc[0].split(found[0])[0] + " ":
+    if found is None or not re.search(r"[:T]", text.iloc[0][: found.start()]):
         return None
     if found[1]:
         return UTC
@@ -204,24 +270,34 @@ def _zone_of(text) -> timezone | None:
 
 
 def _word_and_unit(name: str, told: str) -> tuple[str, str | None]:
-    """Return a column's name without its unit, and that, of `time_ms`, `Time [s]`, `seconds`."""
-    words = name.strip().lower()
-    unit = re.search(r"[\[(]\s*([^\])]*)\s*[\])]\s*$", words)
-    words = words[: unit.start()] if unit else words
-    word = words.strip().replace(" ", "_").strip("_")
-    for text in (unit[1] if unit else "", told.lower(), word, word.rpartition("_")[2]):
-        found = SPELT_OUT.get(text.strip(), text.strip())
-        if found in SECONDS and not (text == word and len(text) == 1 and text != "s"):
-            if text in (word, word.rpartition("_")[2]) and word not in CALLED:
-                word = word[: -len(text)].strip("_")
-            return word, found
-    return word, None
+    """Return a column's name without its unit, and that: `time_ms`, `Time [s]`, `t/ms`, `timeMs`.
+
+    Of a unit alone, as in `seconds`, the name is "".
+    """
+    spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower()
+    bracket = re.search(r"[\[(]\s*([^\])]*?)\s*[\])]\s*$", spelt)
+    spelt = spelt[: bracket.start()] if bracket else spelt
+    word = re.sub(r"[\s_]+", "_", spelt).strip("_")
+    tokens = [each for each in re.split(r"[_/.,]+", word) if each]
+    given = [bracket[1] if bracket else "", told.strip().lower()]
+    if word not in CALLED and tokens:
+        if len(tokens) > 1 and tokens[0] in CALLED and _unit(tokens[1]):
+            return tokens[0], _unit(tokens[1])  # `time ms since boot`
+        last = _unit(tokens[-1])
+        if last and (len(tokens) > 1 or len(tokens[0]) > 1 or tokens[0] == "s"):
+            return "_".join(tokens[:-1]), last
+    return word, next((_unit(each) for each in given if _unit(each)), None)
 
 
-def _all(column: list[str], is_one) -> bool:
-    """Tell whether all fields that hold anything hold a time."""
+def _unit(word: str) -> str | None:
+    found = SPELT_OUT.get(word, word)
+    return found if found in SECONDS else None
+
+
+def _most(column: list[str], is_one) -> bool:
+    """Tell whether most of the fields that hold anything hold a time."""
     known = [field for field in column if field.strip()]
-    return bool(known) and all(map(is_one, known))
+    return bool(known) and sum(map(is_one, known)) >= MOST * len(known)
 
 
 def _goes_up(column: list[str]) -> bool:

@@ -4,6 +4,7 @@ import csv
 import itertools
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -144,6 +145,8 @@ def _number(field: str, reading: Reading) -> float | None:
 def _rows(lines: Iterable[str], source: str, reading: Reading) -> Iterator[tuple[int, list[str]]]:
     """Split lines into fields: (line number, fields)."""
     delimiter = delimiter_of(reading) or ("," if reading.decimal != "," else ";")
+    if delimiter == " ":
+        lines = (re.sub(r"\s+", " ", line.strip()) + "\n" for line in lines)
     reader = csv.reader((line.removeprefix("\ufeff") for line in lines), delimiter=delimiter)
     try:
         for fields in reader:

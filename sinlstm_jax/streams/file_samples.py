@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from ..errors import InputError, positive_number
 from ..measurements.reader import Piece, latest, pieces, survey
 from ..measurements.reading import Reading
@@ -60,6 +62,8 @@ def read_file(
         if resample is not None:
             wanted = math.ceil((wanted + BESIDE) * max(1.0, rate / resample))
     last, before = latest(pieces(surveyed, progress), wanted)
+    if not np.isfinite(last.values).any(axis=0).all():
+        raise InputError(f"{path}: the last {len(last.values)} samples of a column are all missing")
     said = summary(surveyed, last, before + len(last.values))
     if resample is not None:
         said.append(f"resampled from {rate_in_words(rate)} to {rate_in_words(resample)}")
@@ -106,8 +110,8 @@ def check_rate(path: Path, rate: float, trained: Trained) -> None:
     if trained.waves is None and not math.isclose(rate, known, rel_tol=0.01):
         raise InputError(
             f"{path} is at {rate_in_words(rate)}, and the model was trained at "
-            f"{rate_in_words(known)}: give --resample {known:.6g}, or --rate {known:.6g} if a step "
-            "is a step"
+            f"{rate_in_words(known)}: give --resample {known:.6g}, or --no-time --rate {known:.6g} "
+            "if a step is a step"
         )
 
 

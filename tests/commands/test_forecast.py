@@ -110,7 +110,7 @@ def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
     code, output, errors = command(*arguments)
     assert (code, output) == (0, "")
     told, first, second = errors.splitlines()
-    assert told == "samples.csv: value_1, value_2; 160 steps at 100 Hz"
+    assert told == "samples.csv: value_1, value_2, no times; 160 steps at 100 Hz"
     assert first.startswith("value_1: over the last 160 steps, level ")
     assert first.endswith("a period of 58.7 steps (0.587 s)") and "period" not in second
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"a.csv", "a.png"}

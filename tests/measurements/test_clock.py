@@ -60,17 +60,35 @@ def test_gaps_are_steps_that_are_missing_across_pieces_of_a_file(tmp_path, monke
     np.testing.assert_array_equal(tail.values[:, 0], expected[-40:])
 
 
-def test_a_gap_of_months_takes_no_memory(tmp_path):
+def test_a_gap_of_days_takes_no_memory(tmp_path):
     path = tmp_path / "log.csv"
-    path.write_text("time,a\n" + "".join(f"{t / 100},1.5\n" for t in (0, 1, 2, 10**9, 10**9 + 1)))
+    path.write_text("time,a\n" + "".join(f"{t / 100},1.5\n" for t in (0, 1, 2, 10**7, 10**7 + 1)))
     found = survey(path)
-    assert found.rate.steps == 10**9 + 2
+    assert found.rate.steps == 10**7 + 2
     samples = latest(pieces(found), 10**6)[0]
     assert len(samples.values) < 20_000
-    assert samples.seconds[-1] == pytest.approx(1e7 + 0.01)
+    assert samples.seconds[-1] == pytest.approx(1e5 + 0.01)
 
 
 def test_what_is_at_no_rate_is_refused():
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match=r"x: the steps between samples are .* which is no rate"):
         step_of(rng.exponential(1.0, 300), "x")
+
+
+@pytest.mark.parametrize("rate", [44100, 36000])
+def test_a_clock_that_is_rounded_to_a_few_units_a_step(tmp_path, rate):
+    path = tmp_path / "log.csv"
+    path.write_text("time,a\n" + "".join(f"{i / rate:.5f},{i}.5\n" for i in range(2000)))
+    found = survey(path)
+    samples = latest(pieces(found), 10**6)[0]
+    assert found.sampling_rate == pytest.approx(rate, rel=1e-3)
+    np.testing.assert_array_equal(samples.values[:, 0], np.arange(2000) + 0.5)
+
+
+def test_an_hour_that_is_missing_in_june_is_missing(tmp_path):
+    path = tmp_path / "log.csv"
+    minutes = [*range(0, 60, 10), *range(120, 600, 10)]  # 2 June 2024 was a Sunday
+    rows = [f"2024-06-02 {m // 60:02}:{m % 60:02},{m}.5" for m in minutes]
+    path.write_text("when,a\n" + "\n".join(rows))
+    assert survey(path).rate.gaps == 1

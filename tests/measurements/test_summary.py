@@ -41,7 +41,7 @@ def test_what_was_understood_is_told(tmp_path):
     found = survey(path)
     last, before = latest(pieces(found), 400)
     first, second = summary(found, last, before + 400)
-    assert first.startswith(f"{path}: flow, times from when; 500 steps at ")
+    assert first.startswith(f"{path}: flow, times from when in s; 500 steps at ")
     assert first.endswith("; jitter 6 % of a step; 1 gap in time, the longest of 0.62 s")
     assert second.startswith("flow: of the last 400 steps 30 are missing, level ")
     assert second.endswith(", a period of 50.3 steps (1.01 s)")
