@@ -76,7 +76,8 @@ def doubts(
                 f"{name} has {count} samples: models are trained to forecast after "
                 f"{trained.fewest}, so the forecast may be poor"
             )
-        if trained.waves is not None and np.isfinite(column).sum() >= ENOUGH_FOR_A_FIT:
+        known = column[np.isfinite(column)]
+        if trained.waves is not None and known.size >= ENOUGH_FOR_A_FIT and np.ptp(known) > 0:
             wave = _fitted(column, trained.waves)
             if not trained.in_any_units:
                 yield from _doubts_of_its_units(name, wave, trained.waves)
