@@ -287,7 +287,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:nothing was observed yet")
 @pytest.mark.parametrize("name", BORDERS)
 @given(data=st.data())
 def test_a_border_computes_or_names_what_does_not_fit(folder, name, data):
@@ -343,14 +343,25 @@ FORECAST = {
     "--out": "a.csv",
     "--picture": "a.png",
     "--device": "cpu",
+    "--scale": "auto none run",
+    "--resample": "model 5",
+    "--column": "a",
+    "--rate": "0 50",
+    "--delimiter": "; ab",
+    "--decimal": ",",
+    "--missing": "NA",
+    "--header": "yes no",
 }
 EVALUATE = {"--out": "a", "--horizon": "400 399", "--device": "cpu"}
+TRAIN = {"--past": "0 5", "--effort": "0 1", "--held-out": "0 0.5 2", "--rate": "0 5"}
+TRAIN |= {"--column": "a", "--seed": "1", "--hidden-size": "0 5", "--out": "a"}
 # Each command: where what is accepted would begin, positional words, and options.
 COMMANDS = {
     "curriculum": ((curriculum, "fresh_models"), "", CURRICULUM),
     "evaluate": ((commands.evaluate, "make_folder"), "curriculum nowhere zero", EVALUATE),
     "convert": ((convert, "convert"), "a.pt b.safetensors c", {"--replicate": "0 1"}),
-    "forecast": ((commands.forecast, "opened"), "", FORECAST),
+    "forecast": ((commands.forecast, "standard_input"), "", FORECAST),
+    "train": ((commands.train, "import_jax"), "nowhere.csv", TRAIN),
     "export": ((export, "export"), "curriculum nowhere a", {}),
     "playground": (
         (playground, "write_page"),

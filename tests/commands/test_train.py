@@ -49,6 +49,7 @@ def test_a_file_is_learnt_and_continued_in_its_units(command, log, tmp_path):
     assert code == 0 and "in brackets" not in output and "log" in output
 
 
+@pytest.mark.slow
 def test_replicates_are_held_against_each_other(command, log, tmp_path):
     code, output, _ = command("train", "log.csv", "--effort", 0.06, "--replicates", 2)
     assert code == 0
