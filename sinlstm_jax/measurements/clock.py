@@ -22,21 +22,10 @@ class Rate(NamedTuple):
 
     step: float  # s
     jitter: float  # standard deviation of a sample's time, of a step
-    rows: int
     steps: int  # with those that are missing, of no row at all
     gaps: int
     longest_gap: float  # s
     put: int  # times that the clock was put back or forward, at midnight or for summer
-    first: float  # s
-    last: float
-
-
-class Backwards(Exception):
-    """A row's time is not after that of the row before it."""
-
-    def __init__(self, row: int, seconds: float, before: float):
-        super().__init__(row, seconds, before)
-        self.row, self.seconds, self.before = row, seconds, before
 
 
 def corrections(chain: np.ndarray, step: float, wraps: float) -> np.ndarray:

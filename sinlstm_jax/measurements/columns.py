@@ -6,8 +6,9 @@ from typing import NamedTuple
 from ..errors import InputError, shown
 from .fields import as_number, is_missing
 from .layout import Layout
+from .names import called_time, counts_rows
 from .reading import Reading
-from .times import TimeColumn, called_time, counts_rows, find_times, time_column
+from .times import TimeColumn, find_times, time_column
 
 
 class Table(NamedTuple):

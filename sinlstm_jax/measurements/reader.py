@@ -188,7 +188,7 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
     """Return what the times of a whole file tell; None of a single row."""
     follow = _Follower(table)
     first = last = step = None
-    rows = steps = gaps = 0
+    steps = gaps = 0
     moments, longest = np.zeros(3), 0.0
     for seconds in times(table, progress):
         before = follow.before
@@ -196,7 +196,7 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
         step = follow.step or 1.0
         if first is None:
             first = float(straight[0])
-        rows, last = rows + len(straight), float(straight[-1])
+        last = float(straight[-1])
         inner = apart[1:] if before is None else apart
         chain = straight if before is None else np.append(before, straight)
         intervals = np.diff(chain)
@@ -210,4 +210,4 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
     step = (last - first) / steps
     count, total, square = moments
     spread = math.sqrt(max(0.0, square / count - (total / count) ** 2) / 2) if count else 0.0
-    return Rate(step, spread, rows, steps + 1, gaps, longest, follow.put, first, last)
+    return Rate(step, spread, steps + 1, gaps, longest, follow.put)

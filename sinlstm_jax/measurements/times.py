@@ -10,30 +10,9 @@ import pandas as pd
 
 from .fields import OF_DAY as _DAY_TIME
 from .fields import as_number, as_time
+from .names import CALLED, DATES, SECONDS, called_time, counts_rows, word_and_unit
 from .words import DAY, HOUR
 
-# Of names, without a unit in them.
-CALLED = """time t timestamp time_stamp ts datetime date_time date/time date date_and_time elapsed
-elapsed_time epoch unix unixtime unix_time utc zeit zeitstempel uhrzeit datum index_time""".split()
-DATES = (
-    "date",
-    "datetime",
-    "datum",
-    "decimal",
-)  # words in names of which plain numbers tell nothing
-COUNTERS = """index unnamed:_0 no nr n row sample value_1 record entry_id id #""".split()
-SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
-SECONDS |= {"h": 3600.0, "d": 86400.0, "a": 365.25 * 86400}
-SPELT_OUT = {
-    **dict.fromkeys(("nanoseconds", "nanos", "nanosecond"), "ns"),
-    **dict.fromkeys(("microseconds", "micros", "microsecond", "usec"), "us"),
-    **dict.fromkeys(("milliseconds", "millis", "millisecond", "msec"), "ms"),
-    **dict.fromkeys(("seconds", "secs", "sec", "second", "sekunden"), "s"),
-    **dict.fromkeys(("minutes", "minute", "mins", "minuten"), "min"),
-    **dict.fromkeys(("hours", "hour", "hrs", "hr", "stunden"), "h"),
-    **dict.fromkeys(("days", "day"), "d"),
-    **dict.fromkeys(("years", "year", "yr"), "a"),
-}
 # What numbers from here on are, where no unit is told: the epoch's, of 1973 at the earliest.
 EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 EPOCH = 1e8  # and of seconds
@@ -126,28 +105,6 @@ def find_times(
     return None
 
 
-def called_time(names: tuple[str, ...], units: tuple[str, ...]) -> int | None:
-    """Return which column is called as times are; None where none is."""
-    for i, name in enumerate(names):
-        word, unit = _word_and_unit(name, units[i])
-        if word in CALLED or (word == "" and unit):
-            return i
-    return None
-
-
-def counts_rows(name: str, fields: list[str], decimal: str) -> bool:
-    """Tell whether a column counts the rows, as programs write it without being asked."""
-    numbers = [as_number(x, decimal) for x in fields]
-    if (
-        (name and name.lower().replace(" ", "_") not in COUNTERS)
-        or len(numbers) < 2
-        or any(x is None for x in numbers)
-    ):
-        return False
-    steps = np.diff(np.array(numbers, np.float64))
-    return numbers[0] in (0, 1) and bool((steps == 1).all())
-
-
 def time_column(
     which: list[int], names: tuple[str, ...], units: tuple[str, ...], columns: list[list[str]]
 ) -> TimeColumn | None:
@@ -158,7 +115,7 @@ def time_column(
     first, name = columns[which[0]], names[which[0]]
     told = [x.strip() for x in first if x.strip()]
     numbers = [x for x in (as_number(x.replace(",", ".")) for x in told) if x is not None]
-    word, unit = _word_and_unit(name, units[which[0]])
+    word, unit = word_and_unit(name, units[which[0]])
     if len(numbers) > MOST * len(told) and not all(map(WHOLE_DATE.fullmatch, told)):
         if unit is None:
             unit = next((each for least, each in EPOCHS if abs(numbers[0]) >= least), None)
@@ -189,7 +146,7 @@ def _date_and_time(dates: list[int], names: tuple[str, ...], columns: list[list[
     whole = [i for i, each in zip(dates, of_day, strict=True) if not each]
     times = [i for i, each in zip(dates, of_day, strict=True) if each]
     alone = [i for i in whole if not _most(columns[i], lambda x: ":" in x)]
-    called = [i for i in times if _word_and_unit(names[i], "")[0] in CALLED or not names[i]]
+    called = [i for i in times if word_and_unit(names[i], "")[0] in CALLED or not names[i]]
     if alone and called and alone[0] == whole[0]:
         return [alone[0], called[0]]
     going_on = [i for i in whole if len(set(columns[i])) > len(columns[i]) / 2]
@@ -267,31 +224,6 @@ def _zone_of(text) -> timezone | None:
         return UTC
     hours, minutes = int(found[3]), int(found[4] or 0)
     return timezone((1 if found[2] == "+" else -1) * timedelta(hours=hours, minutes=minutes))
-
-
-def _word_and_unit(name: str, told: str) -> tuple[str, str | None]:
-    """Return a column's name without its unit, and that: `time_ms`, `Time [s]`, `t/ms`, `timeMs`.
-
-    Of a unit alone, as in `seconds`, the name is "".
-    """
-    spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower()
-    bracket = re.search(r"[\[(]\s*([^\])]*?)\s*[\])]\s*$", spelt)
-    spelt = spelt[: bracket.start()] if bracket else spelt
-    word = re.sub(r"[\s_]+", "_", spelt).strip("_")
-    tokens = [each for each in re.split(r"[_/.,]+", word) if each]
-    given = [bracket[1] if bracket else "", told.strip().lower()]
-    if word not in CALLED and tokens:
-        if len(tokens) > 1 and tokens[0] in CALLED and _unit(tokens[1]):
-            return tokens[0], _unit(tokens[1])  # `time ms since boot`
-        last = _unit(tokens[-1])
-        if last and (len(tokens) > 1 or len(tokens[0]) > 1 or tokens[0] == "s"):
-            return "_".join(tokens[:-1]), last
-    return word, next((_unit(each) for each in given if _unit(each)), None)
-
-
-def _unit(word: str) -> str | None:
-    found = SPELT_OUT.get(word, word)
-    return found if found in SECONDS else None
 
 
 def _most(column: list[str], is_one) -> bool:

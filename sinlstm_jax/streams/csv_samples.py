@@ -13,9 +13,10 @@ import numpy as np
 from ..errors import InputError, positive_number, shown
 from ..measurements.columns import index_of
 from ..measurements.fields import as_number, as_time, is_missing
+from ..measurements.names import SECONDS, called_time
 from ..measurements.reader import LONGEST_GAP
 from ..measurements.reading import Reading, delimiter_of
-from ..measurements.times import SECONDS, TimeColumn, called_time, time_column
+from ..measurements.times import TimeColumn, time_column
 from ..runs.signals import TUTORIALS, Trained
 
 STEP_TOLERANCE = 0.5  # steps that a sample may come early or late, or one is missing, or twice
