@@ -139,8 +139,8 @@ class ForecastOptions:
             found = read_file(
                 self.samples, self.reading, trained, resample=resample, keep=keep, progress=progress
             )
-        for line in found.said:
-            print(line, file=sys.stderr)
+        if sys.stderr is not None:  # where it is closed; print would take standard output
+            print(*found.said, sep="\n", file=sys.stderr)
         return found.samples, found.trained
 
 
