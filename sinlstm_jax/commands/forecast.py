@@ -83,7 +83,7 @@ class ForecastOptions:
         for path in (self.out, self.picture):
             if path is not None:
                 make_way_for(path)
-        if self.resample is not None and self.samples is None:
+        if self.resample is not None and (self.samples is None or is_stream(self.samples)):
             raise InputError("--resample takes a file, not standard input: give one")
         try:
             with computing_on(self.device):
@@ -130,8 +130,11 @@ class ForecastOptions:
         from ..streams.csv_samples import read_samples
         from ..streams.file_samples import read_file, wanted_rate
 
-        if self.samples is None:
-            samples = read_samples(standard_input(), "standard input", self.reading, trained)
+        if self.samples is None or is_stream(self.samples):
+            lines, source = standard_input(), "standard input"
+            if self.samples is not None:
+                lines, source = self.samples.open(encoding="utf-8"), str(self.samples)
+            samples = read_samples(lines, source, self.reading, trained)
             return samples, trained.at_rate(samples.rate)
         resample = wanted_rate(self.resample, trained)
         keep = max(window, LATEST) if every is None else None
@@ -152,6 +155,11 @@ def make_way_for(path: Path) -> None:
     make_folder(folder)
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder} cannot be written to: give {path.name} another folder")
+
+
+def is_stream(path: Path) -> bool:
+    """Tell whether a path is a pipe, or a device, which can be read once: line by line."""
+    return usable_path(path).exists() and not path.is_file() and not path.is_dir()
 
 
 def standard_input() -> TextIO:

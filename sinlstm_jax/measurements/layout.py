@@ -129,6 +129,8 @@ def _is_of_values(row: list[str], decimal: str, missing) -> bool:
 
 def _beginning(path: Path) -> tuple[bytes, bool]:
     """Return the first bytes of a file, and whether they are all of it."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is no file, and can be read but once: give a CSV file")
     try:
         with path.open("rb") as file:
             raw = file.read(BEGINNING)
