@@ -4,6 +4,7 @@ Docs/reliability.md lists what is tried.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ SAMPLES = np.round(np.sin(2 * np.pi * 1.7 * np.arange(120) / 100), 4)
 STEPS = 3
 FORECAST = f"sinlstm forecast s.csv --steps {STEPS}"
 STRANGER = "setpriv --reuid 12345 --clear-groups"
-UNDERSTOOD = ("s.csv: value, no times; 120 steps at 100 Hz", "value: over the last 120 steps, ")
+UNDERSTOOD = r"\.csv: .*, no times; 120 steps at 100 Hz$|: over the last 120 steps, level 0.001411,"
 RIGHT = "the right forecast"
 SCAN = "the right forecast, by the scan, with a warning"
 PICTURE = "the right forecast, and the picture"
@@ -249,7 +250,7 @@ def test_environments(environment, tmp_path, expected):
         text=True,
         capture_output=True,
     )
-    said = [line for line in done.stderr.splitlines() if not line.startswith(UNDERSTOOD)]
+    said = [line for line in done.stderr.splitlines() if not re.search(UNDERSTOOD, line)]
     if outcome in (RIGHT, SCAN, PICTURE):
         assert (done.returncode, len(said)) == (0, int(outcome == SCAN)), done.stderr
         np.testing.assert_allclose(forecasts(done.stdout), expected, atol=2e-5)
