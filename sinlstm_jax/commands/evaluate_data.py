@@ -110,7 +110,7 @@ def evaluate_on_data(
             results[name] = rolled(forecaster, origins, scaling, between)
     beside = {name: rolled(each, origins, own) for name, each in baselines().items()}
     column, yardstick = ", ".join(found.names), yardstick_of(before)
-    backtest = Backtest(column, rate, values, origins, yardstick, results, beside)
+    backtest = Backtest(column, values, origins, yardstick, results, beside)
     for name, each in tried.items():
         folder = each.folder
         make_folder(folder)

@@ -133,7 +133,7 @@ class ForecastOptions:
         if self.samples is None or is_stream(self.samples):
             lines, source = standard_input(), "standard input"
             if self.samples is not None:
-                lines, source = self.samples.open(encoding="utf-8"), str(self.samples)
+                lines, source = lines_of(self.samples), str(self.samples)
             samples = read_samples(lines, source, self.reading, trained)
             return samples, trained.at_rate(samples.rate)
         resample = wanted_rate(self.resample, trained)
@@ -160,6 +160,12 @@ def make_way_for(path: Path) -> None:
 def is_stream(path: Path) -> bool:
     """Tell whether a path is a pipe, or a device, which can be read once: line by line."""
     return usable_path(path).exists() and not path.is_file() and not path.is_dir()
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """Give the lines of a pipe as they come."""
+    with path.open(encoding="utf-8") as file:
+        yield from file
 
 
 def standard_input() -> TextIO:

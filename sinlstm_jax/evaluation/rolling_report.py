@@ -23,7 +23,6 @@ class Backtest(NamedTuple):
     """Forecasters of one series, by name."""
 
     column: str
-    rate: float  # Hz
     values: np.ndarray  # [time], in the series' units, NaN where missing
     origins: Origins
     yardstick: Yardstick

@@ -46,7 +46,7 @@ def test_a_file_is_learnt_and_continued_in_its_units(command, log, tmp_path):
     truth = 1013 + 4 * np.sin(2 * np.pi * np.arange(400, 424) / 12)
     assert np.sqrt(np.mean((rows[:, 2] - truth) ** 2)) < 0.8
     code, output, _ = command("train", "log.csv", *QUICK)  # it is complete
-    assert code == 0 and "in brackets" not in output and "log" in output
+    assert code == 0 and "iterations, learning rate" not in output and "last value" in output
 
 
 @pytest.mark.slow
