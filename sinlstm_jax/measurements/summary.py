@@ -8,10 +8,11 @@ from .reader import Piece, Survey
 from .words import duration_in_words, rate_in_words
 
 PADDED = 8  # times as many steps, where a period is looked for: frequencies that much closer
-LEAST_CYCLES = 1.5  # of a period that can be told from a drift
+LEAST_CYCLES = 3  # of a period that can be told from a drift
 CODES = (-9999.0, -999.0, -99.0, -200.0, 9999.0, 99999.0, -99999.0, -32768.0)  # for nothing
 FAR = 3.0  # times the range of all others
 STANDS_OUT = 0.25  # share of the variance that a period must have, to be one
+ALIKE, AS_GOOD = 0.25, 0.9  # how far an autocorrelation's peak rises; of the highest, as good
 
 
 class Wave(NamedTuple):
@@ -25,26 +26,29 @@ class Wave(NamedTuple):
 def wave_of(values: np.ndarray) -> Wave:
     """Return what samples are like, `[time]`, NaN where missing.
 
-    The period is the highest peak of the spectrum, under a Hann window, of the samples less their
-    mean and slope, gaps filled by straight lines.
+    The period is that of the highest peak of the spectrum, or else, of what has no such peak, that
+    after which samples are most alike; of the samples less their mean and slope, gaps filled by
+    straight lines.
     """
     known = np.isfinite(values)
     if not known.any():
         return Wave(np.nan, 0.0, None)
     level, amplitude = float(values[known].mean()), float(np.sqrt(2) * values[known].std())
-    return Wave(level, amplitude, _period(values - level, known))
-
-
-def _period(values: np.ndarray, known: np.ndarray) -> float | None:
-    steps = np.arange(len(values))
     if known.sum() < 8 or not np.ptp(values[known]) > 0:
-        return None
-    filled = np.interp(steps, steps[known], values[known])
+        return Wave(level, amplitude, None)
+    steps = np.arange(len(values))
+    filled = np.interp(steps, steps[known], values[known] - level)
     filled = filled - np.polyval(np.polyfit(steps, filled, 1), steps)
+    return Wave(level, amplitude, _spectral_period(filled) or _period_alike(filled))
+
+
+def _spectral_period(filled: np.ndarray) -> float | None:
+    """Return the period of the highest peak of the spectrum, under a Hann window."""
+    steps = np.arange(len(filled))
     window = np.hanning(len(steps) + 2)[1:-1]
     count = PADDED * len(steps)
     power = np.abs(np.fft.rfft(filled * window, count)) ** 2
-    first = int(np.ceil(LEAST_CYCLES * PADDED))
+    first = LEAST_CYCLES * PADDED
     if first >= len(power) or not power.sum() > 0:
         return None
     peak = first + int(np.argmax(power[first:]))
@@ -53,6 +57,19 @@ def _period(values: np.ndarray, known: np.ndarray) -> float | None:
         return None
     low, top, high = np.log(power[peak - 1 : peak + 2])  # a parabola through them has its top at
     return float(count / (peak + (low - high) / (2 * (low - 2 * top + high))))
+
+
+def _period_alike(filled: np.ndarray) -> float | None:
+    """Return the shortest lag at a peak of the autocorrelation that is as good as the highest."""
+    from scipy.signal import find_peaks
+
+    power = np.abs(np.fft.rfft(filled, 2 * len(filled))) ** 2
+    alike = np.fft.irfft(power)[: round(len(filled) / LEAST_CYCLES)]
+    if not alike[0] > 0:
+        return None
+    alike = alike / alike[0]
+    lags, _ = find_peaks(alike, prominence=ALIKE)
+    return float(lags[alike[lags] >= AS_GOOD * alike[lags].max()][0]) if lags.size else None
 
 
 def summary(surveyed: Survey, last: Piece, steps: int) -> list[str]:

@@ -48,6 +48,7 @@ def test_a_gigabyte_takes_no_more_memory_than_a_page(tmp_path):
     assert large - small < 150e6
 
 
+@pytest.mark.slow
 def test_an_endless_stream_takes_no_more_memory_the_longer_it_is():
     model = load_pretrained("curriculum")
     peaks = {}
