@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -12,11 +13,13 @@ from jaxtyping import Array, Float
 Batch = tuple[Float[Array | np.ndarray, "time batch 1"], ...]
 
 
-def loss_of(weights: dict, error_floor: float | None) -> Callable[..., Float[Array, ""]]:
+def loss_of(
+    weights: dict, error_floor: float | None, beta: float = 0.0
+) -> Callable[..., Float[Array, ""]]:
     """Return what training lowers for such weights, of (structure, weights, frozen, batch)."""
     if error_floor is None or not has_spread(weights):
         return mean_squared_error
-    return partial(negative_log_likelihood, error_floor=error_floor)
+    return partial(negative_log_likelihood, error_floor=error_floor, beta=beta)
 
 
 def has_spread(weights: dict) -> bool:
@@ -39,19 +42,28 @@ def mean_squared_error(
 
 
 def negative_log_likelihood(
-    structure: nnx.GraphDef, weights: dict, frozen: dict, batch: Batch, error_floor: float
+    structure: nnx.GraphDef,
+    weights: dict,
+    frozen: dict,
+    batch: Batch,
+    error_floor: float,
+    beta: float = 0.0,
 ) -> Float[Array, ""]:
     """Return the mean of -log N(target; forecast, spread^2 + error_floor), less its constant.
 
     The floor is a squared error, in the targets' units: what is forecast better than that gains
     little, and cannot drown the rest (Nix and Weigend, 1994, with a bound). Of a model that
-    forecasts its spread, `[time, batch, 2]`.
+    forecasts its spread, `[time, batch, 2]`. Each term is weighed by its variance to the power
+    `beta`, taken as a constant: at 1 the forecast follows the gradient of its squared error
+    (Seitzer et al., On the Pitfalls of Heteroscedastic Uncertainty Estimation, 2022).
     """
     inputs, targets, *counted = batch
     predictions = nnx.merge(structure, weights, frozen)(inputs)
     forecast, spread = jnp.split(predictions, 2, axis=-1)
     variance = jnp.square(spread) + error_floor
     terms = (jnp.square(forecast - targets) / variance + jnp.log(variance)) / 2
+    if beta:
+        terms = jax.lax.stop_gradient(variance**beta) * terms
     return _mean(terms, *counted)
 
 

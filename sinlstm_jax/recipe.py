@@ -57,6 +57,7 @@ class Stage:
     past: int | None = None  # steps observed while it is trained, all of them; None: the recipe's
     afresh: bool = False  # from fresh weights: one more try at the stage before, kept where it
     # ends lower than what was there, and undone where it does not
+    beta: float = 0.0  # power of the variance that each term of a likelihood is weighed by
 
     def __post_init__(self):
         _hold(
@@ -75,6 +76,7 @@ class Stage:
             error_floor=_positive_or_none,
             past=_steps_or_none,
             afresh=_yes_or_no,
+            beta=_share,
         )
         if self.warmup >= self.iterations:
             raise InputError(
@@ -134,7 +136,7 @@ class Stage:
         from .optimizer import adam
 
         settings = asdict(self)
-        for of_training in ("horizon", "undo_above", "error_floor", "past", "afresh"):
+        for of_training in ("horizon", "undo_above", "error_floor", "past", "afresh", "beta"):
             del settings[of_training]
         return adam(**settings)
 
@@ -269,6 +271,12 @@ def _decay(name: str, value) -> float:
 def _fraction(name: str, value) -> float:
     if positive_number(name, value) > 1:
         raise InputError(f"{name} is {value!r}: give above 0, at most 1")
+    return float(value)
+
+
+def _share(name: str, value) -> float:
+    if not 0 <= finite_number(name, value) <= 1:
+        raise InputError(f"{name} is {value!r}: give a number from 0 to 1")
     return float(value)
 
 

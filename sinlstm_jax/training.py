@@ -36,6 +36,7 @@ class Program:
     horizon: int = 0  # steps forecast beyond the past
     observation: Observation = CLEAN  # what is shown of the past
     error_floor: float | None = None  # from which errors are weighed, as a Stage says
+    beta: float = 0.0  # alike
     mesh: Mesh | None = None  # of the one axis REPLICATE: devices that share the replicates
 
 
@@ -93,6 +94,7 @@ def train_step(
     state: TrainState,
     batch: Batch,
     error_floor: float | None = None,
+    beta: float = 0.0,
 ) -> TrainState:
     """Do one iteration on a batch, (inputs, targets) `[time, batch, 1]`, and note its loss.
 
@@ -102,7 +104,7 @@ def train_step(
     Where the loss, a new weight or a moment is not finite, the weights and the optimizer keep
     what they had, then and in all iterations after, and `failure` tells of the first.
     """
-    loss, gradients = jax.value_and_grad(loss_of(state.weights, error_floor), argnums=1)(
+    loss, gradients = jax.value_and_grad(loss_of(state.weights, error_floor, beta), argnums=1)(
         structure, state.weights, state.frozen, batch
     )
     # Else XLA may move parts of the two into each other, and round otherwise on several devices.
@@ -211,7 +213,12 @@ def _train(program: Program, state: TrainState, signal: Signal, drawn: Drawn, en
         def iterate(iteration, carried):
             state, batch = carried
             trained = train_step(
-                program.structure, program.optimizer, state, batch, program.error_floor
+                program.structure,
+                program.optimizer,
+                state,
+                batch,
+                program.error_floor,
+                program.beta,
             )
             return trained, sample(iteration + 1)
 

@@ -26,7 +26,7 @@ from sinlstm_jax import (
     stepper,
     train_chunk,
 )
-from sinlstm_jax.loss import negative_log_likelihood
+from sinlstm_jax.loss import mean_squared_error, negative_log_likelihood
 from sinlstm_jax.model import split_model
 from sinlstm_jax.networks import put_together, take_apart
 from sinlstm_jax.sensor import measured, reach_of
@@ -170,6 +170,43 @@ def test_a_floor_in_training_is_what_has_the_spread_learnt(model):
         np.testing.assert_array_equal(new[..., 1], old[..., 1])
         assert (new[..., 0] != old[..., 0]).all()
         assert (np.asarray(sure.weights["output"][name])[..., 1] != old[..., 1]).all()
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0])
+def test_a_likelihood_weighed_by_its_variance_has_the_gradient_of_each_term_weighed(model, beta):
+    structure, weights, frozen = split_model(model)
+    rng = np.random.default_rng(3)
+    inputs, targets = (rng.normal(size=(30, 2, 1)).astype(np.float32) for _ in range(2))
+    floor = 0.05
+
+    def likelihood(weights, counted):
+        batch = (inputs, targets, counted)
+        return negative_log_likelihood(structure, weights, frozen, batch, floor)
+
+    spread = np.asarray(nnx.merge(structure, weights, frozen)(inputs), np.float64)[..., 1:]
+    counted = ((spread**2 + floor) ** beta).astype(np.float32)
+    want = jax.grad(likelihood)(weights, counted)
+    # There the mean is over what the terms count, here over their number.
+    want = jax.tree.map(lambda x: x * float(counted.mean(dtype=np.float64)), want)
+    found = jax.grad(negative_log_likelihood, argnums=1)(
+        structure, weights, frozen, (inputs, targets), floor, beta
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-6), found, want)
+
+
+def test_at_a_power_of_one_a_forecast_follows_its_squared_error(model):
+    structure, weights, frozen = split_model(model)
+    rng = np.random.default_rng(5)
+    batch = tuple(rng.normal(size=(30, 2, 1)).astype(np.float32) for _ in range(2))
+
+    def gradient(loss, *more):
+        output = jax.grad(loss, argnums=1)(structure, weights, frozen, batch, *more)["output"]
+        return np.asarray(output["kernel"])[:, 0]
+
+    squared = gradient(mean_squared_error)
+    np.testing.assert_allclose(
+        2 * gradient(negative_log_likelihood, 0.05, 1.0), squared, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_it_is_put_together_as_it_was(model):

@@ -327,6 +327,7 @@ def _train_stage(variant: Variant, stage: Stage, models: tuple, keys, failure, s
         horizon=stage.horizon,
         observation=recipe.observation_of(stage),
         error_floor=stage.error_floor,
+        beta=stage.beta,
         signal=recipe.signal,
     )
     state = undo_where_wrong(stage, before.weights, jax.device_get(state), standing)

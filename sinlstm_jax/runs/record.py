@@ -22,7 +22,7 @@ IDENTITY = (
 ).split()
 # What runs were before they told.
 UNTOLD = {"network": NETWORKS[0], "signal": SINES.describe(), "observation": CLEAN.describe()}
-UNTOLD_OF_STAGES = {"error_floor": None, "past": None, "afresh": False}
+UNTOLD_OF_STAGES = {"error_floor": None, "past": None, "afresh": False, "beta": 0.0}
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 

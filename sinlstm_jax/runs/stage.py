@@ -47,6 +47,7 @@ class StageTrainer:
             "horizon": stage.horizon,
             "observation": self.recipe.observation_of(stage),
             "error_floor": stage.error_floor,
+            "beta": stage.beta,
             "mesh": self.mesh,
         }
 
