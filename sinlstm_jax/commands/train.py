@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -12,6 +12,11 @@ from ..recipes import DEFAULT_SEED
 from ..runs.interruption import Interruption
 from .evaluate_data import HELD_OUT, Tried, evaluate_on_data
 from .shared import Device, computing_on, import_jax, optional, printing_console
+
+if TYPE_CHECKING:
+    from ..backtest import Lesson
+
+BACKTEST = "backtest"  # folder in a run's, of the run on a first part of what it learnt
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class TrainOptions:
     """As many times the iterations."""
     seed: int = DEFAULT_SEED
     """Decides initial weights and which windows are drawn."""
-    replicates: int = 1
-    """How many seeds to train at once, counted up from SEED."""
+    replicates: int = 4
+    """How many networks to train: the forecast is their mean. Seeds are counted up from SEED."""
     out: Annotated[Path | None, optional("PATH", "runs/FILE-SEED")] = None
     """Folder of the run."""
     checkpoint_every: int = 2500
@@ -68,10 +73,12 @@ class TrainOptions:
         effort = positive_number("--effort", self.effort)
         positive_integer("--replicates", self.replicates)
         import_jax()
+        from ..backtest import backtest_of, lesson_of
         from ..curriculum import run
+        from ..ensemble import ensemble_of, widened
         from ..measurements.series import series_in
         from ..recording_recipes import recipe_for
-        from ..runs.loading import load_models
+        from ..runs.loading import ENSEMBLE, has_ensemble, load_models, save_model
         from ..runs.replicates import give_each_core_a_device
         from ..runs.signals import trained_on
         from ..signals.recording import Recording
@@ -93,34 +100,45 @@ class TrainOptions:
             f"{recipe.describe_network()}, {last.horizon} forecast at last, in "
             f"{recipe.iteration_steps / 1e6:.2g} million steps"
         )
+        settings = {
+            "replicates": self.replicates,
+            "checkpoint_every": self.checkpoint_every,
+            "implementation": self.implementation,
+            "console": console,
+            "stop_signal": interruption,
+        }
         with computing_on(self.device):
-            run(
-                recipe,
-                self.seed,
-                out,
-                replicates=self.replicates,
-                checkpoint_every=self.checkpoint_every,
-                implementation=self.implementation,
-                console=console,
-                stop_signal=interruption,
-            )
-            models = load_models(out)
-            trained = trained_on(out, models[0])
-            folder = out / "evaluation" / name
-            tried = {name: Tried(models[0], trained, folder)}
-            if len(models) > 1:
-                tried = {
-                    f"{name}-{self.seed + i}": Tried(model, trained, folder / str(self.seed + i))
-                    for i, model in enumerate(models)
-                }
+            run(recipe, self.seed, out, **settings)
+            model = ensemble_of(load_models(out))
+            backtest = backtest_of(recipe)
+            lesson = None
+            if backtest is not None:
+                console.print("The same on a first part of that, to see how far forecasts go wrong")
+                run(backtest, self.seed, out / BACKTEST, **settings)
+                lesson = lesson_of(load_models(out / BACKTEST), backtest)
+            if lesson is not None:
+                model = widened(model, lesson.widening)
+            if not has_ensemble(out):
+                save_model(model, out / ENSEMBLE)
             evaluate_on_data(
                 console,
                 self.file,
                 self.reading,
-                tried,
+                {name: Tried(model, trained_on(out, model), out / "evaluation" / name)},
                 resample=None if self.resample is None else str(self.resample),
                 held_out=self.held_out,
                 past=recipe.past,
                 horizon=last.horizon,
             )
+        console.print(_said_of(lesson))
         console.print(f"sinlstm forecast {self.file} --model {out} continues it")
+
+
+def _said_of(lesson: "Lesson | None") -> str:
+    """Say what bands are made of."""
+    if lesson is None:
+        return "The file is too short to look back: bands are as they were learnt"
+    return (
+        f"Of {lesson.forecasts} earlier forecasts, by networks that had not seen what came, bands "
+        f"as they were learnt held {lesson.held:.0%}: they are {lesson.widening:.3g} times as wide"
+    )

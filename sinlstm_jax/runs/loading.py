@@ -17,6 +17,7 @@ from .checkpoints import Checkpoints
 from .record import CHECKPOINTS
 from .replicates import stack, take
 
+ENSEMBLE = "ensemble"  # folder in a run's, of the one model that its replicates were made into
 _LOG = logging.getLogger("sinlstm_jax")
 
 
@@ -26,11 +27,14 @@ def load_model(path: str | Path, replicate: int | None = None) -> SineLSTM:
     Args:
       path: a run's folder, such as `runs/curriculum-4112`, or a checkpoint, such as
         `runs/curriculum-4112/checkpoints/10000`.
-      replicate: which of the run's replicates, from 0 on; needed where there are several.
+      replicate: which of the run's replicates, from 0 on; needed where there are several, unless
+        the run keeps the one model that they were made into.
 
     Raises:
       InputError: there is no checkpoint that is whole, no such replicate, or it is not said which.
     """
+    if replicate is None and has_ensemble(path):
+        return load_model(usable_path(path) / ENSEMBLE)
     models = load_models(path)
     count = len(models)
     if replicate is None and count > 1:
@@ -46,6 +50,11 @@ def load_model(path: str | Path, replicate: int | None = None) -> SineLSTM:
         )
         raise InputError(f"replicate is {shown(replicate)}: {path} holds {holds}")
     return models[replicate]
+
+
+def has_ensemble(path: str | Path) -> bool:
+    """Tell whether a run keeps one model that its replicates were made into."""
+    return (usable_path(path) / ENSEMBLE).is_dir()
 
 
 def load_models(path: str | Path) -> list[SineLSTM]:

@@ -1,0 +1,70 @@
+"""How far a recipe's forecasts of a recording go wrong: on the end of what it is trained on.
+
+A recording's held-out end tells it too late. So the recipe is trained once more, on a first part
+of what came before, and what of its errors on the rest are larger than it thought widens its bands.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .ensemble import ensemble_of
+from .errors import InputError
+from .evaluation.rolling import of_model, origins_of, rolled
+from .model import SineLSTM
+from .recipe import Recipe
+from .sensor import BAND
+from .signals.recording import Recording
+from .signals.signal import Scaling
+
+
+class Lesson(NamedTuple):
+    """What forecasts of the past taught of a model's bands."""
+
+    widening: float  # as many times the spread makes bands hold a share BAND
+    held: float  # the share that they held as they were
+    forecasts: int  # that this was seen in
+
+
+def backtest_of(recipe: Recipe) -> Recipe | None:
+    """Return a recipe for the part of a recording that is trained on, its end held out alike.
+
+    None where that part is too short for the recipe's windows, or says nothing.
+    """
+    recording = recipe.signal
+    assert isinstance(recording, Recording)
+    trained = recording.scaled[: recording.longest_trained]
+    horizon = max(stage.horizon for stage in recipe.stages)
+    try:
+        part = Recording(trained, recording.sampling_rate, recording.share_held_out)
+        if recipe.past + horizon > part.longest_trained:
+            return None
+        return replace(recipe, name=f"{recipe.name}, before", signal=part)
+    except InputError:  # all samples of a part are missing, say, or it does not vary
+        return None
+
+
+def lesson_of(models: list[SineLSTM], backtest: Recipe) -> Lesson | None:
+    """Return what the forecasts of a backtest's models, on average, teach of their bands.
+
+    None where nothing that is held out can be forecast.
+    """
+    part = backtest.signal
+    assert isinstance(part, Recording)
+    values = part.scaled.astype(np.float64)
+    try:
+        horizon = max(stage.horizon for stage in backtest.stages)
+        origins = origins_of(values, part.longest_trained, backtest.past, horizon)
+    except InputError:
+        return None
+    model = ensemble_of(models)
+    forecaster, between = of_model(model)
+    found = rolled(forecaster, origins, Scaling(), between)  # the samples are scaled already
+    assert found.high is not None
+    known = np.isfinite(origins.truth)
+    off = np.abs(origins.truth - found.forecasts)[known]
+    away = (found.high - found.forecasts)[known]
+    return Lesson(
+        float(np.quantile(off / away, BAND)), found.held(origins.truth), len(origins.first)
+    )
