@@ -30,7 +30,6 @@ def test_windows_are_of_some_periods_as_far_as_there_are_any(steps, period, past
     assert (recipe.past, recipe.stages[-1].horizon) == (past, horizon)
     horizons = [stage.horizon for stage in recipe.stages]
     assert horizons == [max(1, horizon // 4), horizon // 2, horizon]
-    assert [stage.error_floor is None for stage in recipe.stages] == [True, True, False]
 
 
 def test_what_is_given_is_taken():

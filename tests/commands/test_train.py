@@ -1,6 +1,7 @@
 """`sinlstm train`."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import pytest
 
 from sinlstm_jax import load_model
 from sinlstm_jax.model import split_model
+from sinlstm_jax.rollout import rollout, rollout_with_spread
 
 STEP = np.arange(400)
 VALUES = 1013 + 4 * np.sin(2 * np.pi * STEP / 12) + 0.2 * np.random.default_rng(0).normal(size=400)
-QUICK = ("--effort", 0.2, "--hidden-size", 12)
+QUICK = ("--effort", 0.2, "--replicates", 2)
 
 
 @pytest.fixture
@@ -30,6 +32,7 @@ def weights(folder):
     return split_model(load_model(folder))[1]
 
 
+@pytest.mark.slow
 def test_a_file_is_learnt_and_continued_in_its_units(command, log, tmp_path):
     code, output, errors = command("train", "log.csv", *QUICK)
     assert (code, errors) == (0, "")
@@ -50,11 +53,31 @@ def test_a_file_is_learnt_and_continued_in_its_units(command, log, tmp_path):
 
 
 @pytest.mark.slow
-def test_replicates_are_held_against_each_other(command, log, tmp_path):
-    code, output, _ = command("train", "log.csv", "--effort", 0.06, "--replicates", 2)
+def test_what_it_leaves_is_the_mean_of_its_networks_with_bands_that_hold_earlier_samples(
+    command, log, tmp_path
+):
+    code, output, _ = command("train", "log.csv", *QUICK)
     assert code == 0
-    assert "log-4112" in output and "log-4113" in output
-    assert (tmp_path / "runs/log-4112/evaluation/log/4113/errors.csv").exists()
+    run = tmp_path / "runs/log-4112"
+    networks = [load_model(run, replicate=k) for k in (0, 1)]
+    past = VALUES[-48:, None].astype(np.float32)
+    each = [np.asarray(rollout(network, past, 24), np.float64) for network in networks]
+    value, spread = rollout_with_spread(load_model(run), past, 24)
+    np.testing.assert_allclose(value, np.mean(each, axis=0), rtol=1e-6)
+    learnt = [np.asarray(rollout_with_spread(network, past, 24)[1]) for network in networks]
+    wider = np.asarray(spread) / np.exp(np.mean(np.log(learnt), axis=0))
+    told = float(re.search(r"they are ([\d.]+) times as wide", output)[1])
+    np.testing.assert_allclose(wider, told, rtol=0.01)
+
+
+def test_a_file_that_is_too_short_to_look_back_is_learnt_all_the_same(command, tmp_path):
+    lines = [f"{x:.3f}" for x in VALUES[:60]]
+    (tmp_path / "short.csv").write_text("pressure\n" + "\n".join(lines))
+    options = ("--past", 36, "--horizon", 6, "--replicates", 1, "--effort", 0.01)
+    code, output, errors = command("train", "short.csv", *options)
+    assert (code, errors) == (0, "")
+    assert "too short to look back: bands are as they were learnt" in output
+    assert not (tmp_path / "runs/short-4112/backtest").exists()
 
 
 @pytest.mark.slow

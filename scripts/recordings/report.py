@@ -1,0 +1,77 @@
+"""What is published of public recordings: a table and a picture in docs/recordings.md."""
+
+import numpy as np
+
+from sinlstm_jax.evaluation.rolling import Rolled
+from sinlstm_jax.plots import new_figure, save_figure
+from sinlstm_jax.sensor import BAND
+
+from ..pages import DOCS, IMAGES, fill_in, markdown
+from .beside import PEERS, Task
+from .public import RECORDINGS
+
+OURS = "sinlstm train"
+CHEAP = ("last value", "seasonal naive", "sine fit", "linear prediction")
+BEFORE = 1.0  # horizons of what came before that are drawn
+NAMES = {"NHITS": "N-HiTS"}
+
+
+def publish(found: dict, drawn: dict[str, tuple[Task, Rolled]]) -> None:
+    """Write the tables, and draw the picture."""
+    tables = {"recordings": errors_table(found), "recording-times": times_table(found)}
+    fill_in(DOCS / "recordings.md", tables)
+    plot(drawn)
+
+
+def errors_table(found: dict) -> str:
+    """Return the errors of all, the lowest of each recording in bold."""
+    columns = [OURS, *CHEAP, *PEERS]
+    rows = []
+    for name, figures in found.items():
+        scores = figures["mase"]
+        best = min(scores[each] for each in columns if each in scores)
+        row = [f"`{name}`", figures["horizon"]]
+        for each in columns:
+            score = f"{scores[each]:.2f}" if each in scores else "-"
+            row.append(f"**{score}**" if scores.get(each) == best else score)
+        rows.append([*row, f"{figures['held']:.0%}"])
+    header = ["", "steps", *(NAMES.get(each, each) for each in columns), f"in {BAND:.0%} bands"]
+    return markdown(header, rows)
+
+
+def times_table(found: dict) -> str:
+    """Return the seconds that training took."""
+    columns = [OURS, *PEERS]
+    rows = [
+        [f"`{name}`"] + [_seconds(figures["seconds"].get(each)) for each in columns]
+        for name, figures in found.items()
+    ]
+    return markdown(["", *(NAMES.get(each, each) for each in columns)], rows)
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
+
+
+def plot(drawn: dict[str, tuple[Task, Rolled]]) -> None:
+    """Draw the last forecast of each recording, with its band."""
+    what = {each.name: each.what for each in RECORDINGS}
+    figure = new_figure(12, 2.1 * ((len(drawn) + 1) // 2), "constrained")
+    panels = figure.subplots((len(drawn) + 1) // 2, 2, squeeze=False).ravel()
+    for axes, (name, (task, ours)) in zip(panels, drawn.items(), strict=False):
+        first, horizon = task.origins.first[-1], len(task.origins.truth)
+        begin = first - min(task.past, round(BEFORE * max(horizon, task.past)))
+        steps, after = np.arange(begin, first + horizon), first + np.arange(horizon)
+        axes.plot(steps, task.values[begin : first + horizon], color="k", linewidth=1)
+        axes.fill_between(
+            after, ours.low[:, -1], ours.high[:, -1], color="tab:red", alpha=0.2, linewidth=0
+        )
+        axes.plot(after, ours.forecasts[:, -1], color="tab:red", linewidth=1.2)
+        axes.axvline(first, color="0.6", linewidth=0.8, linestyle=":")
+        axes.set_title(f"{name}: {what[name]}", fontsize="small", loc="left")
+        axes.set_xlim(begin, first + horizon - 1)
+        axes.tick_params(labelsize="small")
+    lines = [("k", "samples"), ("tab:red", f"forecast, and its {BAND:.0%} band")]
+    handles = [figure.axes[0].plot([], [], color=colour)[0] for colour, _ in lines]
+    figure.legend(handles, [label for _, label in lines], loc="outside lower center", ncols=2)
+    save_figure(figure, IMAGES / "recordings.png")
