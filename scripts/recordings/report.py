@@ -18,9 +18,25 @@ NAMES = {"NHITS": "N-HiTS"}
 
 def publish(found: dict, drawn: dict[str, tuple[Task, Rolled]]) -> None:
     """Write the tables, and draw the picture."""
-    tables = {"recordings": errors_table(found), "recording-times": times_table(found)}
+    tables = {
+        "recordings-what": what_table(found),
+        "recordings": errors_table(found),
+        "recording-times": times_table(found),
+    }
     fill_in(DOCS / "recordings.md", tables)
     plot(drawn)
+
+
+def what_table(found: dict) -> str:
+    """Return what the recordings are, and the commands."""
+    rows = []
+    for each in RECORDINGS:
+        figures = found[each.name]
+        command = f"sinlstm train {each.name}.csv {each.options}".strip()
+        period = "-" if figures["period"] == 1 else figures["period"]
+        package = f"{each.package.split('==')[0]} ({each.licence})"
+        rows.append([f"`{command}`", each.what, package, figures["steps"], period, figures["past"]])
+    return markdown(["", "", "of", "steps", "period", "observed"], rows)
 
 
 def errors_table(found: dict) -> str:
