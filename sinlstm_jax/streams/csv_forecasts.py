@@ -12,9 +12,10 @@ from ..model import SineLSTM
 from ..plots import StreamForecasts
 from ..runs.signals import TUTORIALS, Trained
 from ..signals.signal import Scaling
+from .chunks import CHUNKS
 from .csv_samples import Sample, Samples
 from .doubts import doubts
-from .forecaster import CHUNKS, UNSCALED, Forecaster
+from .forecaster import UNSCALED, Forecaster
 
 LATEST = 300  # samples that are kept to be looked at
 _LOG = logging.getLogger("sinlstm_jax")

@@ -2,29 +2,24 @@
 
 import warnings
 from collections.abc import Mapping
-from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
-import jax
 import numpy as np
-from flax import nnx
 
 from ..errors import InputError, positive_integer
 from ..lstm import LSTMCarry
-from ..model import SineLSTM, lstm_model, split_model
+from ..model import SineLSTM, lstm_model
 from ..recipe import TRAINED_SAMPLES
 from ..runs.loading import load_model
 from ..runs.signals import trained_on
 from ..sensor import LONGEST_PAST, SensorLSTM, Window, measured, reach_of, scaled
 from ..signals.samples import finite_or_missing, observed, real_numbers, warn_of_rows
 from ..signals.signal import NO_INPUT, Scaling, checked_scaling
+from .chunks import CHUNKS, reader_of
 from .scaling import AUTO, estimated
 from .state import MEASURED, checked_state
 
-# Steps that one call computes. Whatever comes is put together from these, so that there are only
-# as many programs, and a stream never waits for the compiler.
-CHUNKS = (512, 64, 8, 1)
 PIECE = 64  # samples that a SensorLSTM's window moves on by at the most
 UNSCALED = Scaling()
 
@@ -87,8 +82,7 @@ class Forecaster:
         self.batch_size = batch_size
         self.window = window
         self.scaling = checked_scaling(scaling)
-        structure, *arrays = split_model(model)
-        self._advance = partial(_compiled_advance(structure), arrays)
+        self._read = reader_of(model)
         self.reset()
         self._forecast(sum(CHUNKS))
 
@@ -264,21 +258,6 @@ class Forecaster:
     def _dtype(self) -> np.dtype:
         return self._carry.hidden.dtype
 
-    def _read(self, carry: LSTMCarry, inputs: np.ndarray) -> tuple[np.ndarray, LSTMCarry]:
-        """Read `[time, batch, 1]` from a carry on: (outputs `[time, batch, output]`, next carry).
-
-        Reading in pieces gives the bits of reading at once.
-        """
-        predictions, start = [], 0
-        for chunk in CHUNKS:
-            while start + chunk <= inputs.shape[0]:
-                carry, piece = self._advance(carry, inputs[start : start + chunk])
-                predictions.append(piece)
-                start += chunk
-        if not predictions:
-            return np.empty((0, inputs.shape[1], self.model.outputs), self._dtype), carry
-        return np.concatenate([np.asarray(piece) for piece in predictions]), carry
-
     def _as_samples(self, values) -> tuple[np.ndarray, tuple[int, ...]]:
         """Return samples as `[time, batch, 1]`, and the shape they had.
 
@@ -298,14 +277,6 @@ class Forecaster:
         ):
             raise InputError(f"samples have shape {given.shape}: give {expected}")
         return given.reshape(-1, self.batch_size or 1, 1), given.shape
-
-
-@cache
-def _compiled_advance(structure):
-    def advance(arrays, carry, inputs):
-        return nnx.merge(structure, *arrays).predict(carry, inputs, inputs.shape[0])
-
-    return jax.jit(advance)
 
 
 def _in_pieces(samples: np.ndarray, longest: int) -> list[np.ndarray]:

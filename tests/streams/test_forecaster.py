@@ -22,7 +22,7 @@ from sinlstm_jax import (
     save_model,
 )
 from sinlstm_jax.model import split_model
-from sinlstm_jax.streams.forecaster import CHUNKS
+from sinlstm_jax.streams.chunks import CHUNKS
 
 HISTORY = np.sin(np.arange(900).reshape(300, 3) / 20)
 
