@@ -40,7 +40,7 @@ def backtest_of(recipe: Recipe) -> Recipe | None:
         part = Recording(trained, recording.sampling_rate, recording.share_held_out)
         if recipe.past + horizon > part.longest_trained:
             return None
-        return replace(recipe, name=f"{recipe.name}, before", signal=part)
+        return replace(recipe, name=f"backtest of {recipe.name}", signal=part)
     except InputError:  # all samples of a part are missing, say, or it does not vary
         return None
 

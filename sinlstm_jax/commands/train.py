@@ -113,7 +113,8 @@ class TrainOptions:
             backtest = backtest_of(recipe)
             lesson = None
             if backtest is not None:
-                console.print("The same on a first part of that, to see how far forecasts go wrong")
+                steps = recording.longest_trained
+                console.print(f"The first {steps} steps alone, to see how far forecasts go wrong:")
                 run(backtest, self.seed, out / BACKTEST, **settings)
                 lesson = lesson_of(load_models(out / BACKTEST), backtest)
             if lesson is not None:
