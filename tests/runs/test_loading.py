@@ -7,8 +7,10 @@ import reference_lstm
 from flax import nnx
 
 from sinlstm_jax import InputError, SineLSTM, load_model, load_pretrained, sample_batch, save_model
+from sinlstm_jax.commands.evaluate import evaluated_models
 from sinlstm_jax.model import split_model
 from sinlstm_jax.runs.checkpoints import Checkpoints
+from sinlstm_jax.runs.loading import ENSEMBLE, has_ensemble
 from sinlstm_jax.runs.pretrained import FOLDER, save_pretrained
 from sinlstm_jax.runs.signals import load_signal
 
@@ -43,6 +45,20 @@ def test_models_load_from_a_run_and_from_a_checkpoint(tmp_path, monkeypatch, mod
     monkeypatch.chdir(tmp_path)
     assert_same(load_model("run"), model)
     assert_same(load_model("run/checkpoints/20"), model)
+
+
+def test_a_run_whose_networks_were_made_into_one_is_that_one(tmp_path, model):
+    joined = SineLSTM(12, rngs=nnx.Rngs(5))
+    save(tmp_path / "run", 10, model)
+    assert not has_ensemble(tmp_path / "run")
+    save_model(joined, tmp_path / "run" / ENSEMBLE)
+    assert has_ensemble(tmp_path / "run")
+    assert_same(load_model(tmp_path / "run"), joined)
+    assert_same(load_model(tmp_path / "run", replicate=0), model)
+    assert_same(load_model(tmp_path / "run" / "checkpoints" / "10"), model)
+    models, folders = evaluated_models((str(tmp_path / "run"),), {"run": tmp_path / "out"})
+    assert_same(models["run"], joined)
+    assert folders == {"run": tmp_path / "out"}
 
 
 def test_what_holds_no_model_is_named(tmp_path, model):
