@@ -72,6 +72,7 @@ def test_ci_runs_the_readmes_two_commands():
         assert lines[lines.index(command) - 1] == "rm -rf .venv"
 
 
+@pytest.mark.slow
 def test_the_readmes_python_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

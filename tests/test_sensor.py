@@ -235,6 +235,7 @@ def test_a_band_is_that_of_a_normal_error(model):
         rollout_with_spread(SineLSTM(3), HISTORY, 5)
 
 
+@pytest.mark.slow
 def test_what_noise_makes_unavoidable_is_the_bound_of_cramer_and_rao():
     observation = Observation(noise=(0.1, 0.2), missing=(0.2, 0.2), shortest_past=80)
     keys = jax.random.split(jax.random.key(3), 7)

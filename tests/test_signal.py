@@ -339,6 +339,7 @@ def test_signals_that_cannot_be_are_refused(make, complaint):
 PAGE = (ROOT / "docs" / "signals.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_pages_picture_is_of_the_signals_that_it_names(tmp_path):
     names = {"Sines": Sines, "Tones": Tones, "Recording": Recording, "samples": signals.tide()}
     for name, signal in signals.SHOWN.items():

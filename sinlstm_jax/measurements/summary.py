@@ -8,9 +8,10 @@ from .reader import Piece, Survey
 from .words import duration_in_words, rate_in_words
 
 PADDED = 8  # times as many steps, where a period is looked for: frequencies that much closer
-LEAST_CYCLES = 3  # of a period that can be told from a drift
+LEAST_CYCLES = 1.5  # of a period that can be told from a drift
 CODES = (-9999.0, -999.0, -99.0, -200.0, 9999.0, 99999.0, -99999.0, -32768.0)  # for nothing
 FAR = 3.0  # times the range of all others
+LEAST_REPEATS = 3  # of a cycle that is told by how alike samples are
 STANDS_OUT = 0.25  # share of the variance that a period must have, to be one
 ALIKE, AS_GOOD = 0.25, 0.9  # how far an autocorrelation's peak rises; of the highest, as good
 
@@ -48,7 +49,7 @@ def _spectral_period(filled: np.ndarray) -> float | None:
     window = np.hanning(len(steps) + 2)[1:-1]
     count = PADDED * len(steps)
     power = np.abs(np.fft.rfft(filled * window, count)) ** 2
-    first = LEAST_CYCLES * PADDED
+    first = int(np.ceil(LEAST_CYCLES * PADDED))
     if first >= len(power) or not power.sum() > 0:
         return None
     peak = first + int(np.argmax(power[first:]))
@@ -64,7 +65,7 @@ def _period_alike(filled: np.ndarray) -> float | None:
     from scipy.signal import find_peaks
 
     power = np.abs(np.fft.rfft(filled, 2 * len(filled))) ** 2
-    alike = np.fft.irfft(power)[: round(len(filled) / LEAST_CYCLES)]
+    alike = np.fft.irfft(power)[: round(len(filled) / LEAST_REPEATS)]
     if not alike[0] > 0:
         return None
     alike = alike / alike[0]

@@ -108,6 +108,7 @@ def test_conversions_say_what_they_wrote_or_why_not(command, tmp_path):
     assert (tmp_path / "a.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_of_another_seed_or_size_is_not_overwritten(command, tmp_path):
     small = (
         "curriculum",

@@ -143,6 +143,7 @@ def test_finer_and_coarser_grids_change_no_third_digit(past, noise, missing, mon
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.2])
+@pytest.mark.slow
 def test_no_fit_is_better_and_who_knows_the_amplitude_is(noise):
     history, truth = histories(256, 100, noise, horizon=400)
     unknown, known, fitted = (

@@ -40,6 +40,7 @@ def test_an_evaluation_knows_a_forecast_that_runs_too_fast():
     np.testing.assert_allclose(evaluation.lost, 5000, atol=30)
 
 
+@pytest.mark.slow
 def test_a_sine_fit_is_exact_on_every_wave_there_is():
     measured = report(sine_fit, trial(SINES, 1500))
     assert measured.sines is not None
@@ -154,6 +155,7 @@ def test_limits_are_told_where_they_are_known_alone(signal, known):
     assert list(limits(tried._replace(spoilt=HeldOut(**few)))) == known
 
 
+@pytest.mark.slow
 def test_the_limit_of_the_tutorials_waves_is_what_was_known_before():
     errors = limits(trial(SINES, 400))["the limit"]
     for spoiling, error in zip(SPOILINGS, errors, strict=True):

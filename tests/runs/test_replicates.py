@@ -120,6 +120,7 @@ def test_a_replicate_that_diverges_is_frozen_reported_and_alone(tmp_path, capsys
 
 
 @pytest.mark.parametrize("replicates", [1, 3])
+@pytest.mark.slow
 def test_a_run_of_which_nothing_is_left_ends_with_exit_code_3(
     tmp_path, monkeypatch, capsys, no_pictures, replicates
 ):
