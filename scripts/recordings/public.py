@@ -108,12 +108,12 @@ RECORDINGS = (
         "pulse at a finger, 100 Hz", "--rate 100",
     ),
     Public(
-        "ecg", "PyWavelets==1.9.0", "MIT", "pywt/data/ecg.npz", _array("millivolts", "data"),
+        "ecg", "PyWavelets==1.9.0", "MIT", "pywt/data/ecg.npz", _array("ecg", "data"),
         "a heart's voltage, 360 Hz, three seconds", "--rate 360",
     ),
     Public(
         "breath", "systole==0.3.1", "GPL-3.0", "src/systole/datasets/Task1_Respiration.npy",
-        _array("volts"), "breathing, a belt around the chest, 25 min at 1000 Hz",
+        _array("belt"), "breathing, a belt around the chest, 25 min at 1000 Hz",
         "--rate 1000 --resample 10",
     ),
 )  # fmt: skip

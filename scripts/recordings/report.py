@@ -89,5 +89,6 @@ def plot(drawn: dict[str, tuple[Task, Rolled]]) -> None:
         axes.tick_params(labelsize="small")
     lines = [("k", "samples"), ("tab:red", f"forecast, and its {BAND:.0%} band")]
     handles = [figure.axes[0].plot([], [], color=colour)[0] for colour, _ in lines]
+    figure.supxlabel("step", fontsize="small")
     figure.legend(handles, [label for _, label in lines], loc="outside lower center", ncols=2)
     save_figure(figure, IMAGES / "recordings.png")

@@ -21,11 +21,12 @@ BACKTEST = "backtest"  # folder in a run's, of the run on a first part of what i
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Train a network on the first part of a file, and forecast the rest of it.
+    """Train networks on the first part of a file, and forecast the rest of it by their mean.
 
-    What it observes and forecasts is chosen by the dominant period and the length, and told. Ends
-    with the errors on the held-out end beside forecasts that need no training, and a picture. The
-    same command resumes where it stopped; Ctrl-C and SIGTERM save it first.
+    What they observe and forecast is chosen by the dominant period and the length, and told. Their
+    bands become as wide as a backtest, on a first part of what is trained on, teaches. Ends with
+    the errors on the held-out end beside forecasts that need no training, and a picture. The same
+    command resumes where it stopped; Ctrl-C and SIGTERM save it first.
     """
 
     file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
