@@ -35,6 +35,18 @@ def implementation(request):
     return request.param
 
 
+# Where numbers are PyTorch's, or of the equations themselves, the quick suite has both.
+QUICK_WITH_BOTH = ("test_lstm.py", "test_model.py", "test_torch_golden.py", "test_torch_live.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Leave to the slow suite what the quick one runs with the kernel: the scan compiles longer."""
+    for item in items:
+        of_scan = getattr(item, "callspec", None) and item.callspec.params.get("implementation")
+        if of_scan == "scan" and item.path.name not in QUICK_WITH_BOTH:
+            item.add_marker(pytest.mark.slow)
+
+
 class CompilationCounter:
     """How many programs XLA compiled since the last `reset`."""
 

@@ -170,6 +170,7 @@ def test_a_run_tells_what_it_was_computed_with_and_not_what_draws_it_again(again
     assert {name: trained[name] for name in then} == here
 
 
+@pytest.mark.slow
 def test_pictures_are_of_each_stages_models_and_losses(tmp_path, monkeypatch):
     drawn = Mock()
     monkeypatch.setattr(curriculum, "draw_stage", drawn.stage)

@@ -108,6 +108,7 @@ def forecasts_in_its_units(kind, out, folder):
     np.testing.assert_allclose(values, mean + scale * np.float64(expected), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_signal_is_refused(tmp_path, no_pictures):
     recipe = own_signals.RECIPES["tones"]
     run(recipe, 1, tmp_path / "run", console=QUIET)

@@ -61,6 +61,7 @@ def test_flax_has_one_bias_and_ours_two():
     assert biases(LSTMCell(1, 3, rngs=nnx.Rngs(0))) == 2 * gates
 
 
+@pytest.mark.slow
 def test_flax_draws_input_weights_seven_times_wider():
     hidden_size = 15
     flax_cells = [nnx.LSTMCell(1, hidden_size, rngs=nnx.Rngs(seed)) for seed in range(100)]

@@ -289,6 +289,7 @@ def test_tones_are_the_closed_form(harmonic):
 
 
 @pytest.mark.parametrize("signal", [Tones(1), Tones(4, power=2.0), Tones(5, harmonic=True)])
+@pytest.mark.slow
 def test_a_wave_of_tones_has_the_power_that_was_asked_for(signal):
     values = np.float64(signal.values(signal.draw(jax.random.key(4), 30), 60_000))
     assert values.shape == (60_000, 30)

@@ -30,6 +30,7 @@ def test_nothing_breaks(tmp_path):
     assert "DIFFERENCES" not in table(figures)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_changes_nothing(tmp_path):
     figures = damage(5, tmp_path, print)  # one of each kind
     assert (figures["damaged"], figures["named"]) == (5, 5)

@@ -9,6 +9,7 @@ _DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(19|20)\
 _MONTH = r"(\w{3},? )?(\d{1,2}[- ])?[A-Z][a-z]{2,8}[- ]((\d{1,2},? )?\d{4}|\d{2})"
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?|(?<=T)\d{4,6}([.,]\d+)?"
 _ZONE = r"( ?(z|utc|gmt|[+-]\d{2}(:?\d{2})?))?(\[[^\]]*\])?"
+THOUSANDS = r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"  # as Germans write 20.000,5
 OF_DAY = re.compile(_CLOCK, re.IGNORECASE)
 _TIME = re.compile(rf"({_DATE}|{_MONTH})(([T ]+|, )({_CLOCK}){_ZONE})?|({_CLOCK})", re.IGNORECASE)
 
@@ -17,9 +18,9 @@ def as_number(field: str, decimal: str = ".") -> float | None:
     """Return the number in a field, None where it holds another thing, or nothing."""
     field = field.strip()
     if decimal == ",":
-        if "." in field:
+        if "." in field and not re.fullmatch(THOUSANDS, field):
             return None
-        field = field.replace(",", ".")
+        field = field.replace(".", "").replace(",", ".")
     try:
         number = None if "_" in field else float(field)  # Python reads 1_000, no one else does
     except ValueError:

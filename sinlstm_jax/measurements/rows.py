@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import InputError, shown
 from .columns import Table
-from .fields import MISSING, is_missing
+from .fields import MISSING, THOUSANDS, is_missing
 from .layout import Layout, split
 
 ROWS = 100_000  # that are read at once
@@ -34,15 +34,16 @@ def line_of(table: Table, row: int) -> int:
     layout, seen = table.layout, -1
     with table.path.open(encoding=layout.encoding, errors="replace") as file:
         for number, line in enumerate(file, 1):
-            if number > layout.first and _is_row(line, layout):
+            if number > layout.first and _is_row(line, layout, table.time is not None):
                 seen += 1
                 if seen == row:
                     return number
     return layout.first + row + 1
 
 
-def _is_row(line: str, layout: Layout) -> bool:
-    blank = not line.strip() and not layout.blank
+def _is_row(line: str, layout: Layout, timed: bool = False) -> bool:
+    """Tell whether a line is a row; one of empty fields is none where rows have times."""
+    blank = not line.strip(layout.delimiter + "\"\r\n\t " if timed else None) and not layout.blank
     return not blank and not (layout.comment and line.startswith(layout.comment))
 
 
@@ -78,6 +79,8 @@ def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:
             ) as chunks,
         ):
             for frame in chunks:
+                kept = frame.notna().any(axis=1).to_numpy(bool) | (table.time is None)
+                frame = frame[kept]  # spreadsheets end with rows of empty fields
                 longer = frame[extra].notna().to_numpy(bool)
                 if longer.any():
                     number = line_of(table, rows + int(np.argmax(longer)))
@@ -119,7 +122,9 @@ def _column(table: Table, fields, index: int, row: int) -> np.ndarray:
     if not pd.api.types.is_numeric_dtype(fields) or pd.api.types.is_bool_dtype(fields):
         text = fields.astype("string").str.strip().fillna("")
         if table.layout.decimal == ",":
-            text = text.str.replace(",", ".")
+            grouped = text.str.fullmatch(THOUSANDS)
+            text = text.mask(grouped, text.str.replace(".", "", regex=False))
+            text = text.str.replace(",", ".", regex=False)
         values = pd.to_numeric(text, errors="coerce")
         known = ~text.map(lambda field: is_missing(field, table.reading.missing))
         wrong = (values.isna() & known).to_numpy(bool)

@@ -83,6 +83,7 @@ def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, c
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     code, output, errors = command(
         *"curriculum --recipe smoke --batch-size 1 --hidden-size 1 --seed 5".split(),
@@ -202,6 +203,7 @@ def test_exit_codes_tell_why_a_run_ended(command, monkeypatch, error, expected):
     assert command("curriculum", "--recipe", "smoke") == expected
 
 
+@pytest.mark.slow
 def test_sizes_beyond_all_memory_end_with_one_line_and_block_no_folder(command, tmp_path):
     wanted = ("curriculum", "--recipe", "smoke", "--hidden-size", "1", "--out", "run")
     code, _, errors = command(*wanted, "--batch-size", 2**31 - 1)

@@ -110,6 +110,7 @@ def test_a_recording_is_evaluated_as_far_as_half_its_tail_goes(tmp_path, capsys)
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.slow
 def test_a_users_own_signal_is_evaluated_by_its_recipe(tmp_path, capsys, monkeypatch):
     (tmp_path / "mine_to_evaluate.py").write_text(f"from {__name__} import RECIPE as MINE\n")
     monkeypatch.chdir(tmp_path)

@@ -116,6 +116,7 @@ def test_it_is_the_fit_where_it_is_told_of_hardly_any_noise():
         np.testing.assert_allclose(found[:, wave], want, rtol=0, atol=1e-3 * np.abs(want).max())
 
 
+@pytest.mark.slow
 def test_it_has_the_known_errors():
     rng = np.random.default_rng(5)
     frequency, phase = rng.uniform(0.5, 4, 512), rng.uniform(0, 2 * np.pi, 512)

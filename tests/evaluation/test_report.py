@@ -149,6 +149,7 @@ def test_a_recordings_report_counts_what_is_known_in_its_held_out_tail():
         (SINES, ["the limit", "limit, any amplitude"]),
     ],
 )
+@pytest.mark.slow
 def test_limits_are_told_where_they_are_known_alone(signal, known):
     tried = trial(signal, 50)
     few = {name: getattr(tried.spoilt, name)[..., :4] for name in ("values", "amplitude")}

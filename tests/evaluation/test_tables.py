@@ -198,6 +198,7 @@ def watched(monkeypatch):
     return drawn
 
 
+@pytest.mark.slow
 def test_pictures_go_by_the_signals_rate_and_band(tmp_path, monkeypatch, of_a_recording):
     drawn = watched(monkeypatch)
     plot_evaluation(tmp_path, NAME, of_a_recording)

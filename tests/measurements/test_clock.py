@@ -27,6 +27,7 @@ def test_each_sample_of_a_clock_that_jitters_is_its_own_step(jitter, missing):
         assert jitter_of(intervals, steps, step) == pytest.approx(late.std(), rel=0.2)
 
 
+@pytest.mark.slow
 def test_files_with_a_jitter_of_a_fifth_of_a_step_are_read_100_of_100(tmp_path):
     path = tmp_path / "log.csv"
     for seed in SEEDS:

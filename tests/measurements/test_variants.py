@@ -109,6 +109,8 @@ UNDERSTOOD = {
     "summer time ends, without": (
         lines(lambda i, x: f"{clock_change(i)},{x}", "when,a\n"), {}, ["a"], 1 / 600, 0),
     "semicolons": (PLAIN.replace(",", ";"), {}, ["temp_C"], 50, 0),
+    "rows of empty fields": (
+        PLAIN.replace("\n", "\n,\n", 3) + ",\n,\n", {}, ["temp_C"], 50, 0),
     "decimal commas": (comma(PLAIN.replace(",", ";")), {}, ["temp_C"], 50, 0),
     "decimal commas in one column": (
         comma(lines(lambda i, x: f"{x}", "flow\n")), {}, ["flow"], None, 0),
@@ -234,6 +236,21 @@ def test_files_that_are_understood(tmp_path, name):
     np.testing.assert_allclose(samples.values[known, 0], sign * WAVE[known], rtol=1e-12)
     if surveyed.rate is not None:
         assert surveyed.rate.jitter < (0.03 if name == "British months" else 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ([20000.5, -1234567.25, 999.5, 12.0], {}),
+        ([20000, 1234, 5, 6.5], {"decimal": ","}),  # 20.000 alone may be a number with a point
+    ],
+)
+def test_thousands_are_grouped_by_points_where_commas_are_decimal(tmp_path, values, options):
+    german = [f"{x:,}".translate(str.maketrans(",.", ".,")) for x in values]
+    path = tmp_path / "log.csv"
+    path.write_text("Wert;Nr\n" + "".join(f"{x};a{i}\n" for i, x in enumerate(german)))
+    _, samples = read(path, **options)
+    np.testing.assert_array_equal(samples.values[:, 0], values)
 
 
 REFUSED = {

@@ -127,6 +127,7 @@ def test_a_sensors_run_takes_any_units_and_shorter_pasts(tmp_path):
     assert "frequency of about 8 Hz" in other
 
 
+@pytest.mark.slow
 def test_a_run_from_before_there_were_networks_is_the_same_run(tmp_path, no_pictures):
     recipe, path = own_signals.RECIPES["sines"], tmp_path / "run" / "run.json"
     run(recipe, 0, tmp_path / "run", console=QUIET)

@@ -113,6 +113,7 @@ def test_a_signal_while_pictures_are_drawn_does_not_wait_for_them(tmp_path, whol
     assert_same_run(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_command_saves_in_mid_chunk(tmp_path):
     """Iterations that take long: 100 of them, without a look, would be a minute."""
     command = [sys.executable, "-W", "error", CURRICULUM, "--recipe", "long-window"]

@@ -170,6 +170,7 @@ def test_a_state_does_not_follow_its_stream(model):
     assert not state["hidden"].any() and not state["cell"].any()
 
 
+@pytest.mark.slow
 def test_another_process_goes_on_from_a_run_and_a_state(tmp_path):
     save_model(load_pretrained("curriculum"), tmp_path / "run")
     forecaster = Forecaster.load(tmp_path / "run")
