@@ -248,7 +248,7 @@ def test_files_that_are_understood(tmp_path, name):
 def test_thousands_are_grouped_by_points_where_commas_are_decimal(tmp_path, values, options):
     german = [f"{x:,}".translate(str.maketrans(",.", ".,")) for x in values]
     path = tmp_path / "log.csv"
-    path.write_text("Wert;Nr\n" + "".join(f"{x};a{i}\n" for i, x in enumerate(german)))
+    path.write_text("Wert;Nr\n" + "".join(f"{x};{i}\n" for i, x in enumerate(german)))
     _, samples = read(path, **options)
     np.testing.assert_array_equal(samples.values[:, 0], values)
 
