@@ -48,7 +48,7 @@ def backtest_of(recipe: Recipe) -> Recipe | None:
 def lesson_of(models: list[SineLSTM], backtest: Recipe) -> Lesson | None:
     """Return what the forecasts of a backtest's models, on average, teach of their bands.
 
-    None where nothing that is held out can be forecast.
+    None where nothing that is held out can be forecast, or bands have no width.
     """
     part = backtest.signal
     assert isinstance(part, Recording)
@@ -65,6 +65,8 @@ def lesson_of(models: list[SineLSTM], backtest: Recipe) -> Lesson | None:
     known = np.isfinite(origins.truth)
     off = np.abs(origins.truth - found.forecasts)[known]
     away = (found.high - found.forecasts)[known]
-    return Lesson(
-        float(np.quantile(off / away, BAND)), found.held(origins.truth), len(origins.first)
-    )
+    with np.errstate(all="ignore"):  # a spread may be 0 in float32
+        widening = float(np.quantile(off / away, BAND))
+    if not 0 < widening < np.inf:
+        return None
+    return Lesson(widening, found.held(origins.truth), len(origins.first))

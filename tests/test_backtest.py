@@ -58,6 +58,12 @@ def test_bands_are_widened_to_hold_nine_in_ten_of_what_came():
     assert again.widening == pytest.approx(1, abs=1e-3)
 
 
+def test_bands_of_no_width_cannot_be_widened():
+    model = SensorLSTM(4, rngs=nnx.Rngs(1))
+    model.output.bias[...] = model.output.bias[...].at[1].set(-1000)  # of the spread's log
+    assert lesson_of([model], backtest_of(recipe(values()))) is None
+
+
 def test_what_is_too_short_to_look_back_has_no_backtest():
     assert backtest_of(recipe(values(70), 0.25)) is not None  # 39 of 52 steps are trained on
     assert backtest_of(recipe(values(52), 0.25)) is None  # 29 of 39, and a window has 30

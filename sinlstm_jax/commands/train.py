@@ -92,6 +92,7 @@ class TrainOptions:
         name = self.file.stem
         sizes = {"past": past, "horizon": horizon, "hidden_size": units, "effort": effort}
         recipe = recipe_for(recording, name, **sizes)
+        checked_size("--hidden-size times --replicates", recipe.hidden_size * self.replicates)
         if self.replicates > 1:
             give_each_core_a_device(self.replicates)
         console = printing_console()
@@ -139,7 +140,7 @@ class TrainOptions:
 def _said_of(lesson: "Lesson | None") -> str:
     """Say what bands are made of."""
     if lesson is None:
-        return "The file is too short to look back: bands are as they were learnt"
+        return "The file is too short to look back, or says nothing: bands are as they were learnt"
     return (
         f"Of {lesson.forecasts} earlier forecasts, by networks that had not seen what came, bands "
         f"as they were learnt held {lesson.held:.0%}: they are {lesson.widening:.3g} times as wide"

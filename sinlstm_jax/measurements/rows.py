@@ -43,7 +43,8 @@ def line_of(table: Table, row: int) -> int:
 
 def _is_row(line: str, layout: Layout, timed: bool = False) -> bool:
     """Tell whether a line is a row; one of empty fields is none where rows have times."""
-    blank = not line.strip(layout.delimiter + "\"\r\n\t " if timed else None) and not layout.blank
+    between = layout.delimiter if timed and len(layout.delimiter) == 1 else ""
+    blank = not line.strip(between + '"\r\n\t ') and not layout.blank
     return not blank and not (layout.comment and line.startswith(layout.comment))
 
 

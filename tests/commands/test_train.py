@@ -76,7 +76,7 @@ def test_a_file_that_is_too_short_to_look_back_is_learnt_all_the_same(command, t
     options = ("--past", 36, "--horizon", 6, "--replicates", 1, "--effort", 0.01)
     code, output, errors = command("train", "short.csv", *options)
     assert (code, errors) == (0, "")
-    assert "too short to look back: bands are as they were learnt" in output
+    assert "too short to look back, or says nothing: bands are as they were learnt" in output
     assert not (tmp_path / "runs/short-4112/backtest").exists()
 
 
@@ -107,6 +107,7 @@ def test_killed_and_resumed_it_comes_to_the_same_weights(log, tmp_path):
         (("--past", 0), "--past is 0: give a whole number of at least 1"),
         (("--effort", 0), "--effort is 0.0: give a finite number above 0"),
         (("--hidden-size", 5000), "--hidden-size is 5000: give at most 4096"),
+        (("--hidden-size", 2000), "--hidden-size times --replicates is 8000: give at most 4096"),
         (("--column", "wind"), "--column is 'wind': give one of seconds, pressure"),
         (("--past", 310), "320 steps are trained on, and a window has 310 observed"),
         (("--resample", -1), "resample is -1.0: give a finite number above 0"),
