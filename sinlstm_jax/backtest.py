@@ -19,8 +19,8 @@ from .signals.recording import Recording
 from .signals.signal import Scaling
 
 
-class Lesson(NamedTuple):
-    """What forecasts of the past taught of a model's bands."""
+class Calibration(NamedTuple):
+    """How wide bands are to be, by forecasts of what came before."""
 
     widening: float  # as many times the spread makes bands hold a share BAND
     held: float  # the share that they held as they were
@@ -45,8 +45,8 @@ def backtest_of(recipe: Recipe) -> Recipe | None:
         return None
 
 
-def lesson_of(models: list[SineLSTM], backtest: Recipe) -> Lesson | None:
-    """Return what the forecasts of a backtest's models, on average, teach of their bands.
+def calibration_of(models: list[SineLSTM], backtest: Recipe) -> Calibration | None:
+    """Return how wide the bands of a backtest's models are to be, by their mean's forecasts.
 
     None where nothing that is held out can be forecast, or bands have no width.
     """
@@ -69,4 +69,4 @@ def lesson_of(models: list[SineLSTM], backtest: Recipe) -> Lesson | None:
         widening = float(np.quantile(off / away, BAND))
     if not 0 < widening < np.inf:
         return None
-    return Lesson(widening, found.held(origins.truth), len(origins.first))
+    return Calibration(widening, found.held(origins.truth), len(origins.first))

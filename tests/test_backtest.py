@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from sinlstm_jax import Recipe, Recording, Stage
-from sinlstm_jax.backtest import backtest_of, lesson_of
+from sinlstm_jax.backtest import backtest_of, calibration_of
 from sinlstm_jax.ensemble import ensemble_of, widened
 from sinlstm_jax.rollout import rollout_with_spread
 from sinlstm_jax.sensor import SensorLSTM
@@ -40,7 +40,7 @@ def scaled(given):
 def test_bands_are_widened_to_hold_nine_in_ten_of_what_came():
     backtest = backtest_of(recipe(values()))
     models = [SensorLSTM(4, rngs=nnx.Rngs(seed)) for seed in (1, 2)]
-    lesson = lesson_of(models, backtest)
+    calibration = calibration_of(models, backtest)
     series, joined = backtest.signal.scaled.astype(np.float64), ensemble_of(models)
     off, away = [], []
     for first in range(128, 160 - HORIZON + 1):
@@ -50,10 +50,10 @@ def test_bands_are_widened_to_hold_nine_in_ten_of_what_came():
         off.append(np.abs(series[first : first + HORIZON] - np.asarray(value)[-HORIZON:, 0, 0]))
         away.append(np.asarray(spread)[-HORIZON:, 0, 0])
     ratio = np.array(off) / np.array(away)
-    assert lesson.forecasts == len(off)
-    np.testing.assert_allclose(lesson.held, np.mean(ratio <= 1.6448536), atol=1e-9)
-    np.testing.assert_allclose(lesson.widening, np.quantile(ratio, 0.9) / 1.6448536, rtol=1e-4)
-    again = lesson_of([widened(joined, lesson.widening)], backtest)
+    assert calibration.forecasts == len(off)
+    np.testing.assert_allclose(calibration.held, np.mean(ratio <= 1.6448536), atol=1e-9)
+    np.testing.assert_allclose(calibration.widening, np.quantile(ratio, 0.9) / 1.6448536, rtol=1e-4)
+    again = calibration_of([widened(joined, calibration.widening)], backtest)
     assert again.held == pytest.approx(0.9, abs=0.005)
     assert again.widening == pytest.approx(1, abs=1e-3)
 
@@ -61,7 +61,7 @@ def test_bands_are_widened_to_hold_nine_in_ten_of_what_came():
 def test_bands_of_no_width_cannot_be_widened():
     model = SensorLSTM(4, rngs=nnx.Rngs(1))
     model.output.bias[...] = model.output.bias[...].at[1].set(-1000)  # of the spread's log
-    assert lesson_of([model], backtest_of(recipe(values()))) is None
+    assert calibration_of([model], backtest_of(recipe(values()))) is None
 
 
 def test_what_is_too_short_to_look_back_has_no_backtest():

@@ -87,8 +87,9 @@ def plot(drawn: dict[str, tuple[Task, Rolled]]) -> None:
         axes.set_title(f"{name}: {what[name]}", fontsize="small", loc="left")
         axes.set_xlim(begin, first + horizon - 1)
         axes.tick_params(labelsize="small")
+    for axes in panels[-2:]:
+        axes.set_xlabel("step", fontsize="small")
     lines = [("k", "samples"), ("tab:red", f"forecast, and its {BAND:.0%} band")]
     handles = [figure.axes[0].plot([], [], color=colour)[0] for colour, _ in lines]
-    figure.supxlabel("step", fontsize="small")
     figure.legend(handles, [label for _, label in lines], loc="outside lower center", ncols=2)
     save_figure(figure, IMAGES / "recordings.png")

@@ -14,7 +14,7 @@ from .evaluate_data import HELD_OUT, Tried, evaluate_on_data
 from .shared import Device, computing_on, import_jax, optional, printing_console
 
 if TYPE_CHECKING:
-    from ..backtest import Lesson
+    from ..backtest import Calibration
 
 BACKTEST = "backtest"  # folder in a run's, of the run on a first part of what it learnt
 
@@ -74,7 +74,7 @@ class TrainOptions:
         effort = positive_number("--effort", self.effort)
         positive_integer("--replicates", self.replicates)
         import_jax()
-        from ..backtest import backtest_of, lesson_of
+        from ..backtest import backtest_of, calibration_of
         from ..curriculum import run
         from ..ensemble import ensemble_of, widened
         from ..measurements.series import series_in
@@ -113,14 +113,14 @@ class TrainOptions:
             run(recipe, self.seed, out, **settings)
             model = ensemble_of(load_models(out))
             backtest = backtest_of(recipe)
-            lesson = None
+            calibration = None
             if backtest is not None:
                 steps = recording.longest_trained
                 console.print(f"The first {steps} steps alone, to see how far forecasts go wrong:")
                 run(backtest, self.seed, out / BACKTEST, **settings)
-                lesson = lesson_of(load_models(out / BACKTEST), backtest)
-            if lesson is not None:
-                model = widened(model, lesson.widening)
+                calibration = calibration_of(load_models(out / BACKTEST), backtest)
+            if calibration is not None:
+                model = widened(model, calibration.widening)
             if not has_ensemble(out):
                 save_model(model, out / ENSEMBLE)
             evaluate_on_data(
@@ -133,15 +133,16 @@ class TrainOptions:
                 past=recipe.past,
                 horizon=last.horizon,
             )
-        console.print(_said_of(lesson))
+        console.print(_said_of(calibration))
         console.print(f"sinlstm forecast {self.file} --model {out} continues it")
 
 
-def _said_of(lesson: "Lesson | None") -> str:
+def _said_of(calibration: "Calibration | None") -> str:
     """Say what bands are made of."""
-    if lesson is None:
+    if calibration is None:
         return "The file is too short to look back, or says nothing: bands are as they were learnt"
     return (
-        f"Of {lesson.forecasts} earlier forecasts, by networks that had not seen what came, bands "
-        f"as they were learnt held {lesson.held:.0%}: they are {lesson.widening:.3g} times as wide"
+        f"Of {calibration.forecasts} earlier forecasts, by networks that had not seen what came, "
+        f"bands as they were learnt held {calibration.held:.0%}: they are "
+        f"{calibration.widening:.3g} times as wide"
     )
