@@ -41,6 +41,10 @@ QUICK_WITH_BOTH = ("test_lstm.py", "test_model.py", "test_torch_golden.py", "tes
 
 def pytest_collection_modifyitems(items):
     """Leave to the slow suite what the quick one runs with the kernel: the scan compiles longer."""
+    try:
+        load()
+    except NativeUnavailable:  # then the scan is all there is
+        return
     for item in items:
         of_scan = getattr(item, "callspec", None) and item.callspec.params.get("implementation")
         if of_scan == "scan" and item.path.name not in QUICK_WITH_BOTH:

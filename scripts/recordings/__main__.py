@@ -52,17 +52,14 @@ def main(options: Options) -> None:
             name: float(each.absolute[-1] / task.yardstick.error) for name, each in mase.items()
         }
         took = {"sinlstm train": seconds}
-        if options.peers_python is None:
-            peers = known.get(recording.name, {})
-            scores |= {name: peers["mase"][name] for name in PEERS if name in peers.get("mase", {})}
-            took |= {
-                name: peers["seconds"][name] for name in PEERS if name in peers.get("mase", {})
-            }
-        else:
-            for name in PEERS:
+        for name in PEERS:
+            if options.peers_python is not None:
                 kept = options.out / f"{recording.name}-{name}.npz"
-                score = score_of_peer(name, task, options.peers_python, kept)
-                scores[name], took[name] = score
+                scores[name], took[name] = score_of_peer(name, task, options.peers_python, kept)
+            elif recording.name in known:
+                scores[name], took[name] = (
+                    known[recording.name][x][name] for x in ("mase", "seconds")
+                )
         found[recording.name] = {
             "steps": len(task.values),
             "past": task.past,

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-LONGEST_SEASON = {"AutoETS": 24, "AutoARIMA": 12}  # beyond, minutes to hours, or refused
+LONGEST_SEASON = {"AutoETS": 24, "AutoARIMA": 12}  # told of no season beyond
 
 
 def filled(values: np.ndarray) -> np.ndarray:

@@ -104,11 +104,11 @@ RECORDINGS = (
         "demand for electricity in England and Wales, half an hour each for twelve weeks",
     ),
     Public(
-        "pulse", "heartpy==1.2.7", "MIT", "heartpy/data/data.csv", _no_times,
+        "pulse", "heartpy==1.2.7", "GPL", "heartpy/data/data.csv", _no_times,
         "pulse at a finger, 100 Hz", "--rate 100",
     ),
     Public(
-        "ecg", "PyWavelets==1.9.0", "MIT", "pywt/data/ecg.npz", _array("ecg", "data"),
+        "ecg", "PyWavelets==1.9.0", "MIT, BSD-3-Clause", "pywt/data/ecg.npz", _array("ecg", "data"),
         "a heart's voltage, 360 Hz, three seconds", "--rate 360",
     ),
     Public(
