@@ -34,11 +34,15 @@ def backtest_of(recipe: Recipe) -> Recipe | None:
     """
     recording = recipe.signal
     assert isinstance(recording, Recording)
-    trained = recording.scaled[: recording.longest_trained]
     horizon = max(stage.horizon for stage in recipe.stages)
+    # As long as the recording, its end missing: what was compiled for that serves this, too.
+    known = recording.scaled.copy()
+    known[recording.longest_trained :] = np.nan
+    share = 1 - (1 - recording.share_held_out) ** 2
     try:
-        part = Recording(trained, recording.sampling_rate, recording.share_held_out)
-        if recipe.past + horizon > part.longest_trained:
+        part = Recording(known, recording.sampling_rate, share)
+        held_out = recording.longest_trained - part.longest_trained
+        if recipe.past + horizon > part.longest_trained or horizon > held_out:
             return None
         return replace(recipe, name=f"backtest of {recipe.name}", signal=part)
     except InputError:  # all samples of a part are missing, say, or it does not vary
@@ -53,6 +57,7 @@ def calibration_of(models: list[SineLSTM], backtest: Recipe) -> Calibration | No
     part = backtest.signal
     assert isinstance(part, Recording)
     values = part.scaled.astype(np.float64)
+    values = values[: np.flatnonzero(np.isfinite(values))[-1] + 1]
     try:
         horizon = max(stage.horizon for stage in backtest.stages)
         origins = origins_of(values, part.longest_trained, backtest.past, horizon)

@@ -36,6 +36,7 @@ def run(
     replicates: int = 1,
     checkpoint_every: int = 2500,
     implementation: str = "auto",
+    pictures: bool = True,
     console: Console | None = None,
     stop_signal: Callable[[], int] = lambda: 0,
 ) -> dict:
@@ -56,6 +57,7 @@ def run(
       checkpoint_every: iterations between checkpoints within a stage.
       implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that
         was stopped is resumed with the one that it began with.
+      pictures: whether to draw what stages learnt.
       console: where to print; standard output if not given.
       stop_signal: asked about every second whether to save and stop: the number of a signal, or 0.
 
@@ -107,9 +109,9 @@ def run(
                 standing = recipe.stages[number - 1].ended_at(end.losses, standing)
                 folder.finish_stage(figures)
                 shown = Shown(seeds, figures.median_replicate, models)
-                if is_first():
+                if pictures and is_first():
                     background.start(draw_stage, out, recipe, number, shown, end.losses)
-        if is_first():
+        if pictures and is_first():
             background.start(draw_long_term, out, recipe, shown)
         if signal := background.finish(stop_signal):
             raise Interrupted("stopped with all trained: the same command draws pictures", signal)

@@ -17,7 +17,7 @@ from .errors import InputError, positive_integer
 from .kernel.choice import default_platform
 from .loss import Batch, has_spread, loss_of
 from .model import SineLSTM, split_model
-from .signals.batches import AHEAD, Drawn, batch_of, checked_signal, draw_ahead
+from .signals.batches import AHEAD, Drawn, batch_of, check_windows, draw_ahead
 from .signals.observation import CLEAN, Observation
 from .signals.signal import Signal
 from .signals.sines import SINES
@@ -153,9 +153,20 @@ def train_chunk(
         is not clean, and, where devices share the replicates, mesh.
 
     Raises:
-      InputError: `end` is beyond the losses that the state has room for, or the signal is none.
+      InputError: `end` is beyond the losses that the state has room for, or such windows cannot be
+        drawn from the signal.
     """
-    program, signal = Program(**settings), checked_signal(signal)
+    program = Program(**settings)
+    _check_windows(signal, program)
+    return _train_chunk(state, key, end, signal, program)
+
+
+def _check_windows(signal: Signal, program: Program) -> None:
+    sizes = program.past, program.horizon, program.batch_size
+    check_windows(signal, program.observation, *sizes)
+
+
+def _train_chunk(state: TrainState, key, end: int, signal: Signal, program: Program) -> TrainState:
     if end > state.losses.shape[-1]:  # JAX would drop the losses beyond, without a word
         raise InputError(f"end is {end}: the state has room for {state.losses.shape[-1]} losses")
     start = iterations_done(state)
@@ -271,11 +282,13 @@ def train_stage(
       kept.
 
     Raises:
-      InputError: a period is not a whole number above 0, the batches end before the stage does,
-        or one is not two arrays of one shape.
+      InputError: a period is not a whole number above 0, such windows cannot be drawn from the
+        signal, the batches end before the stage does, or one is not two arrays of one shape.
     """
     program = Program(**settings)
-    if not isinstance(source, jax.Array):
+    if isinstance(source, jax.Array):
+        _check_windows(signal, program)
+    else:
         source = iter(source)
     for period in pause_every:
         positive_integer("pause_every", period)
@@ -287,7 +300,7 @@ def train_stage(
         if pause_after is not None:
             iteration = min(iteration, start + pause_after())
         if isinstance(source, jax.Array):
-            state = train_chunk(state, source, iteration, signal=signal, **settings)
+            state = _train_chunk(state, source, iteration, signal, program)
         else:
             for done in range(start, iteration):
                 batch = next(source, None)

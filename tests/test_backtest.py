@@ -1,10 +1,11 @@
 """What forecasts of the past teach of a model's bands."""
 
+import jax
 import numpy as np
 import pytest
 from flax import nnx
 
-from sinlstm_jax import Recipe, Recording, Stage
+from sinlstm_jax import Recipe, Recording, Stage, adam, init_state, train_chunk
 from sinlstm_jax.backtest import backtest_of, calibration_of
 from sinlstm_jax.ensemble import ensemble_of, widened
 from sinlstm_jax.rollout import rollout_with_spread
@@ -27,9 +28,33 @@ def values(steps=200):
 def test_a_backtest_holds_out_the_end_of_what_is_trained_on():
     given = values()
     found = backtest_of(recipe(given)).signal
-    assert found.lengths == (160,) and found.share_held_out == 0.2
-    assert found.sampling_rate == 2.0
-    np.testing.assert_allclose(found.scaled * found.scale + found.mean, scaled(given)[:160], 1e-5)
+    assert found.longest_trained == 128 and found.sampling_rate == 2.0
+    samples = found.scaled * found.scale + found.mean
+    np.testing.assert_allclose(samples[:160], scaled(given)[:160], 1e-5)
+    assert np.isnan(samples[160:]).all()
+
+
+def test_a_backtest_compiles_nothing_anew(compilations):
+    whole = recipe(values())
+
+    def train(signal):
+        model, optimizer = SensorLSTM(4, rngs=nnx.Rngs(1)), adam(0.01, 0.02)
+        settings = {"structure": nnx.graphdef(model), "optimizer": optimizer}
+        sizes = {"batch_size": 3, "past": PAST, "horizon": HORIZON}
+        state, key = init_state(model, optimizer, 4), jax.random.key(0)
+        return train_chunk(state, key, 4, signal=signal, **settings, **sizes).losses
+
+    first = train(whole.signal)
+    compilations.reset()
+    assert (np.array(train(backtest_of(whole).signal)) != np.array(first)).any()
+    assert compilations.count == 0
+
+
+def test_a_backtest_is_taught_what_a_recording_of_that_part_alone_would_be():
+    given = values()
+    found, alone = backtest_of(recipe(given)).signal, Recording(given[:160], 2.0)
+    drawn = alone.draw(jax.random.key(3), 50)
+    np.testing.assert_allclose(found.values(drawn, 30), alone.values(drawn, 30), atol=1e-5)
 
 
 def scaled(given):

@@ -244,7 +244,7 @@ def test_a_class_that_is_called_like_one_of_ours_is_told_apart():
         (7, "signal is 7: give one of a class that inherits from Signal"),
         (Sines, "give one of a class that inherits from Signal, such as Sines"),
         (Unregistered(0.1), "Unregistered, which is no pytree: decorate the class"),
-        (Sideways(0.1), r"Sideways.values returned shape \(4, 30\) for 30 steps"),
+        (Sideways(0.1), r"Sideways.values returned shape \(4, 30\) of float32 for 30 steps"),
     ],
 )
 def test_what_is_no_signal_is_refused(signal, complaint):

@@ -117,7 +117,7 @@ class TrainOptions:
             if backtest is not None:
                 steps = recording.longest_trained
                 console.print(f"The first {steps} steps alone, to see how far forecasts go wrong:")
-                run(backtest, self.seed, out / BACKTEST, **settings)
+                run(backtest, self.seed, out / BACKTEST, pictures=False, **settings)
                 calibration = calibration_of(load_models(out / BACKTEST), backtest)
             if calibration is not None:
                 model = widened(model, calibration.widening)

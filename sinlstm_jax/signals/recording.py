@@ -3,14 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Key, UInt32
+from jaxtyping import Array, Float32, Int32, Key, UInt32
 
 from ..errors import InputError, finite_number, positive_number, shown
 from ..files import reading as reading_file
@@ -20,7 +19,8 @@ from .samples import real_numbers
 from .signal import SAMPLING_RATE, HeldOut, Scaling, Signal, fingerprint
 
 COLUMNS = 8  # recordings are no shorter, where there are more of them than they have samples
-NUMBERS = ("lengths", "share_held_out", "sampling_rate", "mean", "scale")  # fields but the samples
+NUMBERS = ("lengths", "share_held_out", "sampling_rate", "mean", "scale")  # what a file tells
+ARRAYS = ("scaled", "tails", "share_held_out", "mean", "scale")  # fields that JAX may trace
 
 
 @jax.tree_util.register_pytree_node_class
@@ -44,6 +44,7 @@ class Recording(Signal):
 
     scaled: Float32[np.ndarray, " time"]  # all recordings, one after the other, NaN where missing
     lengths: tuple[int, ...]  # of each recording
+    tails: Int32[np.ndarray, " recording"]  # steps from the start of all to where each is held out
     share_held_out: float
     sampling_rate: float
     mean: float  # in the units of the samples, as scale is
@@ -136,28 +137,34 @@ class Recording(Signal):
         held = (scaled, lengths, share_held_out, sampling_rate, mean, scale)
         for name, value in zip(("scaled", *NUMBERS), held, strict=True):
             object.__setattr__(self, name, value)
+        trained = [round(length * (1 - share_held_out)) for length in lengths]
+        object.__setattr__(self, "tails", self._starts + np.array(trained, np.int32))
 
     def tree_flatten(self):
-        """Take it apart for JAX: another recording of the same lengths compiles nothing."""
-        return (self.scaled, self.mean, self.scale), (
-            self.lengths,
-            self.share_held_out,
-            self.sampling_rate,
-        )
+        """Take it apart for JAX: one of the same lengths and rate compiles nothing anew."""
+        return tuple(getattr(self, name) for name in ARRAYS), (self.lengths, self.sampling_rate)
 
     @classmethod
     def tree_unflatten(cls, static, arrays) -> "Recording":
         """Put together what `tree_flatten` took apart."""
         recording = object.__new__(cls)
-        recording._hold(arrays[0], *static, *arrays[1:])
+        names = ("lengths", "sampling_rate", *ARRAYS)
+        for name, value in zip(names, (*static, *arrays), strict=True):
+            object.__setattr__(recording, name, value)
         return recording
+
+    @property
+    def _starts(self) -> Int32[np.ndarray, " recording"]:
+        """Where each recording begins."""
+        return np.cumsum([0, *self.lengths[:-1]], dtype=np.int32)
 
     def _parts(self) -> list[tuple[int, int, int]]:
         """Return of each recording (its start, that of its held-out tail, its end)."""
-        ends = list(accumulate(self.lengths))
-        tails = [round(length * (1 - self.share_held_out)) for length in self.lengths]
-        starts = [end - length for end, length in zip(ends, self.lengths, strict=True)]
-        return [(a, a + tail, b) for a, tail, b in zip(starts, tails, ends, strict=True)]
+        starts = self._starts
+        ends = starts + np.array(self.lengths)
+        return [
+            (int(a), int(tail), int(b)) for a, tail, b in zip(starts, self.tails, ends, strict=True)
+        ]
 
     def draw(self, key: Key[Array, ""], batch_size: int) -> UInt32[Array, " batch"]:
         """Draw which of the windows in the part that is trained on, modulo their number."""
@@ -167,22 +174,21 @@ class Recording(Signal):
         """Return windows that were drawn, scaled, NaN where a sample is missing.
 
         Raises:
-          InputError: no recording's part that is trained on is that long.
+          InputError: no recording's part that is trained on is that long. (Not under `jax.jit`,
+            where that is not known: `check_windows` tells before.)
         """
-        starts, counts = np.array(
-            [(a, max(0, tail - a - steps + 1)) for a, tail, _ in self._parts()], np.int64
-        ).T
-        if counts.sum() == 0:
-            longest = max(tail - a for a, tail, _ in self._parts())
+        if isinstance(self.tails, np.ndarray) and self.longest_trained < steps:
             raise InputError(
-                f"a window has {steps} steps, past and horizon, and the recording {longest} that "
-                "are trained on: give shorter ones, a longer recording, or a smaller held_out"
+                f"a window has {steps} steps, past and horizon, and the recording "
+                f"{self.longest_trained} that are trained on: give shorter ones, a longer "
+                "recording, or a smaller held_out"
             )
-        number = drawn % jnp.uint32(counts.sum())
-        before = np.cumsum(counts) - counts
+        counts = jnp.maximum(0, self.tails - self._starts - (steps - 1))
+        ends = jnp.cumsum(counts)
+        number = drawn % ends[-1].astype(jnp.uint32)
         # Which recording: the last one with no more windows before it than `number`.
-        which = jnp.searchsorted(jnp.asarray(np.cumsum(counts), jnp.uint32), number, side="right")
-        first = number + jnp.asarray(starts - before, jnp.int32)[which].astype(jnp.uint32)
+        which = jnp.searchsorted(ends.astype(jnp.uint32), number, side="right")
+        first = number + (self._starts - (ends - counts))[which].astype(jnp.uint32)
         rows = first.astype(jnp.int32)[None, :] + jnp.arange(steps, dtype=jnp.int32)[:, None]
         return jnp.asarray(self.scaled).at[rows].get(mode="promise_in_bounds")
 
