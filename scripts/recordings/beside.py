@@ -15,7 +15,7 @@ from sinlstm_jax.signals.signal import SAMPLING_RATE
 
 from .public import Public
 
-PEERS = ("AutoETS", "AutoARIMA", "NHITS")
+PEERS = ("AutoETS", "AutoARIMA", "MSTL", "NHITS")
 HELD_OUT = 0.2
 
 

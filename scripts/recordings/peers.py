@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-LONGEST_SEASON = {"AutoETS": 24, "AutoARIMA": 12}  # told of no season beyond
+LONGEST_SEASON = {"AutoETS": 24, "AutoARIMA": 12, "MSTL": np.inf}  # told of no season beyond
 
 
 def filled(values: np.ndarray) -> np.ndarray:
@@ -21,11 +21,16 @@ def filled(values: np.ndarray) -> np.ndarray:
 
 
 def by_statistics(name: str, values: np.ndarray, first: int, origins, horizon: int, period: int):
-    """Fit AutoETS or AutoARIMA of statsforecast before `first`; forecast from each origin."""
+    """Fit a model of statsforecast before `first`; forecast from each origin.
+
+    MSTL takes the season off, however long it is, and leaves the rest to AutoETS: where there is no
+    season, all.
+    """
     from statsforecast import models
 
     season = period if 1 < period <= LONGEST_SEASON[name] else 1
-    model = getattr(models, name)(season_length=season)
+    without = name if name != "MSTL" else "AutoETS"
+    model = getattr(models, without if season == 1 else name)(season_length=season)
     started = time.monotonic()
     model = model.fit(values[:first])
     seconds = time.monotonic() - started
