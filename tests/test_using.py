@@ -21,7 +21,7 @@ def test_everything_on_the_page_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace, outputs, shown = {}, [], []
     blocks = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
-    assert [language for language, _ in blocks].count("python") == 8
+    assert [language for language, _ in blocks].count("python") == 10
     for language, code in blocks:
         if language == "python":
             exec(code, namespace)

@@ -34,16 +34,15 @@ def progress_line(what: str, result: dict) -> str:
 
 
 def publish(root: Path, figures: dict) -> None:
-    """Write benchmarks.json, the tables in benchmarks.md and the README, and the picture."""
+    """Write benchmarks.json, the tables in benchmarks.md, and the picture."""
     docs = root / "docs"
     write_json(docs / "benchmarks.json", figures)
-    fill_in(docs / "benchmarks.md", tables(figures))
-    fill_in(root / "README.md", {"speed": summary(figures)})
+    fill_in(docs / "benchmarks.md", {"speed": summary(figures), **tables(figures)})
     plot_cost(docs / "images" / "benchmark-cost.png", figures)
 
 
 def summary(figures: dict) -> str:
-    """Return the README's table: how many times faster than PyTorch, and than the fastest other."""
+    """Return the short table: how many times faster than PyTorch, and than the fastest other."""
     results = [
         (f"training iteration, window {window}", result)
         for window, result in figures["training_iteration"].items()

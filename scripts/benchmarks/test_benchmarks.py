@@ -204,7 +204,6 @@ def test_a_tiny_run_publishes_its_figures(tmp_path):
     docs = tmp_path / "docs"
     (docs / "images").mkdir(parents=True)
     shutil.copy(ROOT / "docs" / "benchmarks.md", docs)
-    shutil.copy(ROOT / "README.md", tmp_path)
     command = [sys.executable, "-W", "error", "-c", RUN, tmp_path]
     how = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 300}
     result = subprocess.run(command, **how, check=False)

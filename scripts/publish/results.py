@@ -1,7 +1,7 @@
 """Repeat every published figure: train all seeds, then write the tables, pictures and weights.
 
 Seeds that are complete under --runs are not trained again. What is written: docs/results.md and
-its picture, the README's table, docs/images, and the weights that ship with the package, also as
+its pictures, docs/images, and the weights that ship with the package, also as
 a page to play with, docs/playground.html.
 """
 
@@ -39,7 +39,7 @@ COMPARED = {  # after noise and gaps, in a picture
     "tuned": "tuned: the same network, trained better, on clean waves, too",
     "sensor": "sensor: trained on noise and gaps, in any units; it says how sure it is",
 }
-PICTURES = (  # of the README's run
+PICTURES = (  # of the default run
     "long-term.png",
     "stage-1-horizon-50-stepwise.png",
     "stage-4-horizon-400-stepwise.png",
@@ -54,7 +54,7 @@ class Options:
     runs: Path = ROOT / "runs"
     """Folder of the runs."""
     seeds: tuple[int, ...] = (DEFAULT_SEED, 1, 2, 3, 4, 5)
-    """Seeds to train; the first one is the README's."""
+    """Seeds to train; the first one's pictures are shown."""
 
 
 def main(options: Options) -> None:
@@ -88,7 +88,6 @@ def publish_losses(runs: list[dict], singles: list[dict]) -> None:
         run["seed"]: [figures["replicates"][0]["average_loss"] for figures in run["figures"]]
         for run in runs
     }
-    fill_in(ROOT / "README.md", {"stages": stages_table(runs[0])})
     tables = {
         "machine": f"Computed on {runs[0]['device']} with {listed(runs[0]['versions'])}.",
         "spread": spread_table(original, ours),
@@ -100,7 +99,7 @@ def publish_losses(runs: list[dict], singles: list[dict]) -> None:
 
 
 def plot_held_phase(path: Path, curriculum: SineLSTM, tuned: SineLSTM) -> None:
-    """Draw how one wave goes on after each of two recipes, for the README."""
+    """Draw how one wave goes on after each of two recipes, for docs/results.md."""
     frequency, past = 2.1337, RECIPE.past
     _, observed, _, after = generate_sample(
         frequency, predict=LONG_TEST_STEPS, samples=past, rng=np.random.default_rng(DEFAULT_SEED)

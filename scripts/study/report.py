@@ -85,9 +85,7 @@ def publish_pages(study: dict) -> None:
         tables["sensor"] = sensor_tables(study["sensor"], limits)
         plot_bands(IMAGES / "study-bands.png", study["sensor"])
     fill_in(DOCS / "results.md", tables)
-    short = bars({name: study[name] for name in ("tuned", "fast")})
-    summaries = {"bars": short, "summary": summary(study, original())}
-    fill_in(ROOT / "README.md", summaries)
+    fill_in(ROOT / "README.md", {"summary": summary(study, original())})
     plot_losses(IMAGES / "study-losses.png", study)
     plot_seeds(IMAGES / "study-errors.png", study, names, INTERVALS)
     plot_budgets(IMAGES / "study-budgets.png", budgets, study["curriculum"])
