@@ -58,8 +58,8 @@ plt.rcParams.update({"figure.figsize": (9, 3.4), "axes.grid": True, "grid.alpha"
 # %% [markdown]
 # ## The data
 #
-# A wave is $\sin(2\pi f(t + t_0))$ at 100 samples a second, its frequency $f$ drawn from 0.5 to 4
-# Hz and its offset $t_0$ from 0 to $2\pi$ seconds. A training window has two parts. In the first,
+# A wave is sin(2π f (t + t₀)) at 100 samples a second, its frequency f drawn from 0.5 to 4
+# Hz and its offset t₀ from 0 to 2π seconds. A training window has two parts. In the first,
 # the past, the network is fed the wave. In the second, the horizon, it is fed -2, a value no sine
 # wave has, which comes to mean *there is no input*. It should answer with the wave throughout.
 #
@@ -159,7 +159,7 @@ print(f"loss {value:.3f}; gradients for {list(nnx.to_pure_dict(gradient)['cell']
 #
 # An eager framework asks Python for every batch and every update. Here an iteration is a pure
 # function from one state to the next, and `lax.fori_loop` runs thousands without coming back. Even
-# the data is made inside: iteration $i$ draws its batch from `fold_in(key, i)`. Adam has the
+# the data is made inside: iteration i draws its batch from `fold_in(key, i)`. Adam has the
 # tutorial's settings, a rate of 0.001 and an epsilon of 0.02, two million times the usual. With
 # gradients smaller than epsilon it behaves like plain descent with momentum.
 
