@@ -37,8 +37,8 @@ class Stage:
 
     Raises:
       InputError: a rate, an epsilon, a norm or a floor is not above 0, a decay not from 0 up to 1,
-        a fraction not above 0 and at most 1, the loss to undo above no number, or the warmup not
-        shorter than the iterations.
+        a fraction not above 0 and at most 1, the loss to undo above no number, a beta is given
+        without an error_floor, or the warmup is not shorter than the iterations.
     """
 
     horizon: int  # steps forecast beyond the past
@@ -78,6 +78,11 @@ class Stage:
             afresh=_yes_or_no,
             beta=_share,
         )
+        if self.beta and self.error_floor is None:
+            raise InputError(
+                f"beta is {self.beta:g}, which weighs a likelihood: give an error_floor, too, from "
+                "which one is learnt"
+            )
         if self.warmup >= self.iterations:
             raise InputError(
                 f"warmup is {self.warmup}: give fewer than the {self.iterations} iterations"

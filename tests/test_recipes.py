@@ -41,6 +41,7 @@ def test_recipes_are_the_tutorials():
         {"final_fraction": 0},
         {"past": 0},
         {"undo_above": float("inf")},
+        {"beta": 0.5},  # without an error_floor
     ],
 )
 def test_bad_stages_are_named(bad):

@@ -42,10 +42,12 @@ def line_of(table: Table, row: int) -> int:
 
 
 def _is_row(line: str, layout: Layout, timed: bool = False) -> bool:
-    """Tell whether a line is a row; one of empty fields is none where rows have times."""
-    between = layout.delimiter if timed and len(layout.delimiter) == 1 else ""
-    blank = not line.strip(between + '"\r\n\t ') and not layout.blank
-    return not blank and not (layout.comment and line.startswith(layout.comment))
+    """Tell whether a line is a row; one that has nothing is none where rows have times."""
+    if layout.comment and line.startswith(layout.comment):
+        return False
+    if timed:
+        return not all(is_missing(field) for field in split(line.strip(), layout.delimiter))
+    return layout.blank or bool(line.strip('"\r\n\t '))
 
 
 def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:

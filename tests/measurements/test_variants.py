@@ -266,6 +266,8 @@ REFUSED = {
     "a word among numbers": (
         PLAIN.replace(f"0.20,{WAVE[10]}", "0.20,off"), {}, "line 12: temp_C is 'off'"),
     "infinity": (PLAIN.replace(f"0.20,{WAVE[10]}", "0.20,inf"), {}, "line 12: temp_C is 'inf'"),
+    "a word after a row of nothing": (
+        PLAIN.replace(f"0.20,{WAVE[10]}", "NA,NA\n0.20,off"), {}, "line 13: temp_C is 'off'"),
     "a double": (PLAIN + f"0.78,{WAVE[0]}\n", {}, "line 42 is not after line 41"),
     "time that goes back": (
         "# x\n" + PLAIN.replace("0.20,", "0.10,"), {}, "line 13 is not after line 12"),
