@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -35,6 +36,8 @@ class Options:
     """Folder for recordings, runs and the others' forecasts."""
     peers_python: Path | None = None
     """Python of the environment with the extra `peers`."""
+    peers: tuple[Literal[*PEERS], ...] = PEERS
+    """Those that are fitted; the figures that docs/recordings.json has of the others are kept."""
 
 
 def main(options: Options) -> None:
@@ -53,10 +56,10 @@ def main(options: Options) -> None:
         }
         took = {"sinlstm train": seconds}
         for name in PEERS:
-            if options.peers_python is not None:
+            if options.peers_python is not None and name in options.peers:
                 kept = options.out / f"{recording.name}-{name}.npz"
                 scores[name], took[name] = score_of_peer(name, task, options.peers_python, kept)
-            elif recording.name in known:
+            elif name in known.get(recording.name, {}).get("mase", {}):
                 scores[name], took[name] = (
                     known[recording.name][x][name] for x in ("mase", "seconds")
                 )
