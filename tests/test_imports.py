@@ -44,6 +44,11 @@ def test_help_imports_nothing_that_computes(line):
     assert by_command(line) == set()
 
 
+def test_the_version_needs_nothing_that_computes():
+    assert by_command("--version") == set()
+    assert imported_by("import sinlstm_jax; sinlstm_jax.__version__") == set()
+
+
 def test_the_list_of_recipes_needs_no_jax():
     assert by_command("curriculum --list-recipes") == {"rich"}
 

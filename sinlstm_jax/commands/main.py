@@ -16,20 +16,29 @@ import sinlstm_jax
 from ..errors import Diverged, InputError, Interrupted, SaveFailed
 from . import SUBCOMMANDS
 
+DESCRIPTION = (
+    "An LSTM that continues sine waves, and samples of your own. --version tells which version it "
+    "is."
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the subcommand that the arguments name; None for those of the process."""
     with tidy_exit():
+        arguments = sys.argv[1:] if arguments is None else arguments
+        if list(arguments) == ["--version"]:
+            print(f"sinlstm {sinlstm_jax.__version__}")
+            return
         _parsed(arguments).execute()
 
 
-def _parsed(arguments: Sequence[str] | None):
+def _parsed(arguments: Sequence[str]):
     """Return a subcommand's options; tyro's boxes of several lines become one InputError."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             return tyro.extras.subcommand_cli_from_dict(
-                SUBCOMMANDS, prog="sinlstm", description=sinlstm_jax.__doc__, args=arguments
+                SUBCOMMANDS, prog="sinlstm", description=DESCRIPTION, args=arguments
             )
     except SystemExit as stop:
         if not stop.code:  # --help

@@ -3,6 +3,7 @@ import logging
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -34,6 +35,12 @@ def test_help_names_every_subcommand(command):
     assert code == 0
     for name in "curriculum evaluate convert playground forecast export".split():
         assert f"• {name} " in output
+
+
+def test_the_version_is_that_of_the_project(command):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert command("--version") == (0, f"sinlstm {project['version']}\n", "")
+    assert "--version" in command("--help")[1]
 
 
 def test_list_recipes_shows_all(command, tmp_path):
