@@ -10,7 +10,6 @@ import tyro
 from ..errors import positive_integer
 from ..recipes import DEFAULT_SEED, RECIPES
 from ..runs.interruption import Interruption
-from ..runs.record import RunRecord
 from .shared import (
     Device,
     computing_on,
@@ -78,6 +77,7 @@ class CurriculumOptions:
         import_jax()
         from ..curriculum import run
         from ..runs.processes import join
+        from ..runs.record import RunRecord
         from ..runs.replicates import give_each_core_a_device
         from ..runs.report import closing_table
 

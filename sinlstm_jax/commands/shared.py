@@ -12,10 +12,8 @@ import tyro
 
 from ..errors import InputError
 from ..files import cache_folder, usable_path
-from ..kernel.library import build_ahead
 from ..recipe import Recipe
 from ..recipes import RECIPES, SHIPPED, find_recipe
-from ..runs.record import CHECKPOINTS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,6 +56,8 @@ def run_and_step(name: str) -> tuple[Path, str]:
     """
     if name in SHIPPED:
         raise InputError(f"{name} ships, and has no folder of its own: give --out")
+    from ..runs.record import CHECKPOINTS
+
     path = usable_path(name)
     whole = path.absolute()
     if whole.parent.name == CHECKPOINTS:
@@ -137,6 +137,8 @@ def import_jax():
     Raises:
       InputError: one of its variables holds what it does not know.
     """
+    from ..kernel.library import build_ahead
+
     build_ahead()
     try:
         import jax
