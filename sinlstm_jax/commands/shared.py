@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..files import cache_folder, usable_path
 from ..recipe import Recipe
 from ..recipes import RECIPES, SHIPPED, find_recipe
@@ -65,6 +65,13 @@ def run_and_step(name: str) -> tuple[Path, str]:
     return path, ""
 
 
+def check_spelling(name: str) -> None:
+    """Raise InputError where nothing has a name, and that of a model that ships is much like it."""
+    meant = did_you_mean(name, SHIPPED)
+    if meant and name not in SHIPPED and not usable_path(name).exists():
+        raise InputError(f"{name} does not exist: give a run's folder or a checkpoint{meant}")
+
+
 def named_model(name: str, replicate: int | None) -> "SineLSTM":
     """Load the model of a run's or checkpoint's folder as `load_model` does, or one that ships."""
     from ..runs.loading import load_model
@@ -91,7 +98,10 @@ def named_recipe(name: str) -> "Recipe":
     """
     module, colon, attribute = name.partition(":")
     if not colon:
-        return find_recipe(name)
+        try:
+            return find_recipe(name)
+        except InputError as error:
+            raise InputError(f"{error}{did_you_mean(name, RECIPES)}") from None
     import_jax()
     folder = os.getcwd()
     if folder not in sys.path:  # as Python itself has it for `python -m`

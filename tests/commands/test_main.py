@@ -75,7 +75,16 @@ def test_list_recipes_shows_all(command, tmp_path):
         (["--out", "file/run"], "file/run cannot be written (Not a directory)"),
         (["--out", "x" * 5000], "is not a path that can be used (File name too long)"),
         (["--seed", "x"], "error: Error parsing --seed: invalid literal for int()"),
-        (["--sed", "1"], "error: Unrecognized options: --sed, 1: --help shows what can be given"),
+        (
+            ["--sed", "1"],
+            "error: Unrecognized options: --sed, 1: --help shows what can be given; did you mean "
+            "--seed?\n",
+        ),
+        (["--stepz", "1"], "--stepz, 1: --help shows what can be given\n"),  # forecast has --steps
+        (["--recip", "x", "--sed", "1"], "; did you mean --recipe?; did you mean --seed?\n"),
+        (["--zzz"], "error: Unrecognized options: --zzz: --help shows what can be given\n"),
+        (["--recipe", "curriculm"], "long, smoke; did you mean curriculum?\n"),
+        (["--recipe", "xyz"], "long, smoke\n"),
         (["--device", "abacus"], "error: invalid choice 'abacus' for argument '--device'"),
         (["--out"], "error: Missing value for argument '--out'"),
     ],
@@ -88,6 +97,30 @@ def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, c
     assert errors.startswith("error: ") and complaint in errors
     assert errors.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("curriculm --seed 1", "'curriculm' is no subcommand: give one of curriculum, train, "),
+        ("trian x.csv", "export; did you mean train?\n"),
+        ("xyz", "forecast, export\n"),
+        (
+            "forecast --model tunde",
+            "tunde does not exist: give a run's folder or a checkpoint; did",
+        ),
+        ("evaluate tuned curiculum --out x", "checkpoint; did you mean curriculum?\n"),
+        ("export tunde x", "did you mean tuned?\n"),
+        ("playground sensr", "did you mean sensor?\n"),
+        ("convert lnog x", "did you mean long?\n"),
+        ("forecast --stepz 1", "; did you mean --steps?\n"),
+    ],
+)
+def test_misspelt_names_are_told_what_they_are_like(command, tmp_path, line, complaint):
+    code, output, errors = command(*line.split(), given="0\n")
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: ") and complaint in errors and errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -109,6 +109,7 @@ def test_killed_and_resumed_it_comes_to_the_same_weights(log, tmp_path):
         (("--hidden-size", 5000), "--hidden-size is 5000: give at most 4096"),
         (("--hidden-size", 2000), "--hidden-size times --replicates is 8000: give at most 4096"),
         (("--column", "wind"), "--column is 'wind': give one of seconds, pressure"),
+        (("--column", "presure"), "one of seconds, pressure; did you mean pressure?"),
         (("--past", 310), "320 steps are trained on, and a window has 310 observed"),
         (("--resample", -1), "resample is -1.0: give a finite number above 0"),
     ],
