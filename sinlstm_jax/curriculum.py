@@ -1,5 +1,6 @@
 """Running a recipe: from its first stage, or from where it was stopped, to its last picture."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +27,8 @@ from .runs.resume import StageState, is_complete, restore_stages, steps_to_resum
 from .runs.signals import keep_signal
 from .runs.stage import StageTrainer
 from .signals.batches import check_windows
+
+_LOG = logging.getLogger("sinlstm_jax")
 
 
 def run(
@@ -125,6 +128,8 @@ def _resume(
     steps, wrong = from_first(lambda: steps_to_resume(recipe, folder.checkpoints))
     for line in wrong:
         console.print(line)
+        if console.quiet and is_first():  # a warning is to be seen all the same
+            _LOG.warning(line)
     reached = restore_stages(recipe, models, folder.checkpoints, steps)
     if not is_complete(recipe, reached):  # else it stays what it was computed with
         folder.compute_here()

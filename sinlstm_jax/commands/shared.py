@@ -42,6 +42,12 @@ Replicate = Annotated[
         help="Which of a run's replicates, from 0 on; needed where there are several.",
     ),
 ]
+Quiet = Annotated[
+    tyro.conf.FlagCreatePairsOff[bool],
+    tyro.conf.arg(
+        help="Print neither progress nor losses nor tables, but errors and warnings alone."
+    ),
+]
 Device = Annotated[
     Literal["cpu", "gpu", "tpu"] | None,
     optional("{cpu,gpu,tpu}", "what JAX prefers", help="Where to compute."),
@@ -217,12 +223,12 @@ def computing_on(platform: str | None):
         yield
 
 
-def printing_console() -> "Console":
-    """Return the console of a process that prints, or a silent one for the others."""
+def printing_console(*, quiet: bool = False) -> "Console":
+    """Return the console of a process that prints, or a silent one: where asked, and of others."""
     started_jax()
     from ..runs.processes import is_first
 
-    return plain_console(quiet=not is_first())
+    return plain_console(quiet=quiet or not is_first())
 
 
 def plain_console(*, quiet: bool = False) -> "Console":

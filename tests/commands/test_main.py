@@ -139,6 +139,17 @@ def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     assert "tutorial" not in output  # it has no such run
 
 
+@pytest.mark.slow
+def test_quiet_trains_as_ever_and_prints_nothing(command, tmp_path):
+    tiny = ("curriculum", "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1)
+    assert command(*tiny, "--out", "quiet", "--quiet") == (0, "", "")
+    assert command(*tiny, "--out", "told")[0] == 0
+    quiet, told = ((tmp_path / name / "metrics.csv").read_text() for name in ("quiet", "told"))
+    assert quiet == told
+    code, output, errors = command(*tiny, "--out", "quiet", "--quiet", "--seed", 1)
+    assert (code, output) == (2, "") and "seed 4112, not 1" in errors
+
+
 def test_conversions_say_what_they_wrote_or_why_not(command, tmp_path):
     failed = "error: nothing.safetensors is not a file: give one that is there\n"
     assert command("convert", "nothing.safetensors", "model") == (2, "", failed)
