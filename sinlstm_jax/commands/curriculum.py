@@ -55,6 +55,8 @@ class CurriculumOptions:
     implementation: Literal["auto", "scan", "fused"] = "auto"
     """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
     quiet: Quiet = False
+    tensorboard: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Leave losses for TensorBoard in OUT/tensorboard, too; needs tensorboardX."""
     coordinator: Annotated[str | None, optional("HOST:PORT")] = None
     """Address of the first of several processes that share the replicates."""
     processes: Annotated[int | None, optional("INT")] = None
@@ -127,6 +129,7 @@ class CurriculumOptions:
                 replicates=self.replicates,
                 checkpoint_every=self.checkpoint_every,
                 implementation=self.implementation,
+                tensorboard=self.tensorboard,
                 console=console,
                 stop_signal=interruption,
             )
