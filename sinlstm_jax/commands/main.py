@@ -47,6 +47,10 @@ def _parsed(arguments: Sequence[str]):
             return tyro.extras.subcommand_cli_from_dict(
                 SUBCOMMANDS, prog="sinlstm", description=DESCRIPTION, args=arguments
             )
+    except AssertionError as error:  # of a shell that tyro does not know
+        if not any(each.startswith("--tyro-") for each in arguments):
+            raise
+        raise InputError(str(error)) from None
     except SystemExit as stop:
         if not stop.code:  # --help
             raise

@@ -43,6 +43,30 @@ def test_the_version_is_that_of_the_project(command):
     assert "--version" in command("--help")[1]
 
 
+def test_bash_completes_as_the_page_says(command, tmp_path):
+    code, script, errors = command("--tyro-print-completion", "bash")
+    assert (code, errors) == (0, "")
+    (tmp_path / "sinlstm.bash").write_text(script)
+    page = (Path(__file__).parents[2] / "docs" / "using.md").read_text()
+    (registration,) = re.findall(r"^ {4}(complete .*)$", page, re.MULTILINE)
+    ask = (
+        f"source sinlstm.bash\n{registration}\n"
+        'ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()\n'
+        '_tyro_sinlstm sinlstm "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[@]}"; }\n'
+        "complete -p sinlstm\nask sinlstm cu\nask sinlstm curriculum --recipe-\n"
+        "ask sinlstm curriculum --implementation f\n"
+    )
+    done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [registration, "curriculum", "--recipe-file", "fused"]
+
+
+def test_a_shell_that_is_none_is_named_on_one_line(command):
+    code, output, errors = command("--tyro-print-completion", "fsh")
+    assert (code, output) == (2, "")
+    assert errors.endswith("but got fsh\n") and errors.count("\n") == 1
+
+
 def test_list_recipes_shows_all(command, tmp_path):
     code, output, _ = command("curriculum", "--list-recipes")
     assert code == 0
