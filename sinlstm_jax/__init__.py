@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .public import *  # noqa: F403
 
+    __version__: str
+
 
 class _Package(ModuleType):
     """This package: what public.py offers is imported when the first of it is asked for.
@@ -16,6 +18,11 @@ class _Package(ModuleType):
     """
 
     def __getattr__(self, name: str):
+        if name == "__version__":  # of what is installed; pyproject.toml tells it
+            from importlib import metadata  # which takes as long to import as all the rest
+
+            self.__version__ = metadata.version(__name__)
+            return self.__version__
         public = importlib.import_module(".public", __name__)
         for each in ("__all__", *public.__all__):
             setattr(self, each, getattr(public, each))

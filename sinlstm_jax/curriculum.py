@@ -1,7 +1,9 @@
 """Running a recipe: from its first stage, or from where it was stopped, to its last picture."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +27,10 @@ from .runs.report import stage_figures, where_it_starts
 from .runs.resume import StageState, is_complete, restore_stages, steps_to_resume
 from .runs.signals import keep_signal
 from .runs.stage import StageTrainer
+from .runs.tensorboard import LossBoard
 from .signals.batches import check_windows
+
+_LOG = logging.getLogger("sinlstm_jax")
 
 
 def run(
@@ -37,6 +42,7 @@ def run(
     checkpoint_every: int = 2500,
     implementation: str = "auto",
     pictures: bool = True,
+    tensorboard: bool = False,
     console: Console | None = None,
     stop_signal: Callable[[], int] = lambda: 0,
 ) -> dict:
@@ -58,6 +64,7 @@ def run(
       implementation: what computes the LSTM, "scan", "fused" or "auto"; with "auto", a run that
         was stopped is resumed with the one that it began with.
       pictures: whether to draw what stages learnt.
+      tensorboard: whether to leave losses for TensorBoard in the folder, too.
       console: where to print; standard output if not given.
       stop_signal: asked about every second whether to save and stop: the number of a signal, or 0.
 
@@ -87,8 +94,11 @@ def run(
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())
     out, device = usable_path(out), _device_name(mesh)
+    board = nullcontext()
+    if tensorboard and is_first():
+        board = LossBoard(out, recipe, seeds)
     opened = open_run(out, recipe, seeds, device=device, implementation=implementation)
-    with opened as folder, Background() as background:
+    with opened as folder, board as folder.board, Background() as background:
         if is_first():
             keep_signal(out, recipe.signal)
         models = fresh_models(recipe, seeds, folder.now.implementation)
@@ -125,6 +135,8 @@ def _resume(
     steps, wrong = from_first(lambda: steps_to_resume(recipe, folder.checkpoints))
     for line in wrong:
         console.print(line)
+        if console.quiet and is_first():  # a warning is to be seen all the same
+            _LOG.warning(line)
     reached = restore_stages(recipe, models, folder.checkpoints, steps)
     if not is_complete(recipe, reached):  # else it stays what it was computed with
         folder.compute_here()

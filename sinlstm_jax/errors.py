@@ -1,8 +1,10 @@
 """The errors that a user can do something about, and the checks that raise them."""
 
+import difflib
 import math
 import numbers
 import operator
+from collections.abc import Iterable
 
 LARGEST_INTEGER = 2**31 - 1  # JAX counts in int32
 MAX_HIDDEN_SIZE = 4096  # units; what a file that tells it may make a process allocate
@@ -32,6 +34,12 @@ class Interrupted(Exception):
 
 class SaveFailed(OSError):
     """What is to be kept cannot be written; the message says what, why, and what to do."""
+
+
+def did_you_mean(given: str, names: Iterable[str]) -> str:
+    """Return what to end a message with that lists names: the one that is closest, or nothing."""
+    close = difflib.get_close_matches(given, names, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def positive_integer(name: str, value) -> int:

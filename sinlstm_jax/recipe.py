@@ -1,15 +1,13 @@
 """Stage and Recipe: what a run is trained on, as data.
 
-All but an optimizer can be had without JAX: the command line does so.
+The command line has it without JAX and NumPy, which are there for optimizers and losses alone.
 """
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
-
-import numpy as np
-from jaxtyping import Bool, Float
 
 from .errors import (
     InputError,
@@ -25,6 +23,7 @@ from .signals.signal import Signal, description_of, in_words, known_signal
 from .signals.sines import SINES, Sines
 
 if TYPE_CHECKING:
+    import numpy as np
     import optax
 
 TRAINED_SAMPLES = 100  # steps that the recipes observe before they forecast
@@ -102,39 +101,33 @@ class Stage:
         return ", ".join(words)
 
     def went_wrong(
-        self,
-        losses: Float[np.ndarray, "replicate iterations"],
-        standing: Float[np.ndarray, " replicate"] | float = np.inf,
-    ) -> Bool[np.ndarray, " replicate"]:
+        self, losses: "np.ndarray", standing: "np.ndarray | float" = math.inf
+    ) -> "np.ndarray":
         """Tell which replicates' losses average above `undo_above`, or NaN, over their last tenth.
 
         The stage is undone for them: their weights go back to what they were before it. One that
         begins afresh goes wrong where it does not end below `standing`, as `ended_at` returns it.
+
+        Args:
+          losses: of the stage, `[replicate, iterations]`.
+          standing: what replicates ended at before, `[replicate]`, or all of them.
         """
-        if self.undo_above is None and not self.afresh:
-            return np.zeros(len(losses), bool)
-        most = np.inf if self.undo_above is None else self.undo_above
-        ends = self._ends(losses)
-        lower = ends < np.where(np.isnan(standing), np.inf, standing)
-        return ~((ends <= most) & (lower | (not self.afresh)))
+        from .undoing import ends_of, went_wrong
+
+        return went_wrong(ends_of(losses, self.iterations), standing, self.undo_above, self.afresh)
 
     def ended_at(
-        self,
-        losses: Float[np.ndarray, "replicate iterations"],
-        standing: Float[np.ndarray, " replicate"] | float = np.inf,
-    ) -> Float[np.ndarray, " replicate"]:
+        self, losses: "np.ndarray", standing: "np.ndarray | float" = math.inf
+    ) -> "np.ndarray":
         """Return what another try has to end below: the loss that replicates' weights ended at.
 
         It is that of the best of the tries, infinity where weights are of before all of them, and
-        NaN where a replicate has failed.
+        NaN where a replicate has failed. Arguments are those of `went_wrong`.
         """
-        ends, wrong = self._ends(losses), self.went_wrong(losses, standing)
-        if self.afresh:
-            return np.where(wrong, standing, ends)
-        return np.where(wrong & ~np.isnan(ends), np.inf, ends)
+        from .undoing import ended_at, ends_of
 
-    def _ends(self, losses: np.ndarray) -> np.ndarray:
-        return losses[:, -max(1, self.iterations // 10) :].mean(axis=1)
+        wrong = self.went_wrong(losses, standing)
+        return ended_at(ends_of(losses, self.iterations), wrong, standing, self.afresh)
 
     def optimizer(self) -> "optax.GradientTransformation":
         """Return the stage's optimizer, one object per setting."""

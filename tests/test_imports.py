@@ -10,7 +10,10 @@ import pytest
 import sinlstm_jax
 from sinlstm_jax.commands import SUBCOMMANDS
 
-HEAVY = ("jax", "flax", "optax", "orbax", "matplotlib", "rich", "safetensors", "torch")
+HEAVY = (
+    "numpy jaxtyping jax flax optax orbax matplotlib pandas rich safetensors torch tensorboardX"
+).split()
+COMPUTING = {"numpy", "jaxtyping", "jax", "flax", "optax", "rich"}
 CURRICULUM = "curriculum --recipe smoke --batch-size 1 --hidden-size 1 --out run"
 
 
@@ -44,6 +47,11 @@ def test_help_imports_nothing_that_computes(line):
     assert by_command(line) == set()
 
 
+def test_the_version_needs_nothing_that_computes():
+    assert by_command("--version") == set()
+    assert imported_by("import sinlstm_jax; sinlstm_jax.__version__") == set()
+
+
 def test_the_list_of_recipes_needs_no_jax():
     assert by_command("curriculum --list-recipes") == {"rich"}
 
@@ -69,14 +77,13 @@ def test_wrong_options_are_named_without_jax(line, tmp_path):
 @pytest.mark.slow
 def test_commands_import_what_they_need(tmp_path):
     (tmp_path / "s.csv").write_text("1\n0\n")
-    computing = {"jax", "flax", "optax", "rich"}
-    assert by_command("forecast s.csv --steps 1", cwd=tmp_path) == computing
-    assert by_command("playground curriculum --out p.html", cwd=tmp_path) == computing
+    assert by_command("forecast s.csv --steps 1", cwd=tmp_path) == {*COMPUTING, "pandas"}
+    assert by_command("playground curriculum --out p.html", cwd=tmp_path) == COMPUTING
     assert by_command("convert curriculum m.safetensors", cwd=tmp_path) == {
-        *computing,
+        *COMPUTING,
         "safetensors",
     }
-    assert by_command(CURRICULUM, cwd=tmp_path) == {*computing, "orbax", "matplotlib"}
+    assert by_command(CURRICULUM, cwd=tmp_path) == {*COMPUTING, "orbax", "matplotlib"}
 
 
 def test_the_package_alone_imports_nothing():
@@ -84,7 +91,7 @@ def test_the_package_alone_imports_nothing():
 
 
 def test_its_names_bring_neither_checkpoints_nor_pictures():
-    assert imported_by("from sinlstm_jax import *") == {"jax", "flax", "optax", "rich"}
+    assert imported_by("from sinlstm_jax import *") == COMPUTING
 
 
 @pytest.mark.parametrize("name", sinlstm_jax.__all__)

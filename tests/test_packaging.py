@@ -5,6 +5,7 @@ import tomllib
 from importlib import metadata, resources
 from pathlib import Path
 
+import sinlstm_jax
 from scripts.publish import check_wheel
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +17,7 @@ def test_version_and_license_are_the_same_everywhere():
     version = re.search(r"^version: (.*)$", citation, re.MULTILINE)[1]
     released = re.findall(r"^## \[(\d.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert PROJECT["version"] == version == released[0] == metadata.version("sinlstm-jax")
+    assert sinlstm_jax.__version__ == version
     assert re.search(r"^license: (.*)$", citation, re.MULTILINE)[1] == PROJECT["license"]
 
 

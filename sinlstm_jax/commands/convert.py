@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from .shared import Replicate, computing_on
+from .shared import Replicate, check_spelling, computing_on
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class ConvertOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
+        check_spelling(self.source)
         with computing_on(None):
             from ..formats.convert import convert
 

@@ -11,6 +11,7 @@ from ..measurements.reading import Reading
 from ..recipes import RECIPES, SHIPPED
 from .shared import (
     Device,
+    check_spelling,
     computing_on,
     make_folder,
     named_recipe,
@@ -63,6 +64,8 @@ class EvaluateOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
+        for name in self.runs:
+            check_spelling(name)
         console = printing_console()
         from ..evaluation.bands import held_by_bands
         from ..evaluation.baselines import baselines_of

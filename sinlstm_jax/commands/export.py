@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from .shared import Replicate, Run, computing_on, named_model, trained_as
+from .shared import Replicate, Run, check_spelling, computing_on, named_model, trained_as
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class ExportOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
+        check_spelling(self.model)
         with computing_on(None):
             from ..formats.export import export
 

@@ -18,6 +18,7 @@ from ..recipes import SHIPPED
 from .shared import (
     Device,
     Replicate,
+    check_spelling,
     computing_on,
     make_folder,
     named_model,
@@ -73,6 +74,7 @@ class ForecastOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
+        check_spelling(self.model)
         steps = positive_integer("--steps", self.steps)
         every = None if self.every is None else positive_integer("--every", self.every)
         window = None if self.window is None else positive_integer("--window", self.window)

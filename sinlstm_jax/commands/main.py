@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,28 +14,49 @@ import tyro
 
 import sinlstm_jax
 
-from ..errors import Diverged, InputError, Interrupted, SaveFailed
+from ..errors import Diverged, InputError, Interrupted, SaveFailed, did_you_mean
 from . import SUBCOMMANDS
+
+DESCRIPTION = (
+    "An LSTM that continues sine waves, and samples of your own. --version tells which version it "
+    "is."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the subcommand that the arguments name; None for those of the process."""
     with tidy_exit():
+        arguments = sys.argv[1:] if arguments is None else arguments
+        if list(arguments) == ["--version"]:
+            print(f"sinlstm {sinlstm_jax.__version__}")
+            return
         _parsed(arguments).execute()
 
 
-def _parsed(arguments: Sequence[str] | None):
+def _parsed(arguments: Sequence[str]):
     """Return a subcommand's options; tyro's boxes of several lines become one InputError."""
+    for first in arguments[:1]:
+        if not first.startswith("-") and first not in SUBCOMMANDS:
+            raise InputError(
+                f"{first!r} is no subcommand: give one of {', '.join(SUBCOMMANDS)}"
+                f"{did_you_mean(first, SUBCOMMANDS)}"
+            )
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             return tyro.extras.subcommand_cli_from_dict(
-                SUBCOMMANDS, prog="sinlstm", description=sinlstm_jax.__doc__, args=arguments
+                SUBCOMMANDS, prog="sinlstm", description=DESCRIPTION, args=arguments
             )
+    except AssertionError as error:  # of a shell that tyro does not know
+        if not any(each.startswith("--tyro-") for each in arguments):
+            raise
+        raise InputError(str(error)) from None
     except SystemExit as stop:
         if not stop.code:  # --help
             raise
-        raise InputError(_first_words(said.getvalue())) from None
+        box = said.getvalue()
+        words, meant = _first_words(box), _meant("".join(arguments[:1]), box)
+        raise InputError(f"{words}: --help shows what can be given{meant}") from None
 
 
 def _first_words(box: str) -> str:
@@ -46,7 +68,19 @@ def _first_words(box: str) -> str:
             words.append(text)
         elif words:
             break
-    return f"{' '.join(words).rstrip('.')}: --help shows what can be given"
+    return " ".join(words).rstrip(".")
+
+
+def _meant(subcommand: str, box: str) -> str:
+    """Return which of a subcommand's options a box takes those for that it does not know."""
+    option, suggested = "", []
+    for line in box.splitlines():
+        if found := re.match(r"\W {5}(--[\w-]+)", line):
+            option = found[1]
+        elif f"in sinlstm {subcommand} --help" in line:
+            suggested.append(option)
+    unknown = re.findall(r"--[\w-]+", _first_words(box))
+    return "".join(did_you_mean(each, suggested) for each in unknown)
 
 
 @contextlib.contextmanager

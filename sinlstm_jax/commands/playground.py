@@ -10,6 +10,7 @@ from ..recipes import SHIPPED
 from .shared import (
     Replicate,
     Run,
+    check_spelling,
     computing_on,
     named_recipe,
     only_model,
@@ -31,6 +32,7 @@ class PlaygroundOptions:
 
     def execute(self) -> None:
         """Do what was asked for."""
+        check_spelling(self.run)
         if self.out is None:
             folder, step = run_and_step(self.run)
             out = folder / f"playground{step}.html"

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..files import cache_folder, usable_path
-from ..kernel.library import build_ahead
 from ..recipe import Recipe
 from ..recipes import RECIPES, SHIPPED, find_recipe
-from ..runs.record import CHECKPOINTS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +42,12 @@ Replicate = Annotated[
         help="Which of a run's replicates, from 0 on; needed where there are several.",
     ),
 ]
+Quiet = Annotated[
+    tyro.conf.FlagCreatePairsOff[bool],
+    tyro.conf.arg(
+        help="Print neither progress nor losses nor tables, but errors and warnings alone."
+    ),
+]
 Device = Annotated[
     Literal["cpu", "gpu", "tpu"] | None,
     optional("{cpu,gpu,tpu}", "what JAX prefers", help="Where to compute."),
@@ -58,11 +62,20 @@ def run_and_step(name: str) -> tuple[Path, str]:
     """
     if name in SHIPPED:
         raise InputError(f"{name} ships, and has no folder of its own: give --out")
+    from ..runs.record import CHECKPOINTS
+
     path = usable_path(name)
     whole = path.absolute()
     if whole.parent.name == CHECKPOINTS:
         return whole.parent.parent, f"-{whole.name}"
     return path, ""
+
+
+def check_spelling(name: str) -> None:
+    """Raise InputError where nothing has a name, and that of a model that ships is much like it."""
+    meant = did_you_mean(name, SHIPPED)
+    if meant and name not in SHIPPED and not usable_path(name).exists():
+        raise InputError(f"{name} does not exist: give a run's folder or a checkpoint{meant}")
 
 
 def named_model(name: str, replicate: int | None) -> "SineLSTM":
@@ -91,7 +104,10 @@ def named_recipe(name: str) -> "Recipe":
     """
     module, colon, attribute = name.partition(":")
     if not colon:
-        return find_recipe(name)
+        try:
+            return find_recipe(name)
+        except InputError as error:
+            raise InputError(f"{error}{did_you_mean(name, RECIPES)}") from None
     import_jax()
     folder = os.getcwd()
     if folder not in sys.path:  # as Python itself has it for `python -m`
@@ -137,6 +153,8 @@ def import_jax():
     Raises:
       InputError: one of its variables holds what it does not know.
     """
+    from ..kernel.library import build_ahead
+
     build_ahead()
     try:
         import jax
@@ -205,12 +223,12 @@ def computing_on(platform: str | None):
         yield
 
 
-def printing_console() -> "Console":
-    """Return the console of a process that prints, or a silent one for the others."""
+def printing_console(*, quiet: bool = False) -> "Console":
+    """Return the console of a process that prints, or a silent one: where asked, and of others."""
     started_jax()
     from ..runs.processes import is_first
 
-    return plain_console(quiet=not is_first())
+    return plain_console(quiet=quiet or not is_first())
 
 
 def plain_console(*, quiet: bool = False) -> "Console":

@@ -11,7 +11,7 @@ from ..measurements.reading import Reading
 from ..recipes import DEFAULT_SEED
 from ..runs.interruption import Interruption
 from .evaluate_data import HELD_OUT, Tried, evaluate_on_data
-from .shared import Device, computing_on, import_jax, optional, printing_console
+from .shared import Device, Quiet, computing_on, import_jax, optional, printing_console
 
 if TYPE_CHECKING:
     from ..backtest import Calibration
@@ -55,6 +55,7 @@ class TrainOptions:
     device: Device = None
     implementation: Literal["auto", "scan", "fused"] = "auto"
     """What computes the LSTM: a scan in JAX, the fused kernel for CPU, or the fastest there is."""
+    quiet: Quiet = False
 
     def execute(self) -> None:
         """Do what was asked for."""
@@ -95,7 +96,7 @@ class TrainOptions:
         checked_size("--hidden-size times --replicates", recipe.hidden_size * self.replicates)
         if self.replicates > 1:
             give_each_core_a_device(self.replicates)
-        console = printing_console()
+        console = printing_console(quiet=self.quiet)
         out = self.out or Path("runs") / f"{name}-{self.seed}"
         last = recipe.stages[-1]
         console.print(

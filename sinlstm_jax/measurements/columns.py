@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InputError, shown
+from ..errors import InputError, did_you_mean, shown
 from .fields import as_number, is_missing
 from .layout import Layout
 from .names import called_time, counts_rows
@@ -52,7 +52,8 @@ def index_of(source: Path | str, names: tuple[str, ...], option: str, wanted: st
         return alike[0]
     if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
-    raise InputError(f"{source}: {option} is {wanted!r}: give one of {_listed(names)}")
+    meant = did_you_mean(wanted, names)
+    raise InputError(f"{source}: {option} is {wanted!r}: give one of {_listed(names)}{meant}")
 
 
 def _listed(names) -> str:

@@ -25,6 +25,7 @@ from .record import (
     read_record,
     write_record,
 )
+from .tensorboard import LossBoard
 
 LOCK = ".lock"
 METRICS = "metrics.csv"
@@ -38,6 +39,7 @@ class Run:
     record: RunRecord  # as in run.json
     now: RunRecord  # as it would be if all of it was computed here and now
     checkpoints: Checkpoints
+    board: LossBoard | None = None  # where losses go, too
 
     def compute_here(self) -> None:
         """Note that what is left of the run is computed with what there is here and now."""
@@ -51,6 +53,9 @@ class Run:
         """
         seeds = self.record.seeds
         columns = ["loss"] if len(seeds) == 1 else [f"loss_{seed}" for seed in seeds]
+        histories = [*histories]
+        if self.board is not None:
+            self.board.begin(histories)
         if is_first():
             with replacing(self.path / METRICS) as temporary, temporary.open("w") as file:
                 file.write(",".join(["stage", "iteration", *columns]) + "\n")
@@ -59,6 +64,8 @@ class Run:
 
     def log_losses(self, stage: int, iteration: int, losses: np.ndarray) -> None:
         """Add the losses from `iteration` of a stage on, `[replicate, iterations]`."""
+        if self.board is not None:
+            self.board.add(stage, iteration, losses)
         if is_first():
             with (self.path / METRICS).open("a") as file:
                 file.writelines(_rows(stage, iteration, losses))

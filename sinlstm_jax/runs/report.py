@@ -239,7 +239,7 @@ def _tutorial_figures(record: RunRecord) -> tuple:
     if recipe is None or record.figures[0].averaged_over != recipe.display_every:
         return nothing
     its_own = RunRecord.new(recipe, record.seeds, device="", implementation="")
-    same = "network hidden_size batch_size past signal observation".split()
+    same = "network hidden_size batch_size past stages signal observation".split()
     if any(getattr(record, name) != getattr(its_own, name) for name in same):
         return nothing
     return TUTORIAL_FIGURES.get(recipe.name, nothing)

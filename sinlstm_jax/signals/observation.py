@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import (
     InputError,
     integer_from,
@@ -17,6 +15,7 @@ from .signal import NO_INPUT, HeldOut, range_in_words
 
 if TYPE_CHECKING:
     import jax
+    import numpy as np
 
 KEY = 0x0B5E  # folds an iteration's key into that of its observation
 
@@ -123,8 +122,10 @@ class Observation:
         apart = jnp.maximum((observed * squares[:past]).sum(axis=0, keepdims=True), 1)
         return jnp.minimum(jnp.square(sd) * (2 / count + squares / apart), 0.5)
 
-    def shown(self, windows: HeldOut, past: int, seed: int) -> np.ndarray:
+    def shown(self, windows: HeldOut, past: int, seed: int) -> "np.ndarray":
         """Return what is shown of held-out windows, `[past, window]`, the same for each seed."""
+        import numpy as np
+
         history = windows.values[:past]
         if not self.is_clean:
             import jax

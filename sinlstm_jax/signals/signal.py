@@ -1,16 +1,16 @@
-"""What a signal is: data that says what a network learns to continue; described without JAX."""
+"""What a signal is: data that says what is learnt; told without JAX and NumPy."""
 
 import hashlib
 import json
+import math
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
-
-import numpy as np
 
 from ..errors import InputError, finite_number, integer_from, positive_number, shown
 
 if TYPE_CHECKING:
     import jax
+    import numpy as np
 
 SAMPLING_RATE = 100  # Hz, the tutorial's
 NO_INPUT = -2.0  # what the network is fed where there is nothing to observe
@@ -35,7 +35,8 @@ class Scaling(NamedTuple):
 
 def checked_scaling(scaling) -> Scaling:
     """Return (mean, scale) as Scaling, or raise InputError naming what they are."""
-    if not isinstance(scaling, tuple | list | np.ndarray) or len(scaling) != 2:
+    is_pair = isinstance(scaling, tuple | list) and len(scaling) == 2
+    if not is_pair and getattr(scaling, "shape", None) != (2,):
         raise InputError(f"scaling is {shown(scaling)}: give (mean, scale)")
     return Scaling(finite_number("mean", scaling[0]), positive_number("scale", scaling[1]))
 
@@ -43,8 +44,8 @@ def checked_scaling(scaling) -> Scaling:
 class HeldOut(NamedTuple):
     """Windows to test forecasts on."""
 
-    values: np.ndarray  # [past + horizon, window], NaN where nothing is known
-    amplitude: np.ndarray  # [window], what an observation's noise is relative to
+    values: "np.ndarray"  # [past + horizon, window], NaN where nothing is known
+    amplitude: "np.ndarray"  # [window], what an observation's noise is relative to
 
 
 @runtime_checkable
@@ -80,6 +81,7 @@ class Signal(Protocol):
         They are drawn as in training, with a key of their own.
         """
         import jax
+        import numpy as np
 
         drawn = self.draw(jax.random.key(HELD_OUT_SEED), count)
         amplitude = np.asarray(self.amplitude_of(drawn), np.float32)
@@ -174,19 +176,23 @@ def range_in_words(low: float, high: float) -> str:
 def _as_json(value):
     if isinstance(value, tuple | list):
         return [_as_json(x) for x in value]
-    if isinstance(value, np.generic):
+    if hasattr(value, "__array__"):
+        import numpy as np
+
+        if not isinstance(value, np.generic):
+            return fingerprint(np.asarray(value))
         value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
-        return fingerprint(np.asarray(value))
     return repr(value)
 
 
-def fingerprint(array: np.ndarray) -> dict[str, Any]:
+def fingerprint(array: "np.ndarray") -> dict[str, Any]:
     """Return an array's shape and SHA-256: the array itself would be long."""
+    import numpy as np
+
     digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
     return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": digest}
 

@@ -1,9 +1,8 @@
-"""Sine waves as a signal: what is drawn for each; described without JAX, for the command line."""
+"""Sine waves as a signal: what is drawn for each; told without JAX and NumPy."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..errors import InputError, number_range, positive_number
 from .signal import SAMPLING_RATE, Signal
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     import jax
 
 FREQUENCY_RANGE = (0.5, 4.0)  # Hz, upper end excluded
-OFFSET_RANGE = (0.0, 2 * np.pi)  # s, upper end excluded
+OFFSET_RANGE = (0.0, 2 * math.pi)  # s, upper end excluded
 
 
 def below_nyquist(frequency: float, sampling_rate: float) -> None:

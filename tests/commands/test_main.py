@@ -3,6 +3,7 @@ import logging
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -34,6 +35,36 @@ def test_help_names_every_subcommand(command):
     assert code == 0
     for name in "curriculum evaluate convert playground forecast export".split():
         assert f"• {name} " in output
+
+
+def test_the_version_is_that_of_the_project(command):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert command("--version") == (0, f"sinlstm {project['version']}\n", "")
+    assert "--version" in command("--help")[1]
+
+
+def test_bash_completes_as_the_page_says(command, tmp_path):
+    code, script, errors = command("--tyro-print-completion", "bash")
+    assert (code, errors) == (0, "")
+    (tmp_path / "sinlstm.bash").write_text(script)
+    page = (Path(__file__).parents[2] / "docs" / "using.md").read_text()
+    (registration,) = re.findall(r"^ {4}(complete .*)$", page, re.MULTILINE)
+    ask = (
+        f"source sinlstm.bash\n{registration}\n"
+        'ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()\n'
+        '_tyro_sinlstm sinlstm "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[@]}"; }\n'
+        "complete -p sinlstm\nask sinlstm cu\nask sinlstm curriculum --recipe-\n"
+        "ask sinlstm curriculum --implementation f\n"
+    )
+    done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [registration, "curriculum", "--recipe-file", "fused"]
+
+
+def test_a_shell_that_is_none_is_named_on_one_line(command):
+    code, output, errors = command("--tyro-print-completion", "fsh")
+    assert (code, output) == (2, "")
+    assert errors.endswith("but got fsh\n") and errors.count("\n") == 1
 
 
 def test_list_recipes_shows_all(command, tmp_path):
@@ -68,7 +99,16 @@ def test_list_recipes_shows_all(command, tmp_path):
         (["--out", "file/run"], "file/run cannot be written (Not a directory)"),
         (["--out", "x" * 5000], "is not a path that can be used (File name too long)"),
         (["--seed", "x"], "error: Error parsing --seed: invalid literal for int()"),
-        (["--sed", "1"], "error: Unrecognized options: --sed, 1: --help shows what can be given"),
+        (
+            ["--sed", "1"],
+            "error: Unrecognized options: --sed, 1: --help shows what can be given; did you mean "
+            "--seed?\n",
+        ),
+        (["--stepz", "1"], "--stepz, 1: --help shows what can be given\n"),  # forecast has --steps
+        (["--recip", "x", "--sed", "1"], "; did you mean --recipe?; did you mean --seed?\n"),
+        (["--zzz"], "error: Unrecognized options: --zzz: --help shows what can be given\n"),
+        (["--recipe", "curriculm"], "long, smoke; did you mean curriculum?\n"),
+        (["--recipe", "xyz"], "long, smoke\n"),
         (["--device", "abacus"], "error: invalid choice 'abacus' for argument '--device'"),
         (["--out"], "error: Missing value for argument '--out'"),
     ],
@@ -81,6 +121,30 @@ def test_bad_input_gets_one_line_and_exit_code_2(command, tmp_path, arguments, c
     assert errors.startswith("error: ") and complaint in errors
     assert errors.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("curriculm --seed 1", "'curriculm' is no subcommand: give one of curriculum, train, "),
+        ("trian x.csv", "export; did you mean train?\n"),
+        ("xyz", "forecast, export\n"),
+        (
+            "forecast --model tunde",
+            "tunde does not exist: give a run's folder or a checkpoint; did",
+        ),
+        ("evaluate tuned curiculum --out x", "checkpoint; did you mean curriculum?\n"),
+        ("export tunde x", "did you mean tuned?\n"),
+        ("playground sensr", "did you mean sensor?\n"),
+        ("convert lnog x", "did you mean long?\n"),
+        ("forecast --stepz 1", "; did you mean --steps?\n"),
+    ],
+)
+def test_misspelt_names_are_told_what_they_are_like(command, tmp_path, line, complaint):
+    code, output, errors = command(*line.split(), given="0\n")
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: ") and complaint in errors and errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -97,6 +161,17 @@ def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     assert "step    160" in output and "step     50" not in output
     assert "average" in output and "of 40" in output
     assert "tutorial" not in output  # it has no such run
+
+
+@pytest.mark.slow
+def test_quiet_trains_as_ever_and_prints_nothing(command, tmp_path):
+    tiny = ("curriculum", "--recipe", "smoke", "--batch-size", 1, "--hidden-size", 1)
+    assert command(*tiny, "--out", "quiet", "--quiet") == (0, "", "")
+    assert command(*tiny, "--out", "told")[0] == 0
+    quiet, told = ((tmp_path / name / "metrics.csv").read_text() for name in ("quiet", "told"))
+    assert quiet == told
+    code, output, errors = command(*tiny, "--out", "quiet", "--quiet", "--seed", 1)
+    assert (code, output) == (2, "") and "seed 4112, not 1" in errors
 
 
 def test_conversions_say_what_they_wrote_or_why_not(command, tmp_path):

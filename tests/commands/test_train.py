@@ -70,6 +70,15 @@ def test_what_it_leaves_is_the_mean_of_its_networks_with_bands_that_hold_earlier
     np.testing.assert_allclose(wider, told, rtol=0.01)
 
 
+@pytest.mark.slow
+def test_quiet_trains_as_ever_and_prints_nothing(command, tmp_path):
+    lines = [f"{x:.3f}" for x in VALUES[:60]]
+    (tmp_path / "short.csv").write_text("pressure\n" + "\n".join(lines))
+    options = ("--past", 36, "--horizon", 6, "--replicates", 1, "--effort", 0.01, "--quiet")
+    assert command("train", "short.csv", *options) == (0, "", "")
+    assert load_model(tmp_path / "runs/short-4112").hidden_size == 12
+
+
 def test_a_file_that_is_too_short_to_look_back_is_learnt_all_the_same(command, tmp_path):
     lines = [f"{x:.3f}" for x in VALUES[:60]]
     (tmp_path / "short.csv").write_text("pressure\n" + "\n".join(lines))
@@ -109,6 +118,7 @@ def test_killed_and_resumed_it_comes_to_the_same_weights(log, tmp_path):
         (("--hidden-size", 5000), "--hidden-size is 5000: give at most 4096"),
         (("--hidden-size", 2000), "--hidden-size times --replicates is 8000: give at most 4096"),
         (("--column", "wind"), "--column is 'wind': give one of seconds, pressure"),
+        (("--column", "presure"), "one of seconds, pressure; did you mean pressure?"),
         (("--past", 310), "320 steps are trained on, and a window has 310 observed"),
         (("--resample", -1), "resample is -1.0: give a finite number above 0"),
     ],

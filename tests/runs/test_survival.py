@@ -157,6 +157,14 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(stopped, whole, 
     assert_same_run(stopped, whole)
 
 
+def test_damage_is_warned_of_where_nothing_is_printed(stopped, caplog, capsys):
+    last = steps(stopped)[-1]
+    damage(stopped, last)
+    train(stopped, console=QUIET)
+    assert capsys.readouterr().out == ""
+    assert f"checkpoint {last} is damaged (" in caplog.messages[0]
+
+
 def test_a_damaged_end_of_a_stage_is_made_again(tmp_path, whole):
     train(tmp_path / "run")
     assert steps(tmp_path / "run") == [20, 45, 50]
