@@ -53,7 +53,7 @@ ABOUT = {  # the models that ship, best first: what each is called, and what it 
     ),
     "curriculum": (
         "The tutorial\u2019s",
-        "trained as the tutorial does, in stages, each to go on for longer; it drifts off in time",
+        "trained as the tutorial does, in stages; after a few seconds it drifts off",
     ),
 }
 

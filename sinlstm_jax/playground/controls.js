@@ -131,7 +131,7 @@ function buildChoices(parent, choices, source, change) {
 /** Build the presets, in groups that have titles. */
 function buildPresets(parent, groups, pick) {
   groups.forEach(({ title, presets }, index) => {
-    const heading = document.createElement("h3");
+    const heading = document.createElement("h2");
     heading.id = `presets-${index}`;
     heading.textContent = title;
     const group = document.createElement("div");

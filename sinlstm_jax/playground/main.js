@@ -200,7 +200,8 @@ function describeModel({ about, measures, observation, stages }) {
     ? ": a sample less the mean of what is observed, over its deviation"
     : scaledWords;
   const seen = observationOf(observation, learnt.asItIs);
-  element("training").textContent = `Training drew ${learnt.drawn}, ${seen}`;
+  const free = measures && learnt.isFree ? "; amplitude and level are alike to it" : "";
+  element("training").textContent = `Training drew ${learnt.drawn}, ${seen}${free}`;
 }
 
 /** Say what the signal is called, and return how it is fed. */

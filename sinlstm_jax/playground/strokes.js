@@ -26,18 +26,21 @@ function dropStroke({ droppedByHand }, points, dropping) {
   return { droppedByHand: changed };
 }
 
-/** Return the lowest and highest value that can be drawn: -2 would be the token. */
-const drawable = ({ centre, reach }) => [centre - 1.95 * reach, centre + 2 * reach];
+/** Return a value within what can be drawn: around usual waves, and the one that is set. */
+function drawable(value, { centre, reach, levelOf, amplitudeOf }, settings) {
+  const [level, amplitude] = [levelOf(settings), amplitudeOf(settings)];
+  const lowest = Math.min(centre - 1.95 * reach, level - 1.95 * amplitude); // -2 is the token
+  return Math.max(lowest, Math.min(value, Math.max(centre + 2 * reach, level + 2 * amplitude)));
+}
 
 /** Let the pointer draw waves, or drop samples, on the chart of what is fed. */
 function listenToStrokes(canvas, page, change) {
   const { tool, scales: scalesNow, past, settings, steps } = page;
   let last = null; // of the stroke that goes on
   let dropping = true;
-  const [lowest, highest] = drawable(page.learnt);
   const point = ({ offsetX, offsetY }) => ({
     time: Math.min(past() - 1, Math.max(0, scalesNow().timeAt(offsetX))),
-    value: Math.min(highest, Math.max(lowest, scalesNow().valueAt(offsetY))),
+    value: drawable(scalesNow().valueAt(offsetY), page.learnt, settings()),
   });
   const draw = (event) => {
     const next = point(event);
@@ -65,7 +68,6 @@ function listenToStrokes(canvas, page, change) {
 
 /** Let keys go from sample to sample, and drop, restore or draw them. */
 function listenToKeys(canvas, page, change) {
-  const [lowest, highest] = drawable(page.learnt);
   const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity };
   by.End = Infinity;
   const raised = { ArrowUp: 0.1, ArrowDown: -0.1 };
@@ -95,7 +97,7 @@ function listenToKeys(canvas, page, change) {
     if (!(key in raised)) return null;
     const observed = page.observed();
     const value = Number.isNaN(observed[at]) ? page.learnt.centre : observed[at];
-    const next = Math.min(highest, Math.max(lowest, value + raised[key] * page.learnt.reach));
+    const next = drawable(value + raised[key] * page.learnt.reach, page.learnt, settings);
     return { cursor: at, ...redrawn(settings, observed, page.steps, at, next) };
   }
 }
