@@ -30,8 +30,8 @@ from ..signals.tones import Tones
 SCRIPTS = [
     f"{name}.js"
     for name in (
-        "lstm signal sinefit measure words learnt presets address drawing charts controls "
-        "strokes cards main"
+        "lstm signal sinefit limit measure words learnt presets address drawing charts "
+        "controls strokes cards main"
     ).split()
 ]  # each uses only those before it
 KNOWN = (Sines, Tones)  # whose waves the page draws itself

@@ -14,12 +14,13 @@ function fieldsOf(sliders, choices, models, steps) {
     read: (text) => (names.includes(text) ? text : undefined),
     write: (name) => name,
   });
+  const flag = { read: (text) => ({ 0: false, 1: true })[text], write: Number };
   const fields = {
     ...Object.fromEntries(sliders.map((s) => [s.name, inside(s.min, s.max, s.whole)])),
     ...Object.fromEntries(choices.map((c) => [c.name, oneOf(Object.keys(c.options))])),
     seed: inside(0, 2 ** 32 - 1, true),
     cursor: inside(0, 1e5, true),
-    fit: { read: (text) => ({ 0: false, 1: true })[text], write: Number },
+    ...Object.fromEntries(["fit", "limit"].map((name) => [name, flag])),
     droppedByHand: {
       read: (text) => stepsIn(text, steps),
       write: (steps) => rangesOf(steps),

@@ -4,11 +4,12 @@ const LANE = 26; // of the tokens, below what is fed
 
 /** Draw the observed wave, the truth if there is one, and what the network makes of it. */
 function drawForecast(canvas, shown, { horizon, samplingRate, scaling, learnt, cursor }, colours) {
-  const { observed, truth, predictions, fit } = shown;
+  const { observed, truth, predictions, fit, limit } = shown;
   const chart = clear(canvas);
   const [past, steps] = [observed.length, predictions.length];
   const limits = bandOf(shown);
-  const at = scales(chart, steps, rangeOf(learnt, [predictions, observed, truth ?? [], ...limits]));
+  const ahead = limits.map((limit) => limit.subarray(past));
+  const at = scales(chart, steps, rangeOf(learnt, [predictions, observed, truth ?? [], ...ahead]));
   band(chart, at, past, colours);
   valueAxis(chart, at, unitTicks(at, scaling), colours);
   timeAxis(chart, at, steps, samplingRate, colours);
@@ -28,7 +29,9 @@ function drawForecast(canvas, shown, { horizon, samplingRate, scaling, learnt, c
   }
   line(chart, at, observed, { colour: colours.ink, width: 4 });
   dots(chart, at, observed, colours.ink);
-  if (fit) line(chart, at, fit, { first: past - 1, colour: colours.fit, width: 1.5, dash: [7, 4] });
+  const beside = { first: past, width: 1.5 };
+  if (fit) line(chart, at, fit, { ...beside, colour: colours.fit, dash: [7, 4] });
+  if (limit) line(chart, at, limit, { ...beside, colour: colours.limit, dash: [12, 3, 2, 3] });
   line(chart, at, predictions, { last: past, colour: colours.prediction, width: 1.25 });
   line(chart, at, predictions, { first: past - 1, colour: colours.prediction });
   if (cursor === null) return at;

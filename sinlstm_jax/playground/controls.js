@@ -50,6 +50,7 @@ function plainOf(learnt, models) {
     seed: 1,
     cursor: null,
     fit: false,
+    limit: false,
   };
 }
 

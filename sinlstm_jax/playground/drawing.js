@@ -7,7 +7,7 @@ const MARGIN = { left: 44, right: 10, top: 20, bottom: 34 };
 /** Return the page's colours as they are now, in light or in dark. */
 function palette() {
   const style = getComputedStyle(document.documentElement);
-  const names = ["paper", "band", "line", "ink", "muted", "truth", "prediction", "fit"];
+  const names = ["paper", "band", "line", "ink", "muted", "truth", "prediction", "fit", "limit"];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
 }
 

@@ -32,7 +32,31 @@ function makeScene(settings) {
   const observed = observe(truth ?? settings.drawn, { ...settings, past, noise }, chance);
   const isFitted = settings.fit && learnt.canFit;
   const fit = isFitted ? sineFit(observed, horizon, learnt.levelOf(settings)) : null;
-  return { settings, past, horizon, truth, observed, fit };
+  const limit = settings.limit && learnt.canFit && truth ? makeLimit(settings, observed) : null;
+  return { settings, past, horizon, truth, observed, fit, limit };
+}
+
+/** Return the best forecast of a sine wave in noise, null where there is none to be had. */
+function makeLimit(settings, observed) {
+  const { noise, horizon, shape } = settings;
+  const [level, amplitude] = [learnt.levelOf(settings), learnt.amplitudeOf(settings)];
+  if (!(noise > 0 && amplitude > 0 && shape === "sine")) return null;
+  const band = learnt.frequency.band.map((hertz) => (2 * Math.PI * hertz) / samplingRate);
+  const ofOne = observed.map((value) => (value - level) / amplitude);
+  return limitForecast(ofOne, horizon, noise, band)?.map((value) => level + amplitude * value) ?? null;
+}
+
+/** Show how the forecasts do that are to be compared with the network's. */
+function showBeside({ settings, truth, past, figures, ...shown }) {
+  for (const name of ["fit", "limit"]) {
+    const forecast = shown[name];
+    const error = forecast && truth && meanSquaredError(forecast, truth, past);
+    element(name).checked = settings[name];
+    document.querySelector(`.of-${name}`).hidden = forecast === null;
+    element(`${name}-words`).textContent = settings[name]
+      ? besideWords(name, forecast, error, figures.error)
+      : "";
+  }
 }
 
 /** Return a forecast's figures; those that need the truth are null where there is none. */
@@ -96,7 +120,7 @@ function draw() {
 function update() {
   frame = null;
   shown = compute(settings);
-  const { truth, fit, figures } = shown;
+  const { truth } = shown;
   const model = models[shown.model];
   showSettings(settings, sliders.map((slider) => trainedBand(slider, model, learnt)));
   showChoices(settings);
@@ -104,12 +128,9 @@ function update() {
   describeModel(model);
   element("sine").hidden = truth !== null;
   document.querySelector(".of-truth").hidden = truth === null;
-  document.querySelector(".of-fit").hidden = fit === null;
   document.querySelector(".of-band").hidden = shown.spreads === null;
   element("new-noise").hidden = !(learnt.roll || settings.noise > 0 || settings.dropped > 0);
-  element("fit").checked = settings.fit;
-  const fitError = fit && truth && meanSquaredError(fit, truth, shown.past);
-  element("fit-words").textContent = fitWords(shown, fitError);
+  showBeside(shown);
   const tiles = tilesOf(shown, learnt, as);
   for (const [id, [figure, note]] of Object.entries(tiles)) {
     element(id).textContent = figure;
@@ -175,9 +196,9 @@ function roll(seed) {
 
 /** Return the settings of a preset: those plain, but for the model and what is compared. */
 function tried(changes) {
-  const { model, stage, fit } = settings;
+  const { model, stage, fit, limit } = settings;
   const isOther = (changes.model ?? model) !== model;
-  return { ...plain, model, fit, ...changes, stage: isOther ? undefined : stage };
+  return { ...plain, model, fit, limit, ...changes, stage: isOther ? undefined : stage };
 }
 
 /** Move the cursor to a step: nothing is computed anew. */
@@ -234,7 +255,9 @@ onClick("new-noise", () => roll(settings.seed + 1));
 onClick("restore", () => ({ dropped: 0, droppedByHand: new Set() }));
 onClick("reset", () => start);
 onClick("sine", () => ({ source: learnt.source, droppedByHand: new Set() }));
-element("fit").addEventListener("change", ({ target }) => change({ fit: target.checked }));
+for (const name of ["fit", "limit"]) {
+  element(name).addEventListener("change", ({ target }) => change({ [name]: target.checked }));
+}
 element("cursor").addEventListener("input", (event) => moveCursor(event.target.valueAsNumber));
 for (const name of ["forecast", "states"]) {
   const point = ({ offsetX }) => moveCursor(charts[name].timeAt(offsetX));

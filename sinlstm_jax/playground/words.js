@@ -78,13 +78,25 @@ function originOf(models) {
     : `The model \u201c${title}\u201d ships with the package sinlstm_jax.`;
 }
 
-/** Return what a fitted sine wave does better or worse. */
-function fitWords({ settings, fit, figures }, error) {
-  if (!settings.fit) return "";
-  if (fit === null) return "fewer than three samples: nothing to fit";
-  if (error === null) return "it is told that there is one sine wave, and its level";
-  const ours = `the network\u2019s: ${small(figures.error)}`;
-  return `its error: ${small(error)}; ${ours}. It is told that there is one sine wave, and its level.`;
+// What the others know that no network is told, and why there may be none.
+const TOLD = {
+  fit: "It is told that there is one sine wave, and its level.",
+  limit:
+    "It is told that there is one sine wave from the trained band, its level and amplitude, and " +
+    "how loud the noise is.",
+};
+const NONE = {
+  fit: "Fewer than three samples: nothing to fit.",
+  limit:
+    "It is of a sine wave seen in noise: turn the noise up. Where there is little noise and much " +
+    "is observed, it takes too long to compute here, and a fitted sine wave comes close to it.",
+};
+
+/** Return how another forecast than the network's does, "fit" or "limit", and what it knows. */
+function besideWords(name, forecast, error, ours) {
+  if (forecast === null) return NONE[name];
+  const errors = error === null ? "" : `Its error: ${small(error)}; the network\u2019s: ${small(ours)}. `;
+  return errors + TOLD[name];
 }
 
 /** Return what is at a step, in words. */

@@ -9,6 +9,7 @@ from playground_pages import read
 
 from sinlstm_jax import NO_INPUT, load_pretrained, rollout, rollout_with_spread
 from sinlstm_jax.evaluation.baselines import sine_fit
+from sinlstm_jax.evaluation.limit import limit_forecast
 from sinlstm_jax.playground import ABOUT
 
 pytest.importorskip("playwright", reason="no Playwright: pip install -e '.[browser]'")
@@ -140,14 +141,37 @@ def test_the_fitted_sine_is_sine_fits(page):
         fitted = np.array(shown["fit"])[len(history) :]
         np.testing.assert_allclose(fitted, expected, rtol=0, atol=1e-5)
         error = np.mean((fitted - shown["truth"][len(history) :]) ** 2)
-        told = re.search(r"its error: (\S+);", page.inner_text("#fit-words"))
+        told = re.search(r"Its error: (\S+);", page.inner_text("#fit-words"))
         assert float(told[1]) == pytest.approx(error, rel=0.05, abs=1e-4)
     assert page.locator(".of-fit").is_visible()
     page.fill("#dropped", "100")
     assert read(page)["fit"] is None
-    assert page.inner_text("#fit-words") == "fewer than three samples: nothing to fit"
+    assert page.inner_text("#fit-words") == "Fewer than three samples: nothing to fit."
     page.locator("#fit").uncheck()
     assert read(page)["fit"] is None and page.inner_text("#fit-words") == ""
+
+
+def test_the_limit_is_limit_forecasts(page):
+    page.locator("#limit").check()
+    for level, amplitude, noise in ((0, 1, 0.1), (4, 2.5, 0.3)):
+        page.fill("#level-exact", str(level))
+        page.fill("#amplitude-exact", str(amplitude))
+        page.fill("#noise-exact", str(noise))
+        shown = read(page)
+        history = (shown["observed"] - level) / amplitude
+        history[np.isnan(history)] = NO_INPUT
+        limit = limit_forecast(history[:, None], shown["horizon"], noise)[:, 0]
+        past = len(history)
+        ours = np.array(shown["limit"][past:])
+        np.testing.assert_allclose(ours, level + amplitude * limit, rtol=0, atol=1e-6)
+        assert page.locator(".of-limit").is_visible()
+        error = np.mean((ours - shown["truth"][past:]) ** 2)
+        told = re.search(r"Its error: (\S+);", page.inner_text("#limit-words"))
+        assert float(told[1]) == pytest.approx(error, rel=0.05, abs=1e-4)
+    for name, value in (("noise", "0"), ("noise", "0.01")):  # none; and too many sums
+        page.fill(f"#{name}-exact", value)
+        assert read(page)["limit"] is None
+        assert "turn the noise up" in page.inner_text("#limit-words")
 
 
 def address_of(page):
@@ -165,6 +189,7 @@ def test_a_view_is_shared_by_its_address(page, open_page):
     page.select_option("#shape", "square")
     page.click("#new-noise")
     page.locator("#fit").check()
+    page.locator("#limit").check()
     page.locator("#fed").focus()
     for key in ("ArrowRight", "Space", "Shift+ArrowRight", "ArrowRight", "ArrowRight", "Delete"):
         page.keyboard.press(key)
@@ -294,6 +319,7 @@ def test_axe_finds_nothing(open_page, width, scheme):
     read(page)
     page.locator("#models input").nth(3).check()
     page.locator("#fit").check()
+    page.locator("#limit").check()
     read(page)
     page.locator("#summary:not(:empty)").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
