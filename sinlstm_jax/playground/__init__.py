@@ -34,6 +34,7 @@ SCRIPTS = [
         "controls strokes cards main"
     ).split()
 ]  # each uses only those before it
+COMMENT = re.compile(r"^ *(//.*|/\*\*[\s\S]*?\*/)\n", re.MULTILINE)  # they stay in the sources
 KNOWN = (Sines, Tones)  # whose waves the page draws itself
 MOST_WINDOWS = 12  # of any other signal
 MOST_STEPS = 1500  # of their forecast
@@ -83,7 +84,7 @@ def page(models: list[dict]) -> str:
     parts = {
         "title": html.escape(f"Sine LSTM playground: {title}"),
         "style": _source("page.css"),
-        "script": "\n".join(map(_source, SCRIPTS)),
+        "script": "\n".join(COMMENT.sub("", _source(name)) for name in SCRIPTS),
         # In a script element only `</script` and `<!--` end or change anything.
         "data": json.dumps(models, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c"),
     }

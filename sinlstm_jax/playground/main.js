@@ -149,7 +149,7 @@ function settle() {
   const who = whoOf(models[shown.model], shown.stage);
   element("summary").textContent = summaryOf(shown, who, learnt, as);
   const hash = hashOf(settings, start, fields, stagesOf);
-  if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname);
+  if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname + location.search);
 }
 
 /** Let every model, and every stage of the one that is picked, go on with the same wave. */

@@ -175,6 +175,7 @@ def test_the_limit_is_limit_forecasts(page):
 
 
 def address_of(page):
+    read(page)
     page.wait_for_timeout(600)  # it is written in a pause
     return "#" + page.url.partition("#")[2] if "#" in page.url else ""
 
