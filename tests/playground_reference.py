@@ -1,10 +1,23 @@
 """What the playground's page has to compute: JAX's scan in float64, on the page's own weights."""
 
+import base64
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sinlstm_jax.lstm import LSTMCarry, LSTMWeights, lstm_scan, readout
+
+
+def arrays_in(weights):
+    """Return a stage's weights of the page as float32 arrays, in the shapes of the model's."""
+    arrays = jax.tree.map(lambda text: np.frombuffer(base64.b64decode(text), "<f4"), weights)
+    cell, output = arrays["cell"], arrays["output"]
+    size = cell["input_kernel"].size // 4
+    cell["input_kernel"] = cell["input_kernel"].reshape(1, 4 * size)
+    cell["hidden_kernel"] = cell["hidden_kernel"].reshape(size, 4 * size)
+    output["kernel"] = output["kernel"].reshape(size, -1)
+    return arrays
 
 
 def float64_rollout(weights, inputs):
@@ -13,11 +26,7 @@ def float64_rollout(weights, inputs):
     Weights are a stage's of the page, inputs `[time, wave]`.
     """
     with jax.enable_x64(True):
-        arrays = jax.tree.map(
-            lambda rows: jnp.asarray(np.array(rows, np.float32), jnp.float64),
-            weights,
-            is_leaf=lambda node: isinstance(node, list),
-        )
+        arrays = jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), arrays_in(weights))
         cell, output = arrays["cell"], arrays["output"]
         bias = cell["input_bias"] + cell["hidden_bias"]
         layer = LSTMWeights(cell["input_kernel"], cell["hidden_kernel"], bias)

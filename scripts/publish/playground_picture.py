@@ -38,8 +38,8 @@ def main(options: Options) -> None:
     with chromium() as browser, replacing(options.out) as temporary:
         page = browser.new_page(viewport={"width": 1200, "height": 1010}, color_scheme="light")
         page.goto(options.page.absolute().as_uri())
-        for drawn_last in ("#summary:not(:empty)", ".stage:last-child .error:not(:empty)"):
-            page.locator(drawn_last).wait_for()
+        for drawn_last in ("#summary:not(:empty)", ".error:visible:not(:empty)"):
+            page.locator(drawn_last).last.wait_for()
         page.screenshot(path=temporary, type="png")
 
 

@@ -20,7 +20,7 @@ from sinlstm_jax.commands.shared import keep_compiled_programs
 from sinlstm_jax.curriculum import run
 from sinlstm_jax.evaluation.tables import error
 from sinlstm_jax.model import SineLSTM
-from sinlstm_jax.playground import run_data, write_page
+from sinlstm_jax.playground import shipped_data, write_page
 from sinlstm_jax.plots import Forecast, plot_forecasts, save_figure
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, SHIPPED, TUTORIAL_FIGURES
 from sinlstm_jax.rollout import rollout, rollout_with_spread
@@ -77,7 +77,7 @@ def main(options: Options) -> None:
     plot_spoilt(IMAGES / "spoilt.png", {title: models[name] for name, title in COMPARED.items()})
     for name, model in models.items():
         save_pretrained(model, ROOT / "sinlstm_jax" / FOLDER / f"{name}.npz")
-    write_page(run_data(shown), DOCS / "playground.html")
+    write_page(shipped_data(shown), DOCS / "playground.html")
     publish_evaluation(options.runs)
 
 

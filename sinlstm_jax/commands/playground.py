@@ -52,7 +52,7 @@ class PlaygroundOptions:
             else:
                 own = None if self.recipe is None else named_recipe(self.recipe).signal
                 data = run_data(usable_path(self.run), self.replicate, own)
-        write_page(data, out)
+        write_page([data], out)
         stages = len(data["stages"])
         size = out.stat().st_size // 1024
         print(f"{out}: {stages} stage{'s' * (stages > 1)}, {size} KiB; open it in a browser")

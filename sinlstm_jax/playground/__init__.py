@@ -1,8 +1,9 @@
-"""A page to play with: one HTML file that runs a run's models in the browser.
+"""A page to play with: one HTML file that runs models in the browser.
 
 page.html holds the places that page.css, the scripts and the weights are put into.
 """
 
+import base64
 import html
 import json
 import re
@@ -27,15 +28,38 @@ from ..signals.sines import SINES, Sines
 from ..signals.tones import Tones
 
 SCRIPTS = [
-    f"{name}.js" for name in "lstm signal measure words learnt drawing controls main".split()
+    f"{name}.js"
+    for name in (
+        "lstm signal sinefit limit measure words learnt presets address drawing charts "
+        "controls strokes cards main"
+    ).split()
 ]  # each uses only those before it
+COMMENT = re.compile(r"^ *(//.*|/\*\*[\s\S]*?\*/)\n", re.MULTILINE)  # they stay in the sources
 KNOWN = (Sines, Tones)  # whose waves the page draws itself
 MOST_WINDOWS = 12  # of any other signal
 MOST_STEPS = 1500  # of their forecast
 MOST_NUMBERS = 12_000  # in all of them: some 100 KiB
+ABOUT = {  # the models that ship, best first: what each is called, and what it is good for
+    "sensor": (
+        "For sensors",
+        "takes noise, gaps and any units, after 20 to 300 samples, and says how sure it is",
+    ),
+    "tuned": (
+        "Tuned",
+        "the tutorial's network, trained better: clean waves of amplitude 1, and nothing else",
+    ),
+    "long": (
+        "Long",
+        "holds clean waves of amplitude 1 longest, for 100 seconds, and takes nothing else",
+    ),
+    "curriculum": (
+        "The tutorial\u2019s",
+        "trained as the tutorial does, in stages; after a few seconds it drifts off",
+    ),
+}
 
 
-def write_page(data: dict, path: Path) -> None:
+def write_page(models: list[dict], path: Path) -> None:
     """Write the page of some models, as `page` makes it, whole or not at all.
 
     Raises:
@@ -46,21 +70,45 @@ def write_page(data: dict, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            temporary.write_text(page(data), encoding="utf-8")
+            temporary.write_text(page(models), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): give another") from None
 
 
-def page(data: dict) -> str:
-    """Return the page as text: needs no other file, no network, and nothing from elsewhere."""
+def page(models: list[dict]) -> str:
+    """Return the page as text: needs no other file, no network, and nothing from elsewhere.
+
+    Several models are shown side by side; they have learnt the same signal.
+    """
+    title = "What comes next?" if len(models) > 1 else models[0]["name"]
     parts = {
-        "title": html.escape(f"Sine LSTM playground: {data['name']}"),
+        "title": html.escape(f"Sine LSTM playground: {title}"),
         "style": _source("page.css"),
-        "script": "\n".join(map(_source, SCRIPTS)),
+        "script": "\n".join(COMMENT.sub("", _source(name)) for name in SCRIPTS),
         # In a script element only `</script` and `<!--` end or change anything.
-        "data": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c"),
+        "data": json.dumps(models, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _source("page.html"))
+
+
+def shipped_data(curriculum: str | Path) -> list[dict]:
+    """Return what the page knows of all models that ship, best first.
+
+    Args:
+      curriculum: folder of the run that the shipped curriculum is of, for its earlier stages.
+
+    Raises:
+      InputError: as `run_data` does, or the run ended with other weights than those that ship.
+    """
+    models = [pretrained_data(name) for name in ABOUT]
+    stages = run_data(curriculum)["stages"]
+    tutorials = models[[*ABOUT].index("curriculum")]
+    if stages[-1]["weights"] != tutorials["stages"][0]["weights"]:
+        raise InputError(
+            f"{curriculum} did not end with the weights that ship: give the run that they are of"
+        )
+    tutorials["stages"] = stages
+    return models
 
 
 def run_data(path: str | Path, replicate: int | None = None, own: Signal | None = None) -> dict:
@@ -91,7 +139,8 @@ def pretrained_data(name: str = SHIPPED[0]) -> dict:
     recipe, stages = RECIPES[name], [_stage(load_pretrained(name))]
     observed = {"past": recipe.past, "observation": recipe.observation.describe()}
     told = {"recipe": name, "seed": DEFAULT_SEED, "signal": recipe.signal}
-    return _data(name, stages, **told) | observed
+    title, about = ABOUT[name]
+    return _data(name, stages, **told) | observed | {"title": title, "about": about}
 
 
 def _data(
@@ -107,6 +156,8 @@ def _data(
     scaling = {"scaling": signal.scaling._asdict()}
     return {
         "name": name,
+        "title": None,  # of the models that ship
+        "about": None,
         "recipe": recipe,
         "seed": seed,
         "past": past,
@@ -143,15 +194,15 @@ def _stage(model: SineLSTM, horizon: int | None = None) -> dict:
     """Return a stage: the horizon it was trained to, None if unknown, and the model's arrays."""
     _, weights, frozen = split_model(model)
     weights["cell"]["input_bias"] = frozen["cell"]["input_bias"]
-    return {"horizon": horizon, "weights": jax.tree.map(_decimals, weights)}
+    return {"horizon": horizon, "weights": jax.tree.map(_base64, weights)}
 
 
-def _decimals(array: jax.Array) -> list:
-    """Return an array as nested lists of the shortest decimals that read back as its float32s."""
-    values = np.asarray(array, np.float32)
+def _base64(array: jax.Array) -> str:
+    """Return an array's float32s, row by row and little-endian, as base64: exact, and small."""
+    values = np.asarray(array, "<f4")
     if not np.isfinite(values).all():
         raise InputError("the model holds weights that are not finite: give another")
-    return np.vectorize(lambda value: float(str(value)), otypes=[float])(values).tolist()
+    return base64.b64encode(values.tobytes()).decode("ascii")
 
 
 def _source(name: str) -> str:

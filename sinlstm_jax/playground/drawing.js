@@ -1,4 +1,5 @@
-// Charts on canvases. What a line is can be told without its colour: by width, dots or marks.
+// Lines, marks and axes on canvases. What a line is can be told without its colour: by width,
+// dots, dashes or marks.
 
 const LABELS = "12px system-ui, sans-serif";
 const MARGIN = { left: 44, right: 10, top: 20, bottom: 34 };
@@ -6,7 +7,7 @@ const MARGIN = { left: 44, right: 10, top: 20, bottom: 34 };
 /** Return the page's colours as they are now, in light or in dark. */
 function palette() {
   const style = getComputedStyle(document.documentElement);
-  const names = ["paper", "band", "line", "ink", "muted", "truth", "prediction"];
+  const names = ["paper", "band", "line", "ink", "muted", "truth", "prediction", "fit", "limit"];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
 }
 
@@ -40,16 +41,22 @@ function scales({ width, height }, steps, [lowest, highest], margin = MARGIN) {
   };
 }
 
-/** Return a range around the usual that holds all values, and does not jump about with them. */
-function rangeOf({ centre, reach }, ...series) {
-  let highest = 1.1;
+/**
+ * Return a range that holds all values, and the usual ones `least` times over; it does not jump
+ * about with them.
+ */
+function rangeOf({ centre, reach }, series, least = 1.1) {
+  let [lowest, highest] = [-least, least];
   for (const values of series) {
     for (const value of values) {
-      highest = Math.max(highest, Math.abs((value - centre) / reach) || 0);
+      const far = (value - centre) / reach;
+      if (far < lowest) lowest = far;
+      if (far > highest) highest = far;
     }
   }
-  highest = highest > 1.1 ? Math.ceil(highest * 4 + 0.2) / 4 : 1.25;
-  return [centre - reach * highest, centre + reach * highest];
+  const span = Math.max(1, (highest - lowest) / 8);
+  const outwards = (far) => (Math.ceil((4 * far) / span + 0.2) / 4) * span;
+  return [centre - reach * outwards(-lowest), centre + reach * outwards(highest)];
 }
 
 /** Return the largest of 1, 2 and 5 times the powers of ten that is no more than a number. */
@@ -58,13 +65,15 @@ function roundBelow(number) {
   return power * [5, 2, 1].find((times) => times * power <= number || times === 1);
 }
 
-/** Return ticks in units: one in the middle, one above and one below; far out if there is room. */
-function unitTicks(at, { centre, reach }, { mean, scale }) {
-  const unit = roundBelow(scale * reach);
-  const middle = Math.round((mean + scale * centre) / unit);
-  const whole = Math.floor((mean + scale * at.valueAt(at.top)) / unit - middle);
-  const far = whole > 3 ? whole : 1;
-  return [-far, 0, far].map((n) => tick((middle + n) * unit, (shown) => (shown - mean) / scale));
+/** Return two to five round ticks in units, where `mean + scale * value` is what is written. */
+function unitTicks(at, { mean, scale }) {
+  const [lowest, highest] = [at.bottom, at.top].map((y) => mean + scale * at.valueAt(y));
+  const unit = roundBelow((highest - lowest) / 2);
+  const first = Math.ceil(lowest / unit);
+  const count = Math.floor(highest / unit) - first + 1;
+  return Array.from({ length: count }, (_, n) =>
+    tick((first + n) * unit, (shown) => (shown - mean) / scale),
+  );
 }
 
 /** Return a tick: its place, and what it says. */
@@ -194,106 +203,4 @@ function circle({ context }, x, y, radius, colour) {
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.fillStyle = colour;
   context.fill();
-}
-
-/** Draw the observed wave, the truth if there is one, and what the network makes of it. */
-function drawForecast(canvas, shown, { horizon, samplingRate, scaling, learnt, cursor }, colours) {
-  const { observed, truth, predictions } = shown;
-  const chart = clear(canvas);
-  const [past, steps] = [observed.length, predictions.length];
-  const limits = bandOf(shown);
-  const at = scales(chart, steps, rangeOf(learnt, predictions, observed, truth ?? [], ...limits));
-  band(chart, at, past, colours);
-  valueAxis(chart, at, unitTicks(at, learnt, scaling), colours);
-  timeAxis(chart, at, steps, samplingRate, colours);
-  if (horizon !== null && horizon < steps - past) {
-    const end = past + horizon - 0.5;
-    vertical(chart, at, end, { colour: colours.muted, dash: [2, 4] });
-    const words = `trained to ${horizon} steps`;
-    const fits = at.x(end) + chart.context.measureText(words).width + 4 < at.right;
-    const [gap, align] = fits ? [4, "left"] : [-4, "right"];
-    text(chart, words, at.x(end) + gap, at.top - 10, colours.muted, align);
-  }
-  if (limits.length) {
-    shadeBand(chart, at, limits, past, colours.prediction);
-    text(chart, `shaded: ${BAND_IN_WORDS}`, at.left + 60, 8, colours.muted);
-  }
-  if (truth) {
-    if (!limits.length) between(chart, at, predictions, truth, past - 1, colours.prediction);
-    const [width, gap] = at.across > 0.5 ? [3, 6] : [1.5, 4]; // finer where cycles are close
-    line(chart, at, truth, { first: past - 1, colour: colours.truth, width, dash: [0.1, gap] });
-  }
-  line(chart, at, observed, { colour: colours.ink, width: 4 });
-  line(chart, at, predictions, { last: past, colour: colours.prediction, width: 1.25 });
-  line(chart, at, predictions, { first: past - 1, colour: colours.prediction });
-  if (cursor === null) return at;
-  vertical(chart, at, cursor, { colour: colours.ink });
-  circle(chart, at.x(cursor), at.y(predictions[cursor]), 5, colours.prediction);
-  if (truth && !Number.isNaN(truth[cursor])) {
-    chart.context.fillStyle = colours.truth;
-    chart.context.fillRect(at.x(cursor) - 4, at.y(truth[cursor]) - 4, 8, 8);
-  }
-  return at;
-}
-
-/** Draw the numbers fed, and a few of the tokens that follow; `guide` is the wave behind them. */
-function drawFed(canvas, inputs, past, { guide, noInput, samplingRate, learnt }, colours) {
-  const chart = clear(canvas);
-  const steps = past + Math.max(4, Math.round(past / 8));
-  const { centre, reach } = learnt;
-  const lowest = Math.min(noInput, centre - 2 * reach) - 0.4 * reach;
-  const at = scales(chart, steps, [lowest, Math.max(centre + 2.2 * reach, noInput + reach)]);
-  band(chart, at, past, colours);
-  const unit = roundBelow(1.1 * reach);
-  const middle = Math.round(centre / unit);
-  const ticks = [0, -1, 1, -2, 2].map((n) => tick((middle + n) * unit));
-  valueAxis(chart, at, [tick(noInput), ...ticks], colours);
-  timeAxis(chart, at, steps, samplingRate, colours);
-  if (guide) line(chart, at, guide, { last: past, colour: colours.truth, dash: [0.1, 5] });
-  const samples = inputs.subarray(0, past).map((value) => (value === noInput ? NaN : value));
-  line(chart, at, samples, { colour: colours.ink, width: 1.5 });
-  const radius = Math.min(3, Math.max(1.5, at.across / 2.5));
-  for (let time = 0; time < steps; time++) {
-    const fed = time < past ? inputs[time] : noInput;
-    if (fed === noInput) token(chart, at.x(time), at.y(noInput), colours.prediction, time < past);
-    else circle(chart, at.x(time), at.y(fed), radius, colours.ink);
-  }
-  text(chart, "no input", at.left + 4, at.y(noInput) - 14, colours.muted);
-  return at;
-}
-
-/** Draw each hidden state in a row of its own, on the forecast's time axis. */
-function drawStates(canvas, states, size, past, { samplingRate, cursor }, colours) {
-  const chart = clear(canvas);
-  const steps = states.length / size;
-  const whole = scales(chart, steps, [0, size]);
-  band(chart, whole, past, colours);
-  const row = (whole.bottom - whole.top) / size;
-  const largest = states.reduce((most, value) => Math.max(most, Math.abs(value)), 0.1);
-  const spacing = Math.ceil(16 * largest) / 10; // traces may reach into the next row
-  for (let unit = 0; unit < size; unit++) {
-    const top = whole.top + unit * row;
-    const at = { ...whole, y: (value) => top + row * (0.5 - value / spacing) };
-    const values = Float64Array.from({ length: steps }, (_, time) => states[time * size + unit]);
-    horizontal(chart, at, 0, colours.line);
-    line(chart, at, values, { colour: colours.ink, width: 1.25 });
-    text(chart, `${unit + 1}`, whole.left - 8, at.y(0), colours.muted, "right");
-  }
-  text(chart, "unit", 0, 8, colours.muted);
-  text(chart, `from line to line: ${spacing}`, whole.right, 8, colours.muted, "right");
-  timeAxis(chart, whole, steps, samplingRate, colours);
-  if (cursor !== null) vertical(chart, whole, cursor, { colour: colours.ink });
-  return whole;
-}
-
-/** Draw a stage's forecast small: the shape, no figures. */
-function drawSmall(canvas, { predictions, truth }, past, steps, learnt, colours) {
-  const chart = clear(canvas);
-  const last = Math.min(predictions.length, past + steps);
-  const margin = { left: 0, right: 0, top: 4, bottom: 4 };
-  const at = scales(chart, last, rangeOf(learnt, predictions.subarray(0, last)), margin);
-  band(chart, at, past, colours);
-  const dotted = { first: past, last, colour: colours.truth, width: 1.5, dash: [0.1, 3] };
-  if (truth) line(chart, at, truth, dotted);
-  line(chart, at, predictions, { last, colour: colours.prediction, width: 1.25 });
 }

@@ -2,7 +2,8 @@
 //
 // sliders, start, presets: what is turned and pressed; `band` is where training drew from.
 // waveOf(settings, past, horizon): the truth as a network sees it, NaN where it is not known.
-// amplitudeOf(settings), noiseUnit: what noise is relative to.
+// amplitudeOf(settings), noiseUnit: what noise is relative to; levelOf(settings): what it swings
+// around. canFit: whether a fitted sine wave may be shown beside the network.
 // centre, reach: of its usual values; charts and digits go by them.
 
 const middleOf = ([low, high]) => (low + high) / 2;
@@ -21,65 +22,62 @@ function scaleAround([low, high], lowest, highest) {
 const frequencyScale = ([low, high], rate) =>
   scaleAround([low, high], low / 5, Math.min(2 * high, rate / 2));
 
-/** Sine waves; the tutorial's have its frequencies to try. */
-function sines({ frequency, amplitude, level, sampling_rate: rate }, isTutorials) {
-  const hertz = { unit: "Hz", ...frequencyScale(frequency, rate), band: frequency };
-  const within = (value) => Math.min(hertz.max, Math.max(hertz.min, value));
+/** Sine waves; the tutorial's start where the tutorial does. Some models take any units. */
+function sines({ frequency, amplitude, level, sampling_rate: rate }, isTutorials, anyUnits) {
   const [slowest, fastest] = frequency;
-  const loud = { unit: "", ...scaleAround(amplitude, 0, 2 * amplitude[1]) };
+  const hertz = { unit: "Hz", ...frequencyScale(frequency, rate), band: frequency };
+  const isFixed = !isRange(amplitude) && !isRange(level);
+  const [usual, isFree] = [amplitude[1], isFixed && anyUnits];
+  const loud = isFree
+    ? { min: 0, max: 5 * usual, step: usual / 20 }
+    : scaleAround(amplitude, 0, 2 * usual);
   const sliders = [
     { name: "frequency", label: "Frequency", ...hertz },
     { name: "phase", label: "Phase", unit: "\u00b0", min: 0, max: 360, step: 1 },
-    { name: "amplitude", label: "Amplitude", ...loud, band: isRange(amplitude) && amplitude },
+    { name: "amplitude", label: "Amplitude", unit: "", ...loud, band: amplitude, isUnit: true },
   ];
-  if (isRange(level)) {
-    const span = level[1] - level[0];
-    const scale = scaleAround(level, level[0] - span, level[1] + span);
-    sliders.push({ name: "level", label: "Level", unit: "", ...scale, band: level });
+  const span = isFree ? 5 * usual : level[1] - level[0];
+  if (span > 0) {
+    const around = isFree
+      ? { min: level[0] - 2 * span, max: level[0] + 2 * span, step: usual / 10 }
+      : scaleAround(level, level[0] - span, level[1] + span);
+    sliders.push({ name: "level", label: "Level", unit: "", ...around, band: level, isUnit: true });
   }
-  const toTry = isTutorials
-    ? [
-        ["The tutorial\u2019s", { frequency: 1.1337, horizon: 600 }],
-        ["For 15 s", { frequency: 2.1337, horizon: 1500 }],
-        ["Too fast", { frequency: 6 }],
-        ["Too slow", { frequency: 0.25, seconds: 2 }],
-        ["Too quiet", { amplitude: 0.4 }],
-      ]
-    : [
-        ...(isRange(frequency)
-          ? [
-              ["Slowest", { frequency: slowest }],
-              ["Fastest", { frequency: fastest }],
-            ]
-          : []),
-        ["Too fast", { frequency: within(1.5 * fastest) }],
-        ["Too slow", { frequency: within(slowest / 2) }],
-        ["Too quiet", { amplitude: Math.max(loud.min, 0.4 * amplitude[0]) }],
-      ];
-  const fixed = !isRange(amplitude) && !isRange(level) && level[0] === 0;
+  const shapes = { sine: "sine wave", square: "square wave" };
   return {
     noun: "wave",
     whole: "sine wave",
     truth: "true wave",
     source: "sine",
-    drawn: fixed
+    drawn: isFixed && level[0] === 0
       ? `waves of amplitude ${amplitude[0]} from the band that is marked under the frequency`
       : "waves from the bands that are marked under the sliders",
     asItIs: "without noise and without gaps",
     centre: middleOf(level),
     reach: amplitude[1] + (level[1] - level[0]) / 2,
     sliders,
+    choices: [{ name: "shape", label: "Shape", options: shapes }],
+    frequency: hertz,
+    amplitude: { ...loud, band: amplitude },
     start: {
+      shape: "sine",
       frequency: isTutorials ? 1.7 : middleOf(frequency),
       phase: 0,
       amplitude: middleOf(amplitude),
       level: middleOf(level),
     },
-    presets: toTry,
-    waveOf: (settings, past, horizon) => sineWave(settings, past + horizon, rate),
-    amplitudeOf: (settings) => (isRange(amplitude) ? settings.amplitude : amplitude[0]),
-    noiseUnit: amplitude.every((end) => end === 1) ? "std" : "amp.",
-    nameOf: (settings, as) => as.exactHertz(settings.frequency),
+    waveOf: (settings, past, horizon) => {
+      const sample = settings.shape === "square" ? squareWave : sineWave;
+      return sample(settings, past + horizon, rate);
+    },
+    canFit: canBeFitted(frequency, rate),
+    isFixed,
+    isFree,
+    amplitudeOf: (settings) => settings.amplitude,
+    levelOf: (settings) => settings.level,
+    noiseUnit: "amp.",
+    nameOf: ({ shape, frequency }, as) =>
+      `a ${shapes[shape]} of ${as.exactHertz(frequency)}`,
     frequencyNote: ({ frequency }, as) => {
       const where = frequency >= slowest && frequency <= fastest ? "inside" : "outside";
       return `true: ${as.exactHertz(frequency)}, ${where} the trained band`;
@@ -132,9 +130,12 @@ function tones({ count, frequency, harmonic, power, sampling_rate: rate }) {
     ...strengths(() => 1),
     ...Object.fromEntries(numbers.map((n) => [`turn${n}`, 0])),
   };
-  const toTry = harmonic
-    ? [["Like a square", strengths((n) => n % 2)]]
-    : [["Close together", frequencies((n) => middleOf(frequency) * (1 + 0.05 * (n - 1)))]];
+  const toTry = [
+    ["One tone", strengths((n) => +(n === 1))],
+    harmonic
+      ? ["Like a square", strengths((n) => n % 2)]
+      : ["Close together", frequencies((n) => middleOf(frequency) * (1 + 0.05 * (n - 1)))],
+  ];
   return {
     noun: "wave",
     whole: what,
@@ -147,11 +148,12 @@ function tones({ count, frequency, harmonic, power, sampling_rate: rate }) {
     sliders,
     start,
     roll,
-    presets: count === 1 ? [] : [["One tone", strengths((n) => +(n === 1))], ...toTry],
+    presets: count === 1 ? [] : toTry,
     waveOf: (settings, past, horizon) =>
       sumOfTones(tonesOf(settings), power, past + horizon, rate),
     amplitudeOf: () => usual,
-    noiseUnit: power === 0.5 ? "std" : "amp.",
+    levelOf: () => 0,
+    noiseUnit: "amp.",
     isInside: (settings) =>
       own.every((n) => settings[`frequency${n}`] >= low && settings[`frequency${n}`] <= high),
     nameOf: (settings, as) => {
@@ -193,13 +195,15 @@ function windows({ class: name }, { values, amplitude }, trainedPast) {
     waveOf: ({ window }, past, horizon) =>
       partOf(all[window - 1], trainedPast - past, past + horizon),
     amplitudeOf: ({ window }) => amplitude[window - 1] ?? 1,
+    levelOf: () => 0,
     noiseUnit: "amp.",
     nameOf: ({ window }) => (count > 1 ? `window ${window}` : "the window"),
   };
 }
 
-/** Return what the page needs of the signal that its networks learnt. */
-function learntOf({ signal, windows: given, past, is_tutorials: isTutorials }) {
+/** Return what the page needs of the signal that its models learnt; they all learnt the same. */
+function learntOf(models, anyUnits) {
+  const { signal, windows: given, past, is_tutorials: isTutorials } = models[0];
   if (given) return windows(signal, given, past);
-  return signal.class === "Tones" ? tones(signal) : sines(signal, isTutorials);
+  return signal.class === "Tones" ? tones(signal) : sines(signal, isTutorials, anyUnits);
 }

@@ -3,27 +3,39 @@
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
-/** Lay a stage's weights out flat. Their decimals are the shortest that name a float32. */
+/** Return the float32s that a base64 text holds, little-endian. */
+function decoded(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Float64Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+/** Return a matrix of so many columns, laid out row by row, column by column. */
+function transposed(values, columns) {
+  const rows = values.length / columns;
+  return values.map((_, at) => values[(at % rows) * columns + Math.floor(at / rows)]);
+}
+
+/** Read a stage's weights. */
 function modelFrom({ cell, output }) {
-  const exact = (values) => Float64Array.from(values.flat(), Math.fround);
-  const size = cell.hidden_kernel.length;
-  const rows = cell.hidden_kernel;
-  const columns = rows[0].map((_, gate) => rows.map((row) => row[gate]));
-  const inputBias = exact(cell.input_bias);
+  const rows = decoded(cell.hidden_kernel); // [size, 4 * size]
+  const size = Math.sqrt(rows.length / 4);
+  const inputBias = decoded(cell.input_bias);
+  const outputBias = decoded(output.bias);
   return {
     size,
-    inputKernel: exact(cell.input_kernel),
-    hiddenKernel: exact(columns), // gate by gate, so that a step reads it from front to back
-    bias: exact(cell.hidden_bias).map((bias, gate) => bias + inputBias[gate]),
-    outputKernels: output.bias.map((_, k) => exact(output.kernel.map((row) => row[k]))),
-    outputBias: exact(output.bias),
-    measures: output.bias.length > 1, // its windows, and answers with a spread, too
+    inputKernel: decoded(cell.input_kernel),
+    hiddenKernel: transposed(rows, 4 * size), // gate by gate: a step reads it front to back
+    bias: decoded(cell.hidden_bias).map((bias, gate) => bias + inputBias[gate]),
+    outputKernel: transposed(decoded(output.kernel), outputBias.length),
+    outputBias,
+    measures: outputBias.length > 1, // its windows, and answers with a spread, too
   };
 }
 
 /** Advance by one step: changes hidden and cell, and what is put out. */
 function step(model, gates, hidden, cell, input, outputs) {
-  const { size, inputKernel, hiddenKernel, bias, outputKernels, outputBias } = model;
+  const { size, inputKernel, hiddenKernel, bias, outputKernel, outputBias } = model;
   for (let gate = 0, at = 0; gate < 4 * size; gate++) {
     let sum = bias[gate] + input * inputKernel[gate];
     for (let unit = 0; unit < size; unit++) sum += hiddenKernel[at++] * hidden[unit];
@@ -34,29 +46,39 @@ function step(model, gates, hidden, cell, input, outputs) {
     cell[unit] = kept + sigmoid(gates[unit]) * Math.tanh(gates[2 * size + unit]);
     hidden[unit] = sigmoid(gates[3 * size + unit]) * Math.tanh(cell[unit]);
   }
-  for (let k = 0; k < outputs.length; k++) {
+  for (let k = 0, at = 0; k < outputs.length; k++) {
     outputs[k] = outputBias[k];
-    for (let unit = 0; unit < size; unit++) outputs[k] += outputKernels[k][unit] * hidden[unit];
+    for (let unit = 0; unit < size; unit++) outputs[k] += outputKernel[at++] * hidden[unit];
   }
 }
 
-/** Return mean and standard deviation of what is observed of inputs. */
-function measured(inputs, noInput) {
-  const observed = inputs.filter((value) => value !== noInput);
-  if (observed.length === 0) return { level: 0, scale: 1 };
+/** Return mean and standard deviation of what is observed, NaN where nothing is. */
+function measured(observed) {
+  const values = observed.filter((value) => !Number.isNaN(value));
+  if (values.length === 0) return { level: 0, scale: 1 };
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const level = mean(observed);
-  const variance = mean(observed.map((value) => (value - level) ** 2));
+  const level = mean(values);
+  const variance = mean(values.map((value) => (value - level) ** 2));
   return { level, scale: Math.max(Math.sqrt(variance), 2 ** -126) };
 }
 
+/** Return what a network is fed: the token stands for what is not observed, and for the future. */
+function feed(observed, horizon, { level, scale }, noInput) {
+  const inputs = new Float64Array(observed.length + horizon).fill(noInput);
+  observed.forEach((value, time) => {
+    if (!Number.isNaN(value)) inputs[time] = (value - level) / scale;
+  });
+  return inputs;
+}
+
 /**
- * Read inputs from a fresh start: predictions [time], hidden states [time * size], and of a model
- * that measures its windows the spreads of its predictions [time], else null.
+ * Continue what is observed, from a fresh start: inputs and predictions [time], hidden states
+ * [time * size], and of a model that measures its windows the spreads [time], else null.
  */
-function rollout(model, inputs, noInput) {
+function rollout(model, observed, horizon, noInput) {
   const { size, measures } = model;
-  const { level, scale } = measures ? measured(inputs, noInput) : { level: 0, scale: 1 };
+  const window = measures ? measured(observed) : { level: 0, scale: 1 };
+  const inputs = feed(observed, horizon, window, noInput);
   const outputs = new Float64Array(measures ? 2 : 1);
   const spreads = measures ? new Float64Array(inputs.length) : null;
   const gates = new Float64Array(4 * size);
@@ -65,11 +87,10 @@ function rollout(model, inputs, noInput) {
   const predictions = new Float64Array(inputs.length);
   const states = new Float64Array(inputs.length * size);
   for (let time = 0; time < inputs.length; time++) {
-    const input = inputs[time] === noInput ? noInput : (inputs[time] - level) / scale;
-    step(model, gates, hidden, cell, input, outputs);
-    predictions[time] = level + scale * outputs[0];
-    if (measures) spreads[time] = scale * Math.exp(outputs[1]);
+    step(model, gates, hidden, cell, inputs[time], outputs);
+    predictions[time] = window.level + window.scale * outputs[0];
+    if (measures) spreads[time] = window.scale * Math.exp(outputs[1]);
     states.set(hidden, time * size);
   }
-  return { predictions, states, spreads };
+  return { inputs, predictions, states, spreads };
 }

@@ -2,7 +2,6 @@
 // The truth is NaN where it is not known.
 
 const REACH = 1.6448536; // spreads to both sides that hold 90 % of what comes, of normal errors
-const BAND_IN_WORDS = "90 % of what comes, by the network\u2019s own estimate";
 const DEAD = 0.1; // share of the usual swing; what swings by less has no frequency to speak of
 
 /** Return the mean squared error from step `first` on, null where no truth is known. */

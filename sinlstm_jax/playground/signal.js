@@ -28,6 +28,13 @@ function sineWave({ frequency, phase, amplitude, level }, steps, samplingRate) {
   return Float64Array.from({ length: steps }, value);
 }
 
+/** Sample a square wave of the same amplitude, level and phase. */
+function squareWave(settings, steps, samplingRate) {
+  const { amplitude, level } = settings;
+  const sine = sineWave({ ...settings, amplitude: 1, level: 0 }, steps, samplingRate);
+  return sine.map((value) => level + amplitude * (value < 0 ? -1 : 1));
+}
+
 /** Sample a sum of tones, { frequency, turn, amplitude }, scaled to a mean square of `power`. */
 function sumOfTones(tones, power, steps, samplingRate) {
   const square = tones.reduce((sum, { amplitude }) => sum + amplitude ** 2 / 2, 0);
@@ -53,13 +60,4 @@ function observe(clean, { past, noise, dropped, droppedByHand }, chance) {
     const lost = droppedByHand.has(time) || chance.drop[time] < dropped / 100;
     return lost ? NaN : clean[time] + noise * chance.noise[time];
   });
-}
-
-/** Return the network's inputs: the token stands for what was not observed, and for the future. */
-function feed(observed, horizon, noInput) {
-  const inputs = new Float64Array(observed.length + horizon).fill(noInput);
-  observed.forEach((value, time) => {
-    if (!Number.isNaN(value)) inputs[time] = value;
-  });
-  return inputs;
 }

@@ -26,15 +26,16 @@ function figuresFor({ sampling_rate: rate, scaling: { mean, scale } }, reach) {
 }
 
 /** Return the tiles: by the id of each, its figure and a note below it. */
-function tilesOf({ settings, inputs, truth, figures, milliseconds, size }, learnt, as) {
+function tilesOf({ settings, predictions, truth, figures, milliseconds, size }, learnt, as) {
   const { error, silence, frequency, worst, miss, trueFrequency } = figures;
-  const steps = inputs.length.toLocaleString("en");
+  const steps = predictions.length.toLocaleString("en");
   const speed = [`${milliseconds.toFixed(1)} ms`, `${steps} steps of ${size} units`];
   if (error === null) {
     const none = ["\u2013", truth === null ? NO_TRUTH : "the truth is not known"];
     return { speed, error: none, miss: none, estimate: [as.hertz(frequency), CYCLES] };
   }
-  const silent = as.isScaled ? "in what it is fed; answering the mean" : "answering 0";
+  const level = learnt.levelOf(settings) === 0 ? "0" : "its level";
+  const silent = as.isScaled ? "in what it is fed; answering the mean" : `answering ${level}`;
   const outside = learnt.isInside?.(settings) === false ? "; outside the trained band" : "";
   const alike =
     trueFrequency === null ? CYCLES : `the truth, measured alike: ${as.hertz(trueFrequency)}`;
@@ -47,17 +48,55 @@ function tilesOf({ settings, inputs, truth, figures, milliseconds, size }, learn
 }
 
 /** Return in a sentence what the charts show: it is read aloud. */
-function summaryOf({ settings, observed, horizon, truth, figures }, trained, learnt, as) {
+function summaryOf({ settings, observed, horizon, truth, figures }, who, learnt, as) {
   const missing = observed.filter(Number.isNaN).length;
   const { frequency, error } = figures;
   return [
-    `After ${observed.length} samples of ${truth ? learnt.nameOf(settings, as) : "what you drew"}`,
+    `After ${observed.length} ${settings.noise > 0 ? "noisy samples" : "samples"} of ${truth ? learnt.nameOf(settings, as) : "what you drew"}`,
     missing ? `, ${missing} of them missing` : "",
-    trained === null ? ", the network" : `, the network trained to ${trained} steps`,
+    `, ${who}`,
     frequency === null ? " hardly swings" : ` swings at ${as.hertz(frequency)}`,
     ` for ${as.span(horizon)} s`,
     error === null ? "." : `; its mean squared error is ${small(error)}.`,
   ].join("");
+}
+
+/** Return who goes on with the wave. */
+function whoOf({ title, stages }, stage) {
+  const { horizon } = stages[stage];
+  const name = title === null ? "the network" : `\u201c${title}\u201d`;
+  return horizon === null ? name : `${name} trained to ${horizon} steps`;
+}
+
+/** Return where the weights are from. */
+function originOf(models) {
+  if (models.length > 1) return "Four models that ship with the package sinlstm_jax are in this file.";
+  const [{ name, title, recipe, seed }] = models;
+  const how = recipe === null ? "" : `, trained by the recipe ${recipe} with seed ${seed}`;
+  return title === null
+    ? `The network is of your run ${name}${how}.`
+    : `The model \u201c${title}\u201d ships with the package sinlstm_jax.`;
+}
+
+// What the others know that no network is told, and why there may be none.
+const TOLD = {
+  fit: "It is told that there is one sine wave, and its level.",
+  limit:
+    "It is told that there is one sine wave from the trained band, its level and amplitude, and " +
+    "how loud the noise is.",
+};
+const NONE = {
+  fit: "Fewer than three samples: nothing to fit.",
+  limit:
+    "It is of a sine wave seen in noise: turn the noise up. Where there is little noise and much " +
+    "is observed, it takes too long to compute here, and a fitted sine wave comes close to it.",
+};
+
+/** Return how another forecast than the network's does, "fit" or "limit", and what it knows. */
+function besideWords(name, forecast, error, ours) {
+  if (forecast === null) return NONE[name];
+  const errors = error === null ? "" : `Its error: ${small(error)}; the network\u2019s: ${small(ours)}. `;
+  return errors + TOLD[name];
 }
 
 /** Return what is at a step, in words. */
@@ -72,6 +111,12 @@ function readoutOf(shown, step, noInput, as) {
     ...(known ? [`truth ${as.value(truth[step])}`] : []),
     `fed ${fed}`,
   ].join(", ");
+}
+
+/** Return what a sample is, in words. */
+function sampleOf({ inputs, observed, past }, step, noInput, as) {
+  const what = inputs[step] === noInput ? "no input" : as.value(observed[step]);
+  return `sample ${step + 1} of ${past}, at ${as.time(step)} s: ${what}`;
 }
 
 /** Return what was observed of the signal in training, in words. */

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from playground_reference import float64_rollout
+from playground_reference import arrays_in, float64_rollout
 
 from sinlstm_jax import (
     NO_INPUT,
@@ -29,8 +29,8 @@ from sinlstm_jax import (
 )
 from sinlstm_jax.commands import main as cli
 from sinlstm_jax.model import split_model
-from sinlstm_jax.playground import page, pretrained_data, run_data, write_page
-from sinlstm_jax.recipes import RECIPES
+from sinlstm_jax.playground import ABOUT, page, pretrained_data, run_data, shipped_data, write_page
+from sinlstm_jax.recipes import RECIPES, SHIPPED
 from sinlstm_jax.runs.record import RunRecord
 from sinlstm_jax.runs.signals import keep_signal
 from sinlstm_jax.signals.observation import CLEAN
@@ -106,18 +106,13 @@ class Decays(Signal):
 def assert_holds(stage, model):
     _, weights, frozen = split_model(model)
     weights["cell"]["input_bias"] = frozen["cell"]["input_bias"]
-    jax.tree.map(
-        lambda array, given: np.testing.assert_array_equal(np.array(given, np.float32), array),
-        weights,
-        stage["weights"],
-        is_leaf=lambda node: isinstance(node, list),
-    )
+    jax.tree.map(np.testing.assert_array_equal, weights, arrays_in(stage["weights"]))
 
 
 def test_a_page_holds_every_stage_of_its_run_to_the_bit(tmp_path):
     models = a_run(tmp_path / "run")
-    write_page(run_data(tmp_path / "run"), tmp_path / "new" / "page.html")
-    data = data_in((tmp_path / "new" / "page.html").read_text())
+    write_page([run_data(tmp_path / "run")], tmp_path / "new" / "page.html")
+    (data,) = data_in((tmp_path / "new" / "page.html").read_text())
     origin = [data[name] for name in ("name", "recipe", "seed", "past")]
     assert origin == ["run", "mine", 7, 30]
     assert [stage["horizon"] for stage in data["stages"]] == [10, 20]
@@ -198,7 +193,7 @@ def test_windows_are_as_many_and_as_long_as_a_small_page_has_room_for(tmp_path):
         a_run(tmp_path / name, signal=signal, past=past)
         data = run_data(tmp_path / name)
         assert np.shape(data["windows"]["values"]) == shape, name
-        assert len(page(data)) < 200_000
+        assert len(page([data])) < 200_000
 
 
 def test_a_signal_of_ones_own_needs_its_recipe(tmp_path, monkeypatch, capsys):
@@ -218,7 +213,7 @@ def test_a_signal_of_ones_own_needs_its_recipe(tmp_path, monkeypatch, capsys):
     )
     cli.main(["playground", "run", "--recipe", "recipe_of_decays:mine"])
     assert "playground.html: 2 stages" in capsys.readouterr().out
-    assert data_in((tmp_path / "run" / "playground.html").read_text()) == data
+    assert data_in((tmp_path / "run" / "playground.html").read_text()) == [data]
 
 
 def test_a_class_that_inherits_from_ours_has_windows_too(tmp_path):
@@ -252,7 +247,7 @@ def test_what_is_no_run_is_named(tmp_path):
 
 
 def test_a_page_needs_nothing_from_elsewhere_and_is_small():
-    html = page(pretrained_data("curriculum"))
+    html = page([pretrained_data("curriculum")])
     assert "{{" not in html
     outside = [
         *re.findall(r"""\b(?:src|href)=["']?([^"' >]+)""", html),
@@ -261,13 +256,13 @@ def test_a_page_needs_nothing_from_elsewhere_and_is_small():
     assert [each[:5] for each in outside] == ["data:"]
     assert "default-src 'none'" in html
     assert len(html) < 100_000
-    assert len(COMMITTED.read_text()) < 300_000
+    assert len(COMMITTED.read_bytes()) < 300 * 1024
 
 
 def test_names_cannot_break_out_of_the_page():
     name = "</script><b>&amp;{{script}}<!--"
-    html = page(pretrained_data("curriculum") | {"name": name})
-    assert data_in(html)["name"] == name
+    html = page([pretrained_data("curriculum") | {"name": name}])
+    assert data_in(html)[0]["name"] == name
     assert html.count("</script>") == 2
     assert "<b>&amp;" not in html
     assert "<title>Sine LSTM playground: &lt;/script&gt;" in html
@@ -275,10 +270,28 @@ def test_names_cannot_break_out_of_the_page():
 
 def test_the_committed_page_is_what_the_sources_make_of_the_shipped_weights():
     html = COMMITTED.read_text()
-    data = data_in(html)
-    assert page(data) == html, "run scripts/playground.py with --out docs/playground.html"
-    assert [stage["horizon"] for stage in data["stages"]] == [50, 100, 200, 400]
-    assert_holds(data["stages"][-1], load_pretrained("curriculum"))
+    models = data_in(html)
+    assert page(models) == html, "run python -m scripts.publish.playground_page"
+    assert [model["name"] for model in models] == [*ABOUT] and {*ABOUT} == {*SHIPPED}
+    for model in models:
+        assert_holds(model["stages"][-1], load_pretrained(model["name"]))
+        assert len(model["stages"]) == 1 or model["name"] == "curriculum"
+    assert [stage["horizon"] for stage in models[-1]["stages"]] == [50, 100, 200, 400]
+
+
+def test_the_page_of_what_ships_takes_the_stages_of_the_run_that_it_is_of(tmp_path):
+    a_run(tmp_path / "run")
+    with pytest.raises(InputError, match="run did not end with the weights that ship: give"):
+        shipped_data(tmp_path / "run")
+    first, _ = a_run(tmp_path / "right")
+    last = tmp_path / "right" / "checkpoints" / "300"
+    shutil.rmtree(last)
+    save_model(load_pretrained("curriculum"), tmp_path / "saved")
+    shutil.copytree(tmp_path / "saved" / "checkpoints" / "0", last)
+    models = shipped_data(tmp_path / "right")
+    assert [len(model["stages"]) for model in models] == [1, 1, 1, 2]
+    assert_holds(models[-1]["stages"][0], first)
+    assert_holds(models[0]["stages"][0], load_pretrained("sensor"))
 
 
 def test_float32_and_float64_differ_as_little_as_the_page_says():
