@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import tyro
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from sinlstm_jax import SineLSTM, sample_batches
 from sinlstm_jax.commands.main import tidy_exit
@@ -120,8 +121,9 @@ def plot(path: Path, losses: dict) -> None:
     upper.plot(iterations, smooth[1], color=FORECAST, linewidth=1.3, label="this port")
     upper.set(yscale="log", ylabel=f"mean squared error,\naverage of {SMOOTH} iterations")
     upper.set_title("Same initial weights, same batches: the losses in float32")
+    upper.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     upper.yaxis.set_major_formatter("{x:g}")
-    upper.yaxis.set_minor_formatter("{x:g}")
+    upper.yaxis.set_minor_formatter("")
     for axes, dtype in zip(lower, ("float32", "float64"), strict=True):
         theirs, ours = losses[dtype]
         apart = np.abs(ours - theirs) / theirs

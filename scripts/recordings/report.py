@@ -79,13 +79,13 @@ def plot(drawn: dict[str, tuple[Task, Rolled]]) -> None:
         first, horizon = task.origins.first[-1], len(task.origins.truth)
         begin = first - min(task.past, round(BEFORE * max(horizon, task.past)))
         steps, after = np.arange(begin, first + horizon), first + np.arange(horizon)
+        before, came = steps[steps < first], steps[steps >= first - 1]
+        axes.plot(before, task.values[before], color=OBSERVED, linewidth=1, label="observed")
+        axes.plot(came, task.values[came], color=TRUTH, zorder=1.5, label="how it went on", **WIDE)
+        axes.plot(after, ours.forecasts[:, -1], color=FORECAST, linewidth=1.2, label="forecast")
         shaded = {"color": FORECAST, "alpha": PALE, "linewidth": 0}
         band = f"{BAND:.0%} band"
         axes.fill_between(after, ours.low[:, -1], ours.high[:, -1], **shaded, label=band)
-        came, before = steps[steps >= first - 1], steps[steps < first]
-        axes.plot(came, task.values[came], color=TRUTH, label="how it went on", **WIDE)
-        axes.plot(before, task.values[before], color=OBSERVED, linewidth=1, label="observed")
-        axes.plot(after, ours.forecasts[:, -1], color=FORECAST, linewidth=1.2, label="forecast")
         axes.axvline(first, color=GUIDE, linewidth=0.8, linestyle=":")
         axes.set_title(f"{name}: {what[name]}", fontsize="small", loc="left")
         axes.set_xlim(begin, first + horizon - 1)

@@ -183,7 +183,8 @@ def plot_robustness(path: Path, name: str, comparison: Comparison) -> None:
 def plot_reliability(path: Path, name: str, comparison: Comparison) -> None:
     """Draw what bands hold over what they are to hold, after noise and after gaps."""
     bands = comparison.bands[name]
-    figure = new_figure(9, 5.6, "constrained")
+    figure = new_figure(9, 5.6)
+    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.22, top=0.88, wspace=0.12)
     last = bands.intervals[-1][1]
     figure.suptitle(f"What bands hold, steps 0 to {last}: {name}", parse_math=False)
     named = 100 * np.array(SHARES)
@@ -203,7 +204,7 @@ def plot_reliability(path: Path, name: str, comparison: Comparison) -> None:
         )
         axes.set_aspect("equal")
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
     panels[0].set_ylabel("share of what comes that it holds (%)")
     save_figure(figure, path)
 

@@ -122,13 +122,13 @@ def plot_forecasts(path: Path, name: str, backtest: Backtest) -> None:
     for i in chosen:
         after = origins.first[i] + np.arange(horizon)
         label = name if i == chosen[0] else None
+        axes.plot(after, found.forecasts[:, i], color=FORECAST, linewidth=1.2, label=label)
         if found.low is not None and found.high is not None:
             band = f"{BAND:.0%} band" if label else None
             axes.fill_between(
                 after, found.low[:, i], found.high[:, i], color=FORECAST, alpha=PALE, linewidth=0,
                 label=band,
             )  # fmt: skip
-        axes.plot(after, found.forecasts[:, i], color=FORECAST, linewidth=1.2, label=label)
         axes.axvline(origins.first[i], color=GUIDE, linewidth=1, linestyle=":")
     low, high = np.nanmin(backtest.values[begin:]), np.nanmax(backtest.values[begin:])
     margin = 0.25 * (high - low) or 1.0
