@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .files import replacing
+from .palette import FORECAST, GUIDE, OBSERVED, PALE, SHADE, TRUTH, WIDE
 from .signals.signal import SAMPLING_RATE
 
 if TYPE_CHECKING:
@@ -102,9 +103,9 @@ def plot_loss(
     replicate's losses are drawn one by one, too; of several, the averages' median and range over
     those that have not failed.
     """
-    figure = new_figure(8, 4)
+    figure = new_figure(8, 4.3)
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.13, top=0.92)
+    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.2, top=0.92)
     iterations = np.arange(losses.shape[1])
     intervals = np.split(iterations, range(average_over, iterations.size, average_over))
     averages = np.stack([losses[:, interval].mean(axis=1) for interval in intervals], axis=1)
@@ -113,13 +114,15 @@ def plot_loss(
     averages = averages[:, known]
     label = f"average of {average_over} iterations"
     if len(losses) == 1:
-        axes.plot(iterations, losses[0], color="0.7", linewidth=0.5, label="each iteration")
+        thin = {"color": GUIDE, "alpha": 0.5, "linewidth": 0.5}
+        axes.plot(iterations, losses[0], **thin, label="each iteration")
     else:
         label = f"median of {len(losses)} seeds, {label}"
         lowest, highest = np.nanmin(averages, axis=0), np.nanmax(averages, axis=0)
-        axes.fill_between(centres, lowest, highest, color="0.8", label="lowest to highest seed")
+        shaded = {"color": FORECAST, "alpha": PALE, "linewidth": 0}
+        axes.fill_between(centres, lowest, highest, **shaded, label="lowest to highest seed")
     middle = np.nanmedian(averages, axis=0)
-    axes.plot(centres, middle, color="tab:red", marker="o", markersize=3, label=label)
+    axes.plot(centres, middle, color=FORECAST, marker="o", markersize=3, label=label)
     axes.set(xlabel="iteration", ylabel=loss)
     finite = losses[np.isfinite(losses)]
     if finite.size and finite.min() > 0:
@@ -129,7 +132,7 @@ def plot_loss(
         # Between two powers of ten there is nothing else to tell the scale.
         axes.yaxis.set_minor_formatter("{x:.4g}" if high / low < 10 else "")
     axes.set_title(title, y=1, parse_math=False)  # a height spares matplotlib the search for one
-    axes.legend()
+    legend_below(figure)
     save_figure(figure, path)
 
 
@@ -146,19 +149,17 @@ def plot_forecasts(
     figure, rows = _stacked(len(forecasts), forecasts[0].truth.size / SAMPLING_RATE, title)
     for axes, forecast in zip(rows, forecasts, strict=True):
         time = np.arange(forecast.truth.size) / sampling_rate
-        axes.axvspan(0, (past - 1) / sampling_rate, color="0.92")
-        observed, style, first, name = forecast.observed, "k.", 0, "truth"
+        axes.axvspan(0, (past - 1) / sampling_rate, color=SHADE)
+        observed, style, first, name = forecast.observed, ".", 0, "truth"
         if observed is None:
-            observed, style, first = forecast.truth[:past], "k-", past - 1
+            observed, style, first = forecast.truth[:past], "-", past - 1
             name = "true continuation"
-        axes.plot(time[:past], observed, style, linewidth=2.5, markersize=4, label="observed")
-        later = slice(first, None)
-        dotted = {"color": "tab:green", "linestyle": ":", "linewidth": 2.5}
-        dashed = {"color": "tab:red", "linestyle": DASHED, "linewidth": 1.2}
-        axes.plot(time[later], forecast.truth[later], **dotted, label=name)
-        axes.plot(time, forecast.prediction, **dashed, label="prediction")
+        before = {"color": OBSERVED, "linewidth": 2.5, "markersize": 4}
+        axes.plot(time[:past], observed, style, **before, label="observed")
+        axes.plot(time[first:], forecast.truth[first:], color=TRUTH, zorder=1.5, label=name, **WIDE)
+        axes.plot(time, forecast.prediction, color=FORECAST, linewidth=1.4, label="prediction")
         if forecast.low is not None and forecast.high is not None:
-            shaded = {"color": "tab:red", "alpha": 0.2, "linewidth": 0}
+            shaded = {"color": FORECAST, "alpha": PALE, "linewidth": 0}
             between = forecast.low[past:], forecast.high[past:]
             axes.fill_between(time[past:], *between, **shaded, label=f"{forecast.band:.0%} band")
         axes.set(ylabel="signal", xlim=(0, time[-1]))
@@ -188,22 +189,21 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
     for i, (axes, name, before, after) in enumerate(
         zip(rows, names, observed.T, forecast.T, strict=True)
     ):
-        low, high = _limits(before, after)
+        edges = ()
         if streams.low is not None and streams.high is not None:
-            between = streams.low[:, i], streams.high[:, i]
-            low, high = _limits(before, np.concatenate(between))
-            label = f"{streams.band:.0%} band"
-            axes.fill_between(
-                times[past:], *between, color="tab:red", alpha=0.2, linewidth=0, label=label
-            )
-        gaps = times[:past][np.isnan(before)]
-        axes.axvspan(times[0], times[past - 1], color="0.92")
-        axes.plot(times[:past], before, "k.-", markersize=3, linewidth=1.5, label="observed")
+            edges = streams.low[:, i], streams.high[:, i]
+        low, high = _limits(before, np.concatenate(edges or (after,)))
+        axes.axvspan(times[0], times[past - 1], color=SHADE)
+        seen = {"color": OBSERVED, "markersize": 3, "linewidth": 1.5, "label": "observed"}
+        axes.plot(times[:past], before, ".-", **seen)
         if np.isnan(observed).any():
-            axes.plot(
-                gaps, np.full(gaps.size, low + 0.05 * (high - low)), "kx", label="missing samples"
-            )
-        axes.plot(times[past:], after, color="tab:red", linestyle=DASHED, label="forecast")
+            gaps = times[:past][np.isnan(before)]
+            foot = np.full(gaps.size, low + 0.05 * (high - low))
+            axes.plot(gaps, foot, "x", color=OBSERVED, label="missing samples")
+        axes.plot(times[past:], after, color=FORECAST, linestyle=DASHED, label="forecast")
+        if edges:
+            shaded = {"color": FORECAST, "alpha": PALE, "linewidth": 0}
+            axes.fill_between(times[past:], *edges, **shaded, label=f"{streams.band:.0%} band")
         axes.set(ylabel="signal", ylim=(low, high), xlim=(times[0], times[-1]))
         axes.set_title(name, loc="left", fontsize="medium", parse_math=False)  # a "$" stays one
     _save_stacked(figure, rows, path, time)
@@ -252,12 +252,30 @@ def _stacked(count: int, seconds: float, title: str) -> "tuple[Figure, np.ndarra
 
 def _save_stacked(figure: "Figure", rows: np.ndarray, path: Path, time: str = TIME) -> None:
     rows[-1].set_xlabel(time, parse_math=False)
-    named = {}  # what some of the rows have
-    for axes in rows:
+    legend_below(figure)
+    save_figure(figure, path)
+
+
+def legend_below(figure: "Figure", columns: int | None = None) -> None:
+    """Say below all of a figure's panels what they show, each thing once, and on no curve.
+
+    Args:
+        figure: Drawn already; without a layout engine, with room at its foot.
+        columns: How many entries stand side by side: all of them by default.
+    """
+    named = entries(figure.axes)
+    place = "lower center" if figure.get_layout_engine() is None else "outside lower center"
+    columns = columns or len(named)
+    figure.legend(named.values(), named.keys(), loc=place, ncols=columns, handlelength=3)
+
+
+def entries(panels) -> dict:
+    """Return what panels show, `{label: handle}` for a legend, each thing once."""
+    named = {}
+    for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    figure.legend(named.values(), named.keys(), loc="lower center", ncols=len(named))
-    save_figure(figure, path)
+    return named
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

@@ -2,19 +2,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from sinlstm_jax.plots import Forecast, StreamForecasts, plot_forecasts, plot_loss, plot_streams
 
 
 def colours(path):
-    """Return how many pixels are (red, green, black) enough to be seen."""
+    """Return how many pixels are (vermillion, pale blue, black) enough to be seen."""
     red, green, blue = np.moveaxis(imread(path)[:, :, :3], -1, 0)
     return (
         np.sum((red > 0.7) & (green < 0.4) & (blue < 0.4)),
-        np.sum((green > 0.5) & (red < 0.4) & (blue < 0.4)),
+        np.sum((blue > 0.9) & (green > 0.6) & (red < 0.7)),
         np.sum((red < 0.1) & (green < 0.1) & (blue < 0.1)),
     )
+
+
+def darkness(line):
+    """Return how far a line's pixels are from white in grey: 1 is black."""
+    red, green, blue = to_rgb(line.get_color())
+    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    return (1 - grey) * (line.get_alpha() or 1)
 
 
 @pytest.fixture
@@ -45,10 +53,12 @@ def test_forecasts_are_told_apart_without_colour(drawn):
     plot_forecasts(Path("x.png"), waves([1.0]), past=100, title="one wave")
     (axes,) = drawn[0].axes
     observed, truth, prediction = axes.lines
-    assert len({str(line.get_linestyle()) for line in axes.lines}) >= 2
-    assert observed.get_linestyle() == "-" and observed.get_linewidth() > 2
-    assert truth.get_linestyle() == ":"
-    assert prediction.get_linestyle() == "--" and prediction.get_linewidth() < 2
+    # The thin and dark prediction is on the wide and pale truth, whose edges it leaves free.
+    assert observed.get_linestyle() == truth.get_linestyle() == prediction.get_linestyle() == "-"
+    assert 2 * prediction.get_linewidth() < truth.get_linewidth()
+    assert prediction.get_zorder() > truth.get_zorder()
+    assert darkness(prediction) > 2 * darkness(truth)
+    assert darkness(observed) == 1 and observed.get_linewidth() > 1.5 * prediction.get_linewidth()
     np.testing.assert_allclose(observed.get_xdata(), np.arange(100) / 100)
     np.testing.assert_allclose(truth.get_xdata(), np.arange(99, 300) / 100)
     assert axes.get_xlabel() == "time (s)"
@@ -98,7 +108,7 @@ def test_losses_of_replicates_are_drawn_as_a_band_without_those_that_failed(draw
     np.testing.assert_array_equal(median.get_ydata(), [6.0, 3.0])
     points = {tuple(point) for point in band.get_paths()[0].vertices}
     assert points == {(0.5, 3.0), (0.5, 8.0), (2.5, 2.0), (2.5, 4.0)}
-    labels = {text.get_text() for text in axes.get_legend().get_texts()}
+    labels = {text.get_text() for text in drawn[0].legends[0].get_texts()}
     assert labels == {"lowest to highest seed", "median of 3 seeds, average of 2 iterations"}
 
 

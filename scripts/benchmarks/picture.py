@@ -6,22 +6,23 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from sinlstm_jax.plots import save_figure
+from sinlstm_jax.palette import BASELINES, FORECAST, VARIANT
+from sinlstm_jax.plots import legend_below, save_figure
 
 STYLES = {  # colour, marker, line
-    "fused": ("tab:red", "o", "-"),
-    "scan": ("tab:blue", "s", "--"),
-    "PyTorch": ("0.35", "^", "-."),
-    "PyTorch, 1 thread": ("0.35", "v", ":"),
-    "PyTorch, compiled": ("tab:orange", "^", "-."),
-    "PyTorch, compiled, 1 thread": ("tab:orange", "v", ":"),
-    "nnx.RNN": ("tab:green", "D", ":"),
+    "fused": (FORECAST, "o", "-"),
+    "scan": (VARIANT, "s", "--"),
+    "PyTorch": (BASELINES[0], "^", "-."),
+    "PyTorch, 1 thread": (BASELINES[0], "v", ":"),
+    "PyTorch, compiled": (BASELINES[2], "P", "-."),
+    "PyTorch, compiled, 1 thread": (BASELINES[2], "X", ":"),
+    "nnx.RNN": (BASELINES[1], "D", ":"),
 }
 
 
 def plot_cost(path: Path, figures: dict) -> None:
     """Draw the cost of a training iteration against its sizes."""
-    figure = Figure(figsize=(10, 7.5), layout="constrained")
+    figure = Figure(figsize=(10, 8), layout="constrained")
     replicates = figures["replicates"]["seconds"]
     panels = {
         "window (steps)": figures["cost"]["window"],
@@ -48,6 +49,7 @@ def plot_cost(path: Path, figures: dict) -> None:
         axes.minorticks_off()
         per = " and replicate" if by_size is replicates else ""
         axes.set_ylabel(f"time per iteration{per} (ms)")
+        axes.set_title(f"Cost against {label.split(' (')[0]}")
         axes.grid(alpha=0.3)
-        axes.legend()
+    legend_below(figure)
     save_figure(figure, path)

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 import tyro
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from sinlstm_jax import SineLSTM, sample_batches
 from sinlstm_jax.commands.main import tidy_exit
 from sinlstm_jax.commands.shared import keep_compiled_programs
-from sinlstm_jax.plots import save_figure
+from sinlstm_jax.palette import BASELINES, FORECAST, OBSERVED, WIDE
+from sinlstm_jax.plots import legend_below, save_figure
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES
 from tests import torch_cases
 
@@ -108,25 +110,30 @@ def table(losses: dict) -> str:
 
 
 def plot(path: Path, losses: dict) -> None:
-    """Draw both loss curves on top of each other, and their difference below."""
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True)
+    """Draw both loss curves, one on the other, and below them their difference in each dtype."""
+    figure = Figure(figsize=(9, 8.5), layout="constrained")
+    upper, *lower = figure.subplots(3, sharex=True)
     theirs, ours = losses["float32"]
     kernel = np.full(SMOOTH, 1 / SMOOTH)
     iterations = np.arange(theirs.size - SMOOTH + 1) + (SMOOTH - 1) / 2
     smooth = [np.convolve(side, kernel, "valid") for side in (theirs, ours)]
-    upper.plot(iterations, smooth[0], color="0.6", linewidth=4, label="PyTorch")
-    upper.plot(iterations, smooth[1], "--", color="tab:red", linewidth=1.3, label="this port")
+    upper.plot(iterations, smooth[0], color=BASELINES[0], label="PyTorch", **WIDE)
+    upper.plot(iterations, smooth[1], color=FORECAST, linewidth=1.3, label="this port")
     upper.set(yscale="log", ylabel=f"mean squared error,\naverage of {SMOOTH} iterations")
-    upper.set_title("Same initial weights, same batches: float32")
-    upper.legend()
-    styles = {"float32": {"color": "tab:red"}, "float64": {"color": "tab:blue", "linestyle": ":"}}
-    for dtype, (theirs, ours) in losses.items():
+    upper.set_title("Same initial weights, same batches: the losses in float32")
+    upper.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    upper.yaxis.set_major_formatter("{x:g}")
+    upper.yaxis.set_minor_formatter("")
+    for axes, dtype in zip(lower, ("float32", "float64"), strict=True):
+        theirs, ours = losses[dtype]
         apart = np.abs(ours - theirs) / theirs
         apart[apart == 0] = np.nan  # a log axis has no place for equal bits
-        lower.plot(apart, linewidth=1, label=dtype, **styles[dtype])
-    lower.set(yscale="log", xlabel="iteration", ylabel="relative difference\nof the two losses")
-    lower.legend()
+        axes.plot(apart, color=OBSERVED, linewidth=0.6)
+        axes.set(yscale="log", ylim=(1e-17, 10), ylabel="relative difference")
+        axes.set_title(f"Difference of the two losses in {dtype}")
+        axes.grid(alpha=0.3)
+    lower[-1].set_xlabel("iteration")
+    legend_below(figure)
     save_figure(figure, path)
 
 

@@ -20,8 +20,9 @@ from sinlstm_jax.commands.shared import keep_compiled_programs
 from sinlstm_jax.curriculum import run
 from sinlstm_jax.evaluation.tables import error
 from sinlstm_jax.model import SineLSTM
+from sinlstm_jax.palette import BASELINES, FORECAST
 from sinlstm_jax.playground import shipped_data, write_page
-from sinlstm_jax.plots import Forecast, plot_forecasts, save_figure
+from sinlstm_jax.plots import Forecast, legend_below, plot_forecasts, save_figure
 from sinlstm_jax.recipes import DEFAULT_SEED, RECIPES, SHIPPED, TUTORIAL_FIGURES
 from sinlstm_jax.rollout import rollout, rollout_with_spread
 from sinlstm_jax.runs.loading import load_model
@@ -224,19 +225,21 @@ def seeds_table(original: dict, ours: dict) -> str:
 
 def plot_spread(path: Path, original: dict, ours: dict) -> None:
     """Draw every run's stage averages, the two sides next to each other."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4.3), layout="constrained")
     axes = figure.subplots()
     stages = np.arange(len(RECIPE.stages))
     for shift, marker, colour, label, runs in (
-        (-0.12, "o", "tab:gray", "PyTorch original", original),
-        (0.12, "^", "tab:red", "this port", ours),
+        (-0.12, "o", BASELINES[0], "PyTorch original", original),
+        (0.12, "^", FORECAST, "this port", ours),
     ):
         places, averages = np.tile(stages + shift, len(runs)), np.ravel([*runs.values()])
         axes.plot(places, averages, marker, color=colour, alpha=0.8, label=label)
     axes.set_xticks(stages, [str(stage.horizon) for stage in RECIPE.stages])
     axes.set(xlabel="horizon of the stage (steps)", yscale="log")
     axes.set_ylabel("mean squared error,\naverage of the last 400 iterations")
-    axes.legend()
+    axes.set_title("Where each stage ends: one mark per seed")
+    axes.grid(axis="y", alpha=0.3)
+    legend_below(figure)
     save_figure(figure, path)
 
 

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from sinlstm_jax import Observation, Recording, Signal, Sines, Tones
-from sinlstm_jax.plots import drawing, new_figure, save_figure
+from sinlstm_jax.palette import BASELINES, GUIDE, OBSERVED, TRUTH, WIDE
+from sinlstm_jax.plots import drawing, legend_below, new_figure, save_figure
 from sinlstm_jax.signals.signal import NO_INPUT
 
 from ..pages import IMAGES
@@ -31,7 +32,7 @@ SHOWN = {
     "Tones(6, harmonic=True)": Tones(6, harmonic=True),
     "Recording(samples, sampling_rate=1 / 600)": Recording(samples, sampling_rate=1 / 600),
 }
-OBSERVED = Observation(noise=(0.05, 0.2), missing=(0, 0.5), gap=(20, 40), shortest_past=100)
+SPOILT = Observation(noise=(0.05, 0.2), missing=(0, 0.5), gap=(20, 40), shortest_past=100)
 
 
 @drawing
@@ -42,25 +43,25 @@ def draw(path: Path, signals: dict[str, Signal] = SHOWN) -> None:
     for axes, (name, signal) in zip(rows, signals.items(), strict=True):
         values = signal.values(signal.draw(jax.random.key(SEED), WINDOWS), STEPS)
         _row(axes, name, signal.sampling_rate)
+        axes.set_prop_cycle(color=BASELINES, linestyle=("-", "--", "-."))
         axes.plot(np.arange(STEPS) / signal.sampling_rate, values)
         if signal.scaling != Signal.scaling:
             axes.set_ylabel("scaled")
     windows = Sines().held_out(1, PAST, STEPS - PAST)
-    shown = OBSERVED.shown(windows, PAST, SEED)[:, 0]
+    shown = SPOILT.shown(windows, PAST, SEED)[:, 0]
     seconds = np.arange(STEPS) / 100
-    _row(last, f"{OBSERVED.in_words()}, of Sines()", 100)
-    last.plot(seconds, windows.values[:, 0], color="tab:green", label="target")
+    _row(last, f"{SPOILT.in_words()}, of Sines()", 100)
+    last.plot(seconds, windows.values[:, 0], color=TRUTH, label="target", **WIDE)
     there = shown != NO_INPUT
-    last.plot(seconds[:PAST][there], shown[there], "k.", markersize=4, label="shown")
-    last.set_ylim(-1.5, 2.3)  # room for the legend
-    last.legend(loc="upper right", ncols=2)
+    last.plot(seconds[:PAST][there], shown[there], ".", color=OBSERVED, markersize=4, label="shown")
+    legend_below(figure)
     save_figure(figure, path)
 
 
 def _row(axes, name: str, sampling_rate: float) -> None:
     axes.set_title(name, loc="left", fontsize="medium", family="monospace")
     axes.set(ylabel="signal", xlim=(0, (STEPS - 1) / sampling_rate), xlabel="time (s)")
-    axes.axhline(0, color="0.8", linewidth=0.8, zorder=-1)
+    axes.axhline(0, color=GUIDE, alpha=0.5, linewidth=0.8, zorder=-1)
 
 
 if __name__ == "__main__":

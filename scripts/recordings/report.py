@@ -3,7 +3,8 @@
 import numpy as np
 
 from sinlstm_jax.evaluation.rolling import Rolled
-from sinlstm_jax.plots import new_figure, save_figure
+from sinlstm_jax.palette import FORECAST, GUIDE, OBSERVED, PALE, TRUTH, WIDE
+from sinlstm_jax.plots import legend_below, new_figure, save_figure
 from sinlstm_jax.sensor import BAND
 
 from ..pages import DOCS, IMAGES, fill_in, markdown
@@ -78,18 +79,18 @@ def plot(drawn: dict[str, tuple[Task, Rolled]]) -> None:
         first, horizon = task.origins.first[-1], len(task.origins.truth)
         begin = first - min(task.past, round(BEFORE * max(horizon, task.past)))
         steps, after = np.arange(begin, first + horizon), first + np.arange(horizon)
-        axes.plot(steps, task.values[begin : first + horizon], color="k", linewidth=1)
-        axes.fill_between(
-            after, ours.low[:, -1], ours.high[:, -1], color="tab:red", alpha=0.2, linewidth=0
-        )
-        axes.plot(after, ours.forecasts[:, -1], color="tab:red", linewidth=1.2)
-        axes.axvline(first, color="0.6", linewidth=0.8, linestyle=":")
+        before, came = steps[steps < first], steps[steps >= first - 1]
+        axes.plot(before, task.values[before], color=OBSERVED, linewidth=1, label="observed")
+        axes.plot(came, task.values[came], color=TRUTH, zorder=1.5, label="how it went on", **WIDE)
+        axes.plot(after, ours.forecasts[:, -1], color=FORECAST, linewidth=1.2, label="forecast")
+        shaded = {"color": FORECAST, "alpha": PALE, "linewidth": 0}
+        band = f"{BAND:.0%} band"
+        axes.fill_between(after, ours.low[:, -1], ours.high[:, -1], **shaded, label=band)
+        axes.axvline(first, color=GUIDE, linewidth=0.8, linestyle=":")
         axes.set_title(f"{name}: {what[name]}", fontsize="small", loc="left")
         axes.set_xlim(begin, first + horizon - 1)
         axes.tick_params(labelsize="small")
     for axes in panels[-2:]:
         axes.set_xlabel("step", fontsize="small")
-    lines = [("k", "samples"), ("tab:red", f"forecast, and its {BAND:.0%} band")]
-    handles = [figure.axes[0].plot([], [], color=colour)[0] for colour, _ in lines]
-    figure.legend(handles, [label for _, label in lines], loc="outside lower center", ncols=2)
+    legend_below(figure)
     save_figure(figure, IMAGES / "recordings.png")

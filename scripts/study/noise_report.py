@@ -13,7 +13,8 @@ from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES
 from sinlstm_jax.evaluation.limit import limit_forecast
 from sinlstm_jax.evaluation.sines import held_out_sines
 from sinlstm_jax.evaluation.windows import SPOILINGS, Spoiling, error_after, robustness
-from sinlstm_jax.plots import save_figure
+from sinlstm_jax.palette import BASELINES, GUIDE, SHADE
+from sinlstm_jax.plots import legend_below, save_figure
 from sinlstm_jax.sensor import BAND
 from sinlstm_jax.signals.sines import SINES
 
@@ -106,18 +107,20 @@ def plot_bands(path: Path, result: dict) -> None:
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     panels = figure.subplots(1, len(PASTS), sharey=True)
     for p, (axes, past) in enumerate(zip(panels, PASTS, strict=True)):
-        axes.axvspan(*CALIBRATED, color="C2", alpha=0.25, linewidth=0)
-        axes.axvline(BAND, color="0.4", linestyle=":")
+        axes.axvspan(*CALIBRATED, color=SHADE, linewidth=0)
+        axes.axvline(BAND, color=GUIDE, linestyle=":")
         for i, (first, last) in enumerate(INTERVALS):
             for s in range(len(SPOILINGS)):
                 rows = np.full(len(held), s + (i - 1) * 0.25)
                 label = f"steps {first} to {last}" if s == 0 and p == 0 else None
-                axes.plot(held[:, p, s, i], rows, "osD"[i], color=f"C{i}", markersize=4, alpha=0.7)
+                axes.plot(
+                    held[:, p, s, i], rows, "osD"[i], color=BASELINES[i], markersize=4, alpha=0.7
+                )
                 axes.lines[-1].set_label(label)
         axes.set(title=f"{past} steps observed", xlabel="share held", xlim=(0.3, 1.02))
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(SPOILINGS)), [each.in_words() for each in SPOILINGS])
     panels[0].invert_yaxis()
-    figure.legend(loc="outside lower center", ncols=len(INTERVALS))
+    legend_below(figure)
     figure.suptitle("What bands of 90 % hold of what comes; shaded: 88 to 92 %")
     save_figure(figure, path)

@@ -1,18 +1,15 @@
 """What is published: docs/study.json, and tables and pictures made of it alone."""
 
 import json
-from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.stats import binomtest
-
-from sinlstm_jax.plots import save_figure
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, markdown, torch_runs, write_json
 from .bars import as_array, bars
 from .noise_report import plot_bands, sensor_tables, spoilt_table
 from .pasts import references
+from .pictures import plot_ablations, plot_budgets, plot_losses, plot_seeds
 
 RECIPES = ("short-window", "long-window", "curriculum", "tuned", "fast")
 DRAWN = RECIPES  # whose losses are drawn, by iterations; of the others they are weighed
@@ -24,8 +21,6 @@ INTERVALS = ("0 to 400", "400 to 900", "900 to 1500", "1500 to 5000")
 LONGER = "tuned, longer"  # four times as long, to horizon 5000, and the input bias trained
 FOLLOWS = 0.05  # mean squared error below which a forecast is said to follow its wave
 BEST_OF_THE_ORIGINAL = 0.047  # on the horizon-400 stage: the best of seven runs
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES = ("-", "--", "-.", ":", "-")
 
 
 def publish(results: dict[str, dict], names: list[str]) -> None:
@@ -86,10 +81,11 @@ def publish_pages(study: dict) -> None:
         plot_bands(IMAGES / "study-bands.png", study["sensor"])
     fill_in(DOCS / "results.md", tables)
     fill_in(ROOT / "README.md", {"summary": summary(study, original())})
-    plot_losses(IMAGES / "study-losses.png", study)
-    plot_seeds(IMAGES / "study-errors.png", study, names, INTERVALS)
-    plot_budgets(IMAGES / "study-budgets.png", budgets, study["curriculum"])
-    plot_seeds(IMAGES / "study-ablations.png", ablations, list(ablations), INTERVALS[:2])
+    plot_losses(IMAGES / "study-losses.png", {name: study[name] for name in RECIPES})
+    plot_seeds(IMAGES / "study-errors.png", {name: study[name] for name in names}, INTERVALS)
+    trained = {**budgets, "curriculum": study["curriculum"]}
+    plot_budgets(IMAGES / "study-budgets.png", trained, BEST_OF_THE_ORIGINAL)
+    plot_ablations(IMAGES / "study-ablations.png", ablations, INTERVALS[:2])
 
 
 def _condensed(result: dict, drawn: bool) -> dict:
@@ -206,72 +202,3 @@ def _steps(result: dict) -> int:
 
 def _last_losses(result: dict) -> np.ndarray:
     return as_array(result["average_loss"])[:, -1]
-
-
-def _drawn(values: np.ndarray) -> np.ndarray:
-    """Return what is drawn of errors or losses: what failed stands at the edge."""
-    return np.minimum(values, 10)
-
-
-def plot_losses(path: Path, study: dict) -> None:
-    """Draw the recipes' loss bands, against iterations and against the LSTM's steps."""
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    units = {"iterations": "iterations", "steps": "time steps of the LSTM"}
-    for axes, (unit, label) in zip(panels, units.items(), strict=True):
-        for number, name in enumerate(RECIPES):
-            low, middle, high = np.array(study[name]["curve"], float)
-            x, color = study[name][unit], f"C{number}"
-            axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-            style = {"linestyle": LINES[number], "marker": MARKERS[number], "markevery": 0.08}
-            axes.plot(x, middle, color=color, linewidth=1.6, markersize=4, label=name, **style)
-        axes.set(xlabel=label, xscale="log", yscale="log")
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel("loss (mean squared error over the window)")
-    panels[0].legend()
-    figure.suptitle("Median and 10 to 90 % of the seeds; every stage starts at a longer horizon")
-    save_figure(figure, path)
-
-
-def plot_budgets(path: Path, budgets: dict, curriculum: dict) -> None:
-    """Draw each seed's loss at horizon 400 over the steps trained, beside `curriculum`'s."""
-    figure = Figure(figsize=(8, 4.4), layout="constrained")
-    axes = figure.subplots()
-    shortened = ("fast, shortened", "o", "C0", budgets.values())
-    for label, marker, color, results in (shortened, ("curriculum", "s", "C1", [curriculum])):
-        for result in results:
-            losses = _drawn(_last_losses(result))
-            steps = _steps(result) * (1 + np.linspace(-0.02, 0.02, losses.size))
-            axes.plot(steps, losses, marker, color=color, markersize=3.5, alpha=0.6)
-            width = _steps(result) * np.array([0.96, 1.04])
-            axes.plot(width, [np.median(losses)] * 2, "k-", linewidth=2)
-        axes.plot([], [], marker, color=color, label=label)
-    axes.plot([], [], "k-", linewidth=2, label="median")
-    axes.axhline(BEST_OF_THE_ORIGINAL, color="0.4", linestyle="--", label="best of the original")
-    axes.set(xscale="log", yscale="log", xlabel="time steps of the LSTM, all stages")
-    axes.set_ylabel("average loss at horizon 400")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend()
-    axes.set_title("How little training suffices: one mark per seed")
-    save_figure(figure, path)
-
-
-def plot_seeds(path: Path, study: dict, names, intervals) -> None:
-    """Draw every seed's error, a row per variant and a panel per interval of forecast steps."""
-    height = 1.2 + 0.42 * len(names)
-    figure = Figure(figsize=(3.2 + 2.7 * len(intervals), height), layout="constrained")
-    panels = figure.subplots(1, len(intervals), sharey=True, squeeze=False)[0]
-    for number, (axes, interval) in enumerate(zip(panels, intervals, strict=True)):
-        for row, name in enumerate(names):
-            values = _drawn(as_array(study[name]["errors"])[:, number])
-            rows = row + (np.arange(values.size) / values.size - 0.5) * 0.6
-            style = {"marker": MARKERS[row % len(MARKERS)], "color": f"C{row % 10}"}
-            axes.plot(values, rows, linestyle="", markersize=3.5, alpha=0.7, **style)
-            axes.plot([np.median(values)] * 2, [row - 0.4, row + 0.4], "k-", linewidth=2)
-        axes.axvline(0.5, color="0.5", linestyle=":")
-        axes.set(xscale="log", title=f"steps {interval}", xlabel="mean squared error")
-        axes.grid(axis="x", alpha=0.3)
-    panels[0].set_yticks(range(len(names)), names)
-    panels[0].invert_yaxis()
-    figure.suptitle("One mark per seed; bar: median; dotted: answering 0")
-    save_figure(figure, path)

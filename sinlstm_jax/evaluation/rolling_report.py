@@ -9,7 +9,8 @@ from rich import box
 from rich.table import Table
 
 from ..files import replacing
-from ..plots import drawing, new_figure, save_figure
+from ..palette import FORECAST, GUIDE, OBSERVED, PALE, TRUTH, WIDE
+from ..plots import drawing, legend_below, new_figure, save_figure
 from ..sensor import BAND
 from .plots import STYLES
 from .rolling import Origins, Rolled, Yardstick, ends_of
@@ -83,9 +84,9 @@ def plot_errors(path: Path, name: str, backtest: Backtest) -> None:
     figure = new_figure(8, 4.5, "constrained")
     axes = figure.subplots()
     steps = np.arange(1, len(backtest.origins.truth) + 1)
-    axes.plot(steps, backtest.models[name].over_steps, color="tab:red", linewidth=2, label=name)
+    axes.plot(steps, backtest.models[name].over_steps, color=FORECAST, linewidth=2, label=name)
     for who, each in backtest.baselines.items():
-        dashes, colour = STYLES.get(who, (":", "0.3"))
+        dashes, colour = STYLES.get(who, (":", GUIDE))
         axes.plot(steps, each.over_steps, linestyle=dashes, color=colour, linewidth=1.2, label=who)
     most = 1.5 * max(
         np.nanmax(backtest.models[name].over_steps), np.nanmax(backtest.baselines[UNDER].over_steps)
@@ -100,7 +101,7 @@ def plot_errors(path: Path, name: str, backtest: Backtest) -> None:
         f"{backtest.column}, forecast from {len(backtest.origins.first)} origins",
         parse_math=False,
     )
-    figure.legend(loc="outside lower center", ncols=3)
+    legend_below(figure, 3)
     save_figure(figure, path)
 
 
@@ -114,19 +115,21 @@ def plot_forecasts(path: Path, name: str, backtest: Backtest) -> None:
     begin = max(0, origins.first[chosen[0]] - round(BEFORE * horizon))
     figure = new_figure(12, 3.6, "constrained")
     axes = figure.subplots()
-    steps = np.arange(begin, len(backtest.values))
-    axes.plot(steps, backtest.values[begin:], color="k", linewidth=1, label="samples")
+    steps, first = np.arange(begin, len(backtest.values)), origins.first[chosen[0]]
+    before, came = steps[steps < first], steps[steps >= first - 1]
+    axes.plot(before, backtest.values[before], color=OBSERVED, linewidth=1, label="observed")
+    axes.plot(came, backtest.values[came], color=TRUTH, zorder=1.5, label="how it went on", **WIDE)
     for i in chosen:
         after = origins.first[i] + np.arange(horizon)
         label = name if i == chosen[0] else None
+        axes.plot(after, found.forecasts[:, i], color=FORECAST, linewidth=1.2, label=label)
         if found.low is not None and found.high is not None:
             band = f"{BAND:.0%} band" if label else None
             axes.fill_between(
-                after, found.low[:, i], found.high[:, i], color="tab:red", alpha=0.2, linewidth=0,
+                after, found.low[:, i], found.high[:, i], color=FORECAST, alpha=PALE, linewidth=0,
                 label=band,
             )  # fmt: skip
-        axes.plot(after, found.forecasts[:, i], color="tab:red", linewidth=1.2, label=label)
-        axes.axvline(origins.first[i], color="0.6", linewidth=0.8, linestyle=":")
+        axes.axvline(origins.first[i], color=GUIDE, linewidth=1, linestyle=":")
     low, high = np.nanmin(backtest.values[begin:]), np.nanmax(backtest.values[begin:])
     margin = 0.25 * (high - low) or 1.0
     axes.set(xlabel="step", ylabel="in the units of the file", ylim=(low - margin, high + margin))
@@ -134,5 +137,5 @@ def plot_forecasts(path: Path, name: str, backtest: Backtest) -> None:
     axes.set_title(
         f"{backtest.column}, and forecasts of it from each dotted line on", parse_math=False
     )
-    figure.legend(loc="outside lower center", ncols=3)
+    legend_below(figure)
     save_figure(figure, path)
