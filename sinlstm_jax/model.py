@@ -112,14 +112,32 @@ class SineLSTM(nnx.Module):
         carry, hidden = self.cell(carry, inputs)
         return carry, self.output(hidden)
 
-    def __call__(
-        self, inputs: Float[Array | np.ndarray, "time batch 1"]
-    ) -> Float[Array, "time batch {self.outputs}"]:
-        """Predict a whole window at once."""
+    def __call__(self, inputs: "Array | np.ndarray") -> Float[Array, "time batch {self.outputs}"]:
+        """Predict a whole window `[time, batch, 1]` at once.
+
+        Raises:
+          InputError: inputs are of another shape, or of a wider dtype than the weights.
+        """
+        inputs = self.checked(inputs, "[time, batch, 1]", "x.reshape(len(x), -1, 1)")
         layer = fused_lstm if self.implementation == "fused" else lstm_scan
         carry = self.cell.initialize_carry(inputs.shape[1:])
-        _, hidden = layer(self.cell.weights, carry, jnp.asarray(inputs))
+        _, hidden = layer(self.cell.weights, carry, inputs)
         return self.output(hidden)
+
+    def checked(self, inputs, wanted: str, way_out: str) -> Array:
+        """Return inputs in JAX, or raise InputError where they are of no shape as wanted.
+
+        Nor may they be of a wider dtype than the weights: an LSTM's carry has one dtype.
+        """
+        inputs, dtype = jnp.asarray(inputs), self.output.kernel[...].dtype
+        if inputs.ndim != wanted.count(",") + 1 or inputs.shape[-1] != 1:
+            raise InputError(f"inputs have shape {inputs.shape}: give {wanted}, such as {way_out}")
+        if jnp.promote_types(inputs.dtype, dtype) != dtype:
+            raise InputError(
+                f"inputs are {inputs.dtype}, and the model's weights {dtype}: give "
+                f"inputs.astype({dtype.name!r})"
+            )
+        return inputs
 
     def predict(
         self, carry: PyTree, inputs: Float[Array, "time batch 1"], steps: int

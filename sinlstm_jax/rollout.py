@@ -101,8 +101,8 @@ def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.
 
     It takes a carry (at first `model.initial_carry(batch_size)`) and inputs `[batch, 1]`, NO_INPUT
     where there is nothing to observe, in the model's dtype, and returns the next carry and the
-    predictions `[batch, 1]`, of a SensorLSTM `[batch, 2]`, with the spread. It checks nothing and
-    is compiled once for each batch size. It cannot be pickled: make it anew in each process.
+    predictions `[batch, 1]`, of a SensorLSTM `[batch, 2]`, with the spread. It is compiled once for
+    each batch size, and checks no values. It cannot be pickled: make it anew in each process.
     """
     structure, *arrays = split_model(checked_model(model))
     return partial(_compiled_step(structure), arrays)
@@ -112,10 +112,11 @@ def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.
 def _compiled_step(structure):
     # A function for each structure: as a static argument it would be hashed at every call.
     def step(arrays, carry, inputs):
-        inputs = inputs[None]
+        model = nnx.merge(structure, *arrays)
+        inputs = model.checked(inputs, "[batch, 1]", "x.reshape(-1, 1)")[None]
         if isinstance(carry, SensorCarry):
             inputs = scaled(inputs, inputs != NO_INPUT, carry.window)
-        carry, predictions = nnx.merge(structure, *arrays).predict(carry, inputs, 1)
+        carry, predictions = model.predict(carry, inputs, 1)
         return carry, predictions[0]
 
     return jax.jit(step)

@@ -78,11 +78,9 @@ class SensorLSTM(SineLSTM):
             window = Window(zeros, zeros + 1)
         return SensorCarry(carry.hidden, carry.cell, window.level, window.scale)
 
-    def __call__(
-        self, inputs: Float[Array | np.ndarray, "time batch 1"]
-    ) -> Float[Array, "time batch 2"]:
+    def __call__(self, inputs: "Array | np.ndarray") -> Float[Array, "time batch 2"]:
         """Predict a whole window at once, measured by all that is observed in it."""
-        inputs = jnp.asarray(inputs)
+        inputs = self.checked(inputs, "[time, batch, 1]", "x.reshape(len(x), -1, 1)")
         observed = inputs != NO_INPUT
         window = measured(inputs, observed)
         return _undone(super().__call__(scaled(inputs, observed, window)), window)

@@ -1,3 +1,5 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,16 @@ import pytest
 import reference_lstm
 from flax import nnx
 
-from sinlstm_jax import FrozenBias, InputError, LSTMCarry, LSTMCell, SineLSTM, sample_batch
+from sinlstm_jax import (
+    FrozenBias,
+    InputError,
+    LSTMCarry,
+    LSTMCell,
+    SensorLSTM,
+    SineLSTM,
+    sample_batch,
+    stepper,
+)
 from sinlstm_jax.loss import mean_squared_error
 from sinlstm_jax.model import split_model
 
@@ -114,3 +125,30 @@ def test_matrix_products_ask_for_full_precision(model):
 def test_bad_hidden_sizes_are_named(hidden_size):
     with pytest.raises(InputError, match=f"^hidden_size is {hidden_size}"):
         SineLSTM(hidden_size)
+
+
+@pytest.mark.parametrize("network", [SineLSTM, SensorLSTM])
+@pytest.mark.parametrize("shape", [(), (6,), (6, 2), (6, 2, 2), (6, 2, 1, 1)])
+def test_a_window_of_another_shape_is_named_with_the_way_out(network, shape):
+    complaint = rf"^inputs have shape {re.escape(str(shape))}: give \[time, batch, 1\], such as x\."
+    with pytest.raises(InputError, match=complaint):
+        network(3)(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("network", [SineLSTM, SensorLSTM])
+@pytest.mark.parametrize("implementation", ["scan", "auto"])
+def test_inputs_of_a_wider_dtype_than_the_weights_are_named_on_one_line(network, implementation):
+    model = network(3, implementation=implementation)
+    narrow = model(np.zeros((6, 2, 1), np.float32))
+    complaint = r"^inputs are float64, and the model's weights float32: give inputs.astype\('float3"
+    with jax.enable_x64(True):
+        window = np.zeros((6, 2, 1))
+        with pytest.raises(InputError, match=complaint):
+            model(window)
+        with pytest.raises(InputError, match=complaint):
+            stepper(model)(model.initial_carry(2), window[0])
+        np.testing.assert_array_equal(model(window.astype("float32")), narrow)
+    with pytest.raises(
+        InputError, match=r"have shape \(2,\): give \[batch, 1\], such as x.reshape"
+    ):
+        stepper(model)(model.initial_carry(2), np.zeros(2, np.float32))

@@ -62,7 +62,7 @@ def write_forecasts(
     writer = csv.writer(file, lineterminator="\n")
     ends = ("",) if band is None else ("", "_low", "_high")
     columns = [f"{name}{end}" for name in samples.names for end in ends]
-    writer.writerow(["observed", "time", *columns])
+    header = [["observed", "time", *columns]]  # with the first forecast: none before an error
     counts = np.zeros(len(samples.names), int)
     latest: deque[Sample] = deque(maxlen=LATEST)
     unread: list[np.ndarray] = []
@@ -77,6 +77,8 @@ def write_forecasts(
         observe_unread()
         parts = (forecaster.forecast(steps),) if band is None else forecaster.forecast(steps, band)
         rows = np.stack(parts, axis=-1).reshape(steps, -1)
+        while header:
+            writer.writerow(header.pop())
         for time, row in zip(_times_after(latest[-1].time, steps, rate), rows, strict=True):
             writer.writerow([total, samples.written(time, rate), *row])
         file.flush()

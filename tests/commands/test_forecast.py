@@ -281,3 +281,9 @@ def test_export_makes_a_folder_once(command, tmp_path):
         assert (code, output) == (2, "")
         assert errors.startswith("error: ") and complaint in errors
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
+
+
+@pytest.mark.parametrize("given", ["1\n2\nx\n", "a,b\n", "a,b\n1,2\n1\n"])
+def test_an_error_before_the_first_forecast_leaves_no_header(command, given):
+    code, output, errors = command("forecast", given=given)
+    assert (code, output) == (2, "") and errors.startswith("error: ")
