@@ -26,7 +26,7 @@ def plot_losses(path: Path, recipes: dict) -> None:
         seams = np.searchsorted(iterations, np.cumsum(_iterations(result))[:-1], "right")
         parts = np.split(np.array([steps, *result["curve"]], float), seams, axis=1)
         for horizon, (x, low, middle, high) in zip(result["horizons"], parts, strict=True):
-            band, median = f"{whose}: 10 to 90 % of the seeds", f"{whose}: median"
+            band, median = f"{whose}: 10 to 90 % of seeds", f"{whose}: median"
             axes.fill_between(x, low, high, color=colour, alpha=PALE, linewidth=0, label=band)
             axes.plot(x, middle, color=colour, linewidth=1.4, label=median)
             axes.axvline(x[0], color=GUIDE, linestyle=":", linewidth=1, label=begins)
@@ -112,7 +112,7 @@ def plot_ablations(path: Path, ablations: dict, intervals) -> None:
         axes.set_xlabel("mean squared error")
     rows[0, 0].plot([], [], color=OBSERVED, linewidth=0.8, linestyle="--", label="median as it is")
     figure.suptitle("Recipes with one thing changed: one mark per seed")
-    legend_below(figure)
+    legend_below(figure, 3)
     save_figure(figure, path)
 
 
