@@ -12,7 +12,7 @@ PAST, HORIZON = 100, 50  # steps, where none does
 LONGEST_PAST, LONGEST_HORIZON = 300, 400  # steps
 SHORTEST_PAST = 8
 WINDOWS = 4  # as many windows' lengths are in the part that is trained on, at the least
-FEW, SMALL, LARGE = 1000, 12, 24  # samples that are trained on, and units for fewer and for more
+FEW, SMALL, LARGE = 2000, 12, 24  # samples that are trained on, and units for fewer and for more
 ERROR_FLOOR = 1e-3  # of the amplitude's square; below it the spread is learnt no more
 BETA = 0.5  # as Seitzer et al. (2022) recommend
 

@@ -40,7 +40,7 @@ class TrainOptions:
     """Steps observed."""
     horizon: Annotated[int | None, optional("INT", "two periods")] = None
     """Steps forecast."""
-    hidden_size: Annotated[int | None, optional("INT", "12, or 24 from 1000 samples on")] = None
+    hidden_size: Annotated[int | None, optional("INT", "12, or 24 from 2000 samples on")] = None
     """Units of the LSTM."""
     effort: float = 1.0
     """As many times the iterations."""
