@@ -1,4 +1,4 @@
-"""Build the wheel, install it into a fresh environment of each Python, use and test it there.
+"""Install the wheel into a fresh environment of each Python, use and test it there.
 
 Pythons that are not here, neither on the PATH nor under pyenv, are skipped, and that is said.
 """
@@ -8,13 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-
-import tyro
 
 from ..pages import ROOT
 
+PYTHONS = ("3.11", "3.12", "3.13")  # that are promised
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "sinlstm_jax")
 # The tests of numbers, for the other Pythons: each gets the JAX that pip has for it.
 TESTS = "test_signals test_lstm test_model test_rollout test_training test_torch_golden".split()
@@ -37,25 +35,16 @@ print(f"sinlstm-jax {metadata.version('sinlstm-jax')}, jax {jax.__version__}: er
 """
 
 
-@dataclass(frozen=True)
-class Options:
-    """Check that the wheel holds all that its users need."""
-
-    pythons: tuple[str, ...] = ("3.11", "3.12", "3.13")
-    """Versions of Python to check it on."""
-
-
-def main(options: Options) -> int:
-    """Check every Python there is; return the exit code."""
-    found = {version: find_python(version) for version in options.pythons}
+def check_all(wheel: Path, versions: tuple[str, ...]) -> int:
+    """Check a wheel on every Python there is; return the exit code."""
+    found = {version: find_python(version) for version in versions}
     for version, python in found.items():
         if python is None:
             print(f"Python {version}: not on this machine, skipped", flush=True)
     if not any(found.values()):
-        print(f"none of Python {', '.join(options.pythons)} is here: install one")
+        print(f"none of Python {', '.join(versions)} is here: install one")
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        wheel = build(Path(folder))
         for version, python in found.items():
             if python is not None:
                 print(f"Python {version}: {wheel.name} in a fresh environment", flush=True)
@@ -76,16 +65,14 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def build(folder: Path) -> Path:
-    """Build the wheel from a copy of the sources, so that nothing left from before gets in."""
+def copied_sources(folder: Path) -> Path:
+    """Copy what is built from, so that nothing left from before gets in."""
     sources = folder / "sources"
     sources.mkdir()
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, sources / name)
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, sources)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    return sources
 
 
 def check(python: str, wheel: Path, folder: Path) -> None:
@@ -117,7 +104,3 @@ def run(*command: str | Path, **options) -> None:
     if "cwd" in options:
         kept["XDG_CACHE_HOME"] = str(options["cwd"] / "cache")
     subprocess.run(command, check=True, env=kept, **options)
-
-
-if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Options)))
