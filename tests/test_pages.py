@@ -5,13 +5,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sinlstm_jax import load_models
+from sinlstm_jax import Observation, Sines, load_models
 from sinlstm_jax.commands.main import main
+from sinlstm_jax.recipe_files import read_recipe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -92,6 +94,15 @@ def test_the_options_of_the_page_on_training_are_those_there_are():
     output = subprocess.run(command, text=True, capture_output=True, check=True).stdout
     described = set(re.findall(r"`(--[a-z-]+)`", TRAINING))
     assert described == set(re.findall(r"--[a-z]+(?:-[a-z]+)*", output)) - {"--help"}
+
+
+def test_the_recipe_on_the_page_on_training_is_one(tmp_path):
+    (lines,) = re.findall(r"(?:^    [^\n]*\n)+", TRAINING[TRAINING.index("    [mine]") :], re.M)[:1]
+    (tmp_path / "mine.toml").write_text(textwrap.dedent(lines))
+    recipe = read_recipe(tmp_path / "mine.toml")
+    assert [stage.horizon for stage in recipe.stages] == [50, 100]
+    assert recipe.signal == Sines(frequency=(0.2, 1.0), level=(-1, 1))
+    assert recipe.observation == Observation(noise=(0, 0.1))
 
 
 @pytest.mark.slow
