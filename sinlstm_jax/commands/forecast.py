@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..runs.signals import Trained
 
 LARGE = 2**25  # bytes of a file from which on its reading shows progress
+LONGEST = 1_000_000  # steps of a forecast, which is in memory before it is written
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class ForecastOptions:
         """Do what was asked for."""
         check_spelling(self.model)
         steps = positive_integer("--steps", self.steps)
+        if steps > LONGEST:
+            raise InputError(
+                f"--steps is {steps}: give at most {LONGEST}; `stepper`, in Python, goes on for ever"
+            )
         every = None if self.every is None else positive_integer("--every", self.every)
         window = None if self.window is None else positive_integer("--window", self.window)
         if self.band is not None and not 0 < finite_number("--band", self.band) < 1:

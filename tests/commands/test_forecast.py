@@ -202,6 +202,7 @@ def test_what_the_model_was_not_trained_on_is_said(command):
     ("arguments", "given", "complaint"),
     [
         (["--steps", "0"], "0\n", "--steps is 0: give"),
+        (["--steps", "1000001"], "0\n", "--steps is 1000001: give at most 1000000"),
         (["--every", "-1"], "0\n", "--every is -1: give"),
         (["--window", "0"], "0\n", "--window is 0: give"),
         (["--model", "nowhere"], "0\n", "nowhere does not exist: give a run's folder"),
