@@ -9,21 +9,23 @@ from rich.console import Console
 
 from scripts.study import report as study_report
 from scripts.study import study
+from scripts.study.variants import SHARES, Variant
+from scripts.study.variants import variants as all_variants
 from sinlstm_jax import InputError, Recipe, Stage, run
 
 
 @pytest.fixture
 def variants():
-    return {variant.name: variant for variant in study.variants()}
+    return {variant.name: variant for variant in all_variants()}
 
 
 def test_every_ablation_changes_one_thing_and_keeps_the_budget(variants):
-    assert len(variants) == len(study.variants()) == 23 + len(study.SHARES)
+    assert len(variants) == len(all_variants()) == 23 + len(SHARES)
     assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
     for name in study_report.OURS:
         assert len(variants[name].seeds) == 32
     for name, variant in variants.items():
-        if name.startswith("fast x ") or name == study.LONGER:
+        if name.startswith("fast x ") or name == study_report.LONGER:
             continue
         base = variants[name.split(", ")[0]]
         steps, budget = variant.recipe.iteration_steps, base.recipe.iteration_steps
@@ -78,7 +80,7 @@ def test_seeds_that_stand_in_the_study_are_not_trained_again(variants):
 
 def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else(variants):
     fast = variants["fast"]
-    for share in study.SHARES:
+    for share in SHARES:
         short = variants[f"fast x {share}"]
         assert short.seeds == fast.seeds
         budget = short.recipe.iteration_steps / fast.recipe.iteration_steps
@@ -89,7 +91,7 @@ def test_a_shortened_recipe_spends_its_share_and_changes_nothing_else(variants):
 
 
 def test_the_longest_training_is_tuned_four_times_and_one_stage_more(variants):
-    tuned, longer = variants["tuned"].recipe, variants[study.LONGER].recipe
+    tuned, longer = variants["tuned"].recipe, variants[study_report.LONGER].recipe
     budget = 4 * tuned.iteration_steps + 2500 * 5100
     assert longer.iteration_steps == budget
     assert [s.horizon for s in longer.stages] == [*(s.horizon for s in tuned.stages), 5000]
@@ -129,7 +131,7 @@ def test_the_study_trains_as_a_run_does(tmp_path):
     last = Stage(5, 20, 0.01, 1e-8)
     recipe = Recipe("x", "", (first, again, again, last), 10, past=5, batch_size=2, hidden_size=4)
     seeds = range(3, 7)
-    found = study.train(study.Variant("x", recipe, seeds), seeds)
+    found = study.train(Variant("x", recipe, seeds), seeds)
     figures = run(recipe, 3, tmp_path, replicates=4, console=Console(quiet=True))["figures"]
     undone = [[each["undone"] for each in stage["replicates"]] for stage in figures]
     losses = [[each["average_loss"] for each in stage["replicates"]] for stage in figures]

@@ -79,7 +79,7 @@ class ForecastOptions:
         steps = positive_integer("--steps", self.steps)
         if steps > LONGEST:
             raise InputError(
-                f"--steps is {steps}: give at most {LONGEST}; `stepper`, in Python, goes on for ever"
+                f"--steps is {steps}: give at most {LONGEST}; in Python, `stepper` goes on"
             )
         every = None if self.every is None else positive_integer("--every", self.every)
         window = None if self.window is None else positive_integer("--window", self.window)
