@@ -56,14 +56,24 @@ def negative_log_likelihood(
     forecasts its spread, `[time, batch, 2]`. Each term is weighed by its variance to the power
     `beta`, taken as a constant: at 1 the forecast follows the gradient of its squared error
     (Seitzer et al., On the Pitfalls of Heteroscedastic Uncertainty Estimation, 2022).
+
+    Its gradient leads the square of the spread, without the floor, to the squared error that is to
+    be expected: it is that of -log N(target; forecast, spread^2), each term weighed by
+    spread^2 / (spread^2 + error_floor), taken as a constant. The forecast's gradient is the same
+    either way, but by the floored likelihood itself no spread below the floor would be learnt.
     """
     inputs, targets, *counted = batch
     predictions = nnx.merge(structure, weights, frozen)(inputs)
     forecast, spread = jnp.split(predictions, 2, axis=-1)
-    variance = jnp.square(spread) + error_floor
-    terms = (jnp.square(forecast - targets) / variance + jnp.log(variance)) / 2
+    square, variance = jnp.square(forecast - targets), jnp.square(spread)
+    floored = jax.lax.stop_gradient(variance + error_floor)
+    log_spread = jnp.log(jnp.maximum(spread, jnp.finfo(spread.dtype).tiny))
+    pull = jax.lax.stop_gradient((variance - square) / floored)  # d term / d log_spread
+    moving = square / floored / 2 + pull * log_spread
+    value = (square / floored + jnp.log(floored)) / 2
+    terms = moving + jax.lax.stop_gradient(value - moving)
     if beta:
-        terms = jax.lax.stop_gradient(variance**beta) * terms
+        terms = floored**beta * terms
     return _mean(terms, *counted)
 
 
