@@ -1,5 +1,6 @@
 """`sinlstm evaluate --data`: how well models continue a series of one's own."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,8 +10,10 @@ from ..recipes import SHIPPED
 from .shared import make_folder
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.console import Console
 
+    from ..evaluation.rolling_report import Backtest
     from ..model import SineLSTM
     from ..runs.signals import Trained
 
@@ -50,6 +53,8 @@ def evaluate_on_data(
 ) -> None:
     """Forecast the end of a file from rolling origins by each model; print and leave what came.
 
+    Of several columns, each is forecast by itself, and has a folder in each model's.
+
     Args:
       console: where to print.
       path: of the file.
@@ -63,60 +68,85 @@ def evaluate_on_data(
     Raises:
       InputError: the file cannot be read, is too short, or is at a rate that a model does not know.
     """
-    import numpy as np
-
-    from ..evaluation.rolling import baselines, of_model, origins_of, rolled, yardstick_of
-    from ..evaluation.rolling_report import (
-        Backtest,
-        plot_errors,
-        plot_forecasts,
-        said_of_bands,
-        tables,
-        write_errors,
-    )
+    from ..evaluation.rolling_report import said_of_bands, tables
     from ..measurements.series import series_in
-    from ..measurements.summary import wave_of
-    from ..signals.signal import Scaling
     from ..streams.file_samples import check_rate, wanted_rate
 
     if not 0 < finite_number("--held-out", held_out) < 1:
         raise InputError(f"--held-out is {held_out}: give a share between 0 and 1, such as 0.2")
     known = [each.trained for each in tried.values()]
     found = series_in(path, reading, wanted_rate(resample, known[0]))
-    if len(found.names) > 1:
-        raise InputError(f"--column is given {len(found.names)} times: give it once")
-    rate, values = found.rate or known[0].sampling_rate, found.values[:, 0]
+    rate = found.rate or known[0].sampling_rate
     for each in known:
         check_rate(path, rate, each)
-    first = round(len(values) * (1 - held_out))
+    steps = len(found.values)
+    first = round(steps * (1 - held_out))
     if past is None:
-        longest = min(min(each.past for each in known), len(values) // 3)
+        longest = min(min(each.past for each in known), steps // 3)
         past = max(1, *(each.fewest for each in known), longest)
     if horizon is None:
-        horizon = max(1, min(LONGEST_HORIZON, (len(values) - first) // 2))
+        horizon = max(1, min(LONGEST_HORIZON, (steps - first) // 2))
+    backtests = []
+    for number, column in enumerate(found.names):
+        values = found.values[:, number]
+        backtests.append(_backtest(console, column, values, tried, first, past, horizon))
+    for line in found.said:
+        console.print(line)
+    several = len(backtests) > 1
+    for backtest, part in zip(backtests, _folder_names(found.names), strict=True):
+        for name, each in tried.items():
+            _leave(each.folder / part if several else each.folder, name, backtest)
+        title = [f"{backtest.column}:"] if several else []
+        console.print("", *title, *tables(backtest), *said_of_bands(backtest), sep="\n")
+    for each in tried.values():
+        console.print(f"errors.csv and pictures are in {each.folder}")
+
+
+def _backtest(
+    console: "Console",
+    column: str,
+    values: "np.ndarray",
+    tried: dict[str, Tried],
+    first: int,
+    past: int,
+    horizon: int,
+) -> "Backtest":
+    """Return how models, and what needs no training, forecast a column from step `first` on."""
+    import numpy as np
+
+    from ..evaluation.rolling import baselines, of_model, origins_of, rolled, yardstick_of
+    from ..evaluation.rolling_report import Backtest
+    from ..measurements.summary import wave_of
+    from ..signals.signal import Scaling
+
     origins = origins_of(values, first, past, horizon)
     before = values[:first]
     if not np.isfinite(before).any():
-        raise InputError(f"{path}: all samples before what is held out are missing")
+        raise InputError(f"{column}: all samples before what is held out are missing")
     wave = wave_of(before)
     own = Scaling(wave.level, wave.amplitude or 1.0)
-    for line in found.said:
-        console.print(line)
     results = {}
     for name, (model, trained, _) in tried.items():
-        with console.status(f"{len(results) + 1}/{len(tried)}: {name}"):
+        with console.status(f"{column}, {len(results) + 1}/{len(tried)}: {name}"):
             forecaster, between = of_model(model)
             scaling = own if trained.scaling == Scaling() else trained.scaling
             results[name] = rolled(forecaster, origins, scaling, between)
     beside = {name: rolled(each, origins, own) for name, each in baselines().items()}
-    column, yardstick = ", ".join(found.names), yardstick_of(before)
-    backtest = Backtest(column, values, origins, yardstick, results, beside)
-    for name, each in tried.items():
-        folder = each.folder
-        make_folder(folder)
-        write_errors(folder / "errors.csv", name, backtest)
-        plot_errors(folder / "errors.png", name, backtest)
-        plot_forecasts(folder / "forecasts.png", name, backtest)
-    console.print("", *tables(backtest), *said_of_bands(backtest), sep="\n")
-    for each in tried.values():
-        console.print(f"errors.csv and pictures are in {each.folder}")
+    return Backtest(column, values, origins, yardstick_of(before), results, beside)
+
+
+def _leave(folder: Path, name: str, backtest: "Backtest") -> None:
+    """Write a model's errors and draw them, and its forecasts."""
+    from ..evaluation.rolling_report import plot_errors, plot_forecasts, write_errors
+
+    make_folder(folder)
+    write_errors(folder / "errors.csv", name, backtest)
+    plot_errors(folder / "errors.png", name, backtest)
+    plot_forecasts(folder / "forecasts.png", name, backtest)
+
+
+def _folder_names(columns: tuple[str, ...]) -> list[str]:
+    """Return what folders of columns are called, whatever is in their names."""
+    names = [re.sub(r"[^\w-]+", "_", column) for column in columns]
+    alike = len({name.lower() for name in names}) < len(names)
+    return [f"{i}-{name}" for i, name in enumerate(names, 1)] if alike else names

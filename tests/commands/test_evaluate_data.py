@@ -75,3 +75,26 @@ def test_bad_input_is_named(command, tmp_path, options, complaint):
     assert (code, output) == (2, "")
     assert errors.startswith("error: ") and complaint in errors and errors.count("\n") == 1
     assert not (tmp_path / "found").exists()
+
+
+def test_columns_are_forecast_each_by_itself(command, tmp_path):
+    other = np.cos(2 * np.pi * STEP / 25)
+    lines = [f"{a:.4f},{b:.4f},{b:.4f}\n" for a, b in zip(NOISY, other, strict=True)]
+    (tmp_path / "log.csv").write_text("volts,a/b,a b\n" + "".join(lines))
+    columns = ("--column", "volts", "--column", "a/b", "--column", "a b")
+    options = ("evaluate", "sensor", "--data", "log.csv", "--horizon", 20, "--out", "all")
+    code, output, errors = command(*options, *columns)
+    assert (code, errors) == (0, "")
+    assert [f"{name}:" in output.splitlines() for name in ("volts", "a/b", "a b")] == [True] * 3
+    folder = tmp_path / "all" / "sensor" / "log"
+    assert sorted(p.name for p in folder.iterdir()) == ["1-volts", "2-a_b", "3-a_b"]
+    for part, values in (("1-volts", NOISY), ("2-a_b", other)):
+        origins = origins_of(np.round(values, 4), 480, past=200, horizon=20)
+        naive = np.mean(np.abs(origins.history[-1] - origins.truth))
+        row = rows(folder / part / "errors.csv")["last value", 20]
+        assert float(row["mae"]) == pytest.approx(naive, rel=1e-6)
+    # One column's folder has no part for it, and its forecasts are what they are beside others.
+    assert command(*options[:-1], "one", "--column", "volts")[0] == 0
+    alone = rows(tmp_path / "one" / "sensor" / "log" / "errors.csv")["sensor", 20]
+    beside = rows(folder / "1-volts" / "errors.csv")["sensor", 20]
+    assert float(beside["mae"]) == pytest.approx(float(alone["mae"]), rel=1e-5)
