@@ -6,7 +6,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
-from .errors import InputError, checked_size, shown
+from .errors import InputError, checked_size, finite_number, shown
 from .kernel.choice import choose_implementation
 from .kernel.layer import fused_lstm, fused_predict
 from .lstm import PRECISION, LSTMCarry, LSTMWeights, lstm_scan, lstm_step
@@ -20,12 +20,15 @@ class LSTMCell(nnx.RNNCellBase):
     """One step of an LSTM with PyTorch's equations, gate order i, f, g, o, and both its biases.
 
     Every weight is drawn from U(-1/sqrt(hidden), 1/sqrt(hidden)) as `torch.nn.LSTM` does. Then
-    the hidden bias of the forget gate becomes 1, and the input bias becomes 0 and is frozen.
+    the hidden bias of the forget gate becomes `forget_bias`, and the input bias becomes 0 and is
+    frozen.
 
     Equations: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs):
+    def __init__(
+        self, input_size: int, hidden_size: int, *, forget_bias: float = 1.0, rngs: nnx.Rngs
+    ):
         self.input_size = input_size
         self.hidden_size = hidden_size
         gates = 4 * hidden_size
@@ -33,7 +36,7 @@ class LSTMCell(nnx.RNNCellBase):
         forget = slice(hidden_size, 2 * hidden_size)
         self.input_kernel = nnx.Param(uniform(rngs.params(), (input_size, gates)))
         self.hidden_kernel = nnx.Param(uniform(rngs.params(), (hidden_size, gates)))
-        self.hidden_bias = nnx.Param(uniform(rngs.params(), (gates,)).at[forget].set(1.0))
+        self.hidden_bias = nnx.Param(uniform(rngs.params(), (gates,)).at[forget].set(forget_bias))
         self.input_bias = FrozenBias(jnp.zeros((gates,), jnp.float32))
 
     def __call__(
@@ -69,13 +72,15 @@ class SineLSTM(nnx.Module):
     Args:
       hidden_size: units of the LSTM.
       rngs: source of the initial weights; `nnx.Rngs(0)` if not given.
+      forget_bias: the hidden bias of the forget gate, at first: a step keeps its sigmoid of what is
+        carried.
       implementation: what computes the LSTM: "scan", "fused" (the CPU kernel), or "auto", which
         is fused where it can be. The attribute `implementation` holds the choice; as part of the
         model's structure it is static wherever the model is compiled.
 
     Raises:
-      InputError: hidden_size is not a whole number from 1 to MAX_HIDDEN_SIZE, or the
-        implementation is unknown or cannot be had here.
+      InputError: hidden_size is not a whole number from 1 to MAX_HIDDEN_SIZE, forget_bias not
+        finite, or the implementation is unknown or cannot be had here.
     """
 
     outputs = 1  # of the linear layer, a step
@@ -85,13 +90,15 @@ class SineLSTM(nnx.Module):
         hidden_size: int = 15,
         *,
         rngs: nnx.Rngs | None = None,
+        forget_bias: float = 1.0,
         implementation: str = "auto",
     ):
         self.hidden_size = checked_size("hidden_size", hidden_size)
         self.implementation = choose_implementation(implementation, self.hidden_size)
         rngs = nnx.Rngs(0) if rngs is None else rngs
         uniform = torch_uniform(self.hidden_size)
-        self.cell = LSTMCell(1, self.hidden_size, rngs=rngs)
+        forget_bias = finite_number("forget_bias", forget_bias)
+        self.cell = LSTMCell(1, self.hidden_size, forget_bias=forget_bias, rngs=rngs)
         self.output = nnx.Linear(
             self.hidden_size,
             self.outputs,

@@ -43,15 +43,19 @@ def initial_model(
     key: Key[Array, ""],
     implementation: str = "auto",
     network: type[SineLSTM] = SineLSTM,
+    forget_bias: float = 1.0,
 ) -> SineLSTM:
     """Return a fresh model, its weights drawn in one compiled program; arguments as SineLSTM's."""
     model = nnx.eval_shape(lambda: network(hidden_size, implementation=implementation))
-    return nnx.merge(nnx.graphdef(model), *_initial_arrays(key, hidden_size, network))
+    return nnx.merge(nnx.graphdef(model), *_initial_arrays(key, hidden_size, network, forget_bias))
 
 
-@partial(jax.jit, static_argnames=("hidden_size", "network"))
-def _initial_arrays(key: Key[Array, ""], hidden_size: int, network) -> tuple[dict, dict]:
-    return split_model(network(hidden_size, rngs=nnx.Rngs(key), implementation="scan"))[1:]
+@partial(jax.jit, static_argnames=("hidden_size", "network", "forget_bias"))
+def _initial_arrays(
+    key: Key[Array, ""], hidden_size: int, network, forget_bias: float
+) -> tuple[dict, dict]:
+    settings = {"forget_bias": forget_bias, "implementation": "scan"}
+    return split_model(network(hidden_size, rngs=nnx.Rngs(key), **settings))[1:]
 
 
 def abstract_model(hidden_size: int, network: type[SineLSTM] = SineLSTM):

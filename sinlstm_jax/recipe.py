@@ -153,6 +153,7 @@ class Recipe:
     signal: Signal = SINES  # what is learnt
     observation: Observation = CLEAN  # what is shown of its past
     network: str = NETWORKS[0]
+    forget_bias: float = 1.0  # of the forget gate, at first
 
     def __post_init__(self):
         _hold(
@@ -161,6 +162,7 @@ class Recipe:
             past=positive_integer,
             batch_size=positive_integer,
             hidden_size=checked_size,
+            forget_bias=finite_number,
         )
         if self.network not in NETWORKS:
             raise InputError(f"network is {shown(self.network)}: give one of {', '.join(NETWORKS)}")
@@ -222,8 +224,9 @@ class Recipe:
 
     def describe_network(self) -> str:
         """Return in words what is trained."""
+        forget = "" if self.forget_bias == 1 else f", forget bias {self.forget_bias:g}"
         return (
-            f"{self.network} of {self.hidden_size} units, {self.past} steps observed, "
+            f"{self.network} of {self.hidden_size} units{forget}, {self.past} steps observed, "
             f"{self.batch_size} windows an iteration"
         )
 

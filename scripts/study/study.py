@@ -25,9 +25,8 @@ from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, forecast_function, hel
 from sinlstm_jax.evaluation.sines import held_out_sines
 from sinlstm_jax.evaluation.windows import robustness
 from sinlstm_jax.model import SineLSTM, split_model
-from sinlstm_jax.networks import initial_model, network_named
 from sinlstm_jax.recipe import TRAINED_SAMPLES, Recipe, Stage
-from sinlstm_jax.runs.replicates import place, run_keys, stack, take
+from sinlstm_jax.runs.replicates import fresh_model, place, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
 from sinlstm_jax.sensor import SensorLSTM
 from sinlstm_jax.signals.sines import SINES
@@ -165,14 +164,14 @@ def train(variant: Variant, seeds: range) -> dict:
     """Train a group of seeds at once, each as in a run of its own, and measure what came of it."""
     recipe = variant.recipe
     weights_keys, data_keys = zip(*map(run_keys, seeds), strict=True)
-    models = [_initial_model(variant, key) for key in weights_keys]
+    models = [fresh_model(recipe, key) for key in weights_keys]
     failure, losses, averages, undone = None, [], [], []
     standing = np.full(len(seeds), np.inf)
     for number, stage in enumerate(recipe.stages, 1):
         keys = jnp.stack([jax.random.fold_in(key, number) for key in data_keys])
         fresh = models
         if stage.afresh:
-            fresh = [_initial_model(variant, jax.random.fold_in(k, number)) for k in weights_keys]
+            fresh = [fresh_model(recipe, jax.random.fold_in(k, number)) for k in weights_keys]
         models, state = _train_stage(variant, stage, (models, fresh), keys, failure, standing)
         failure = state.failure
         losses.append(state.losses)
@@ -212,15 +211,6 @@ def _over_pasts(models: list[SineLSTM]) -> dict:
         return {}
     measures = [measure(model) for model in models]
     return {name: [each[name] for each in measures] for name in measures[0]}
-
-
-def _initial_model(variant: Variant, key: jax.Array) -> SineLSTM:
-    size = variant.recipe.hidden_size
-    model = initial_model(size, key, network=network_named(variant.recipe.network))
-    if variant.forget_bias is not None:
-        bias = model.cell.hidden_bias
-        bias[...] = bias[...].at[size : 2 * size].set(variant.forget_bias)
-    return model
 
 
 def _train_stage(variant: Variant, stage: Stage, models: tuple, keys, failure, standing):

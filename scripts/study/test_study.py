@@ -33,7 +33,8 @@ def test_every_ablation_changes_one_thing_and_keeps_the_budget(variants):
         if variant is not base:
             assert len(variant.seeds) == 8
             stages = variant.recipe.stages != base.recipe.stages
-            bias, trainable = variant.forget_bias is not None, variant.trainable != base.trainable
+            bias = variant.recipe.forget_bias != base.recipe.forget_bias
+            trainable = variant.trainable != base.trainable
             observation = variant.recipe.observation != base.recipe.observation
             assert stages + bias + trainable + observation == 1
 

@@ -23,7 +23,6 @@ class Variant(NamedTuple):
     name: str
     recipe: Recipe
     seeds: range
-    forget_bias: float | None = None  # instead of 1
     trainable: nnx.filterlib.Filter = nnx.Param
     intervals: tuple[tuple[int, int], ...] = INTERVALS  # of forecast steps
 
@@ -37,7 +36,7 @@ def variants() -> list[Variant]:
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     # Fresh ones where a search knew the results of those before.
     counts |= {"tuned": range(201, 233), "noisy": range(1001, 1033)}
-    counts |= {"sensor": range(2101, 2133), "long": range(3001, 3033)}
+    counts |= {"sensor": range(2201, 2233), "long": range(3001, 3033)}
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
     found[-1] = found[-1]._replace(intervals=LONG_INTERVALS)
     changes = {
@@ -48,7 +47,7 @@ def variants() -> list[Variant]:
     for name, of_stages in changes.items():
         base = Variant(name, RECIPES[name], counts[name][:8])
         one = {
-            "forget bias 0": {"forget_bias": 0.0},
+            "forget bias 0": {"recipe": replace(base.recipe, forget_bias=0.0)},
             "input bias trained": {"trainable": EVERY_BIAS},
         }
         if of_stages:
@@ -67,7 +66,7 @@ def variants() -> list[Variant]:
     longer = _scaled(tuned, 4).stages
     last = {"horizon": 5000, "iterations": 2500, "learning_rate": 0.001, "warmup": 200}
     longer = replace(tuned, stages=(*longer, replace(longer[-1], **last)))
-    found.append(Variant(LONGER, longer, range(401, 409), None, EVERY_BIAS, LONG_INTERVALS))
+    found.append(Variant(LONGER, longer, range(401, 409), EVERY_BIAS, LONG_INTERVALS))
     return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
 
 

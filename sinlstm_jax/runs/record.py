@@ -18,10 +18,16 @@ from ..signals.sines import SINES
 RECORD = "run.json"
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
 IDENTITY = (
-    "recipe seed replicates seeds network hidden_size batch_size past stages signal observation"
+    "recipe seed replicates seeds network hidden_size forget_bias batch_size past stages signal "
+    "observation"
 ).split()
 # What runs were before they told.
-UNTOLD = {"network": NETWORKS[0], "signal": SINES.describe(), "observation": CLEAN.describe()}
+UNTOLD = {
+    "network": NETWORKS[0],
+    "forget_bias": 1.0,
+    "signal": SINES.describe(),
+    "observation": CLEAN.describe(),
+}
 UNTOLD_OF_STAGES = {"error_floor": None, "past": None, "afresh": False, "beta": 0.0}
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -77,6 +83,7 @@ class RunRecord:
     seeds: list[int]
     network: str  # its class
     hidden_size: int
+    forget_bias: float  # of the forget gate, at first
     batch_size: int
     past: int
     stages: list[dict[str, Any]]  # the fields of each Stage
@@ -104,6 +111,7 @@ class RunRecord:
             seeds=seeds,
             network=recipe.network,
             hidden_size=recipe.hidden_size,
+            forget_bias=recipe.forget_bias,
             batch_size=recipe.batch_size,
             past=recipe.past,
             stages=[asdict(stage) for stage in recipe.stages],

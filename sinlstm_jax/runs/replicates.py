@@ -60,11 +60,16 @@ def fresh_models(
     Those of the first stage are drawn from the seeds' own keys, of others from keys folded with
     the number.
     """
-    network = network_named(recipe.network)
     keys = [run_keys(seed)[0] for seed in seeds]
     if number > 1:
         keys = [jax.random.fold_in(key, number) for key in keys]
-    return [initial_model(recipe.hidden_size, key, implementation, network) for key in keys]
+    return [fresh_model(recipe, key, implementation) for key in keys]
+
+
+def fresh_model(recipe: Recipe, key: jax.Array, implementation: str = "auto") -> SineLSTM:
+    """Return a model as a recipe begins with."""
+    network = network_named(recipe.network)
+    return initial_model(recipe.hidden_size, key, implementation, network, recipe.forget_bias)
 
 
 def stage_keys(seeds: list[int], number: int, mesh: Mesh | None) -> jax.Array:
