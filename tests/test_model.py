@@ -19,6 +19,8 @@ from sinlstm_jax import (
 )
 from sinlstm_jax.loss import mean_squared_error
 from sinlstm_jax.model import split_model
+from sinlstm_jax.recipes import RECIPES
+from sinlstm_jax.runs.replicates import fresh_models
 
 
 @pytest.fixture
@@ -75,6 +77,26 @@ def test_initial_weights_are_drawn_as_pytorch_draws_them():
         distance = np.abs(unit - np.linspace(-1, 1, unit.size)).max() / 2
         assert distance < 1.95 / np.sqrt(unit.size), name  # Kolmogorov-Smirnov, as in signals
     assert abs(weights["output"]["bias"][0]) <= bound
+
+
+def test_a_forget_bias_is_what_the_gate_begins_with_and_changes_nothing_else():
+    plain, longer = (
+        split_model(SineLSTM(6, rngs=nnx.Rngs(1), **given))[1:]
+        for given in ({}, {"forget_bias": 3})
+    )
+    gates = np.array(plain[0]["cell"]["hidden_bias"]).reshape(4, 6)
+    gates[1] = 3
+    plain[0]["cell"]["hidden_bias"] = gates.ravel()
+    jax.tree.map(np.testing.assert_array_equal, longer, plain)
+    with pytest.raises(InputError, match=r"^forget_bias is inf: give a finite number"):
+        SineLSTM(6, forget_bias=np.inf)
+
+
+def test_a_recipes_models_begin_with_its_forget_bias():
+    for recipe, bias in ((RECIPES["sensor"], 3), (RECIPES["curriculum"], 1)):
+        (model,) = fresh_models(recipe, [1], "scan")
+        gates = np.asarray(model.cell.hidden_bias).reshape(4, recipe.hidden_size)
+        np.testing.assert_array_equal(gates[1], bias)
 
 
 def test_output_bias_has_the_spread_of_the_weights():

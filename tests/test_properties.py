@@ -240,7 +240,8 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         {"name|called": Argument(st.just("a")), "summary|called": Argument(st.just("b"))}
         | {"stages|iterations": Argument(st.just((sl.Stage(1, 1),)), junk | st.just(TOO_LONG))}
         | {"display_every": size, "past": size, "batch_size": size, "hidden_size": size}
-        | {"signal": Argument(one_of(sl.Sines(), sl.Tones())), "observation": clean},
+        | {"signal": Argument(one_of(sl.Sines(), sl.Tones())), "observation": clean}
+        | {"network": Argument(one_of("SineLSTM", "SensorLSTM")), "forget_bias": Argument(finite)},
     ),
     "run": (
         lambda *a: sl.run(*a[:3], replicates=a[3], checkpoint_every=a[4], implementation=a[5]),

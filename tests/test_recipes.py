@@ -64,6 +64,11 @@ def test_bad_recipes_are_named(name):
         Recipe(**({"name": "x", "summary": "", "stages": (), "display_every": 1} | {name: 0}))
 
 
+def test_a_forget_bias_that_is_no_number_is_named():
+    with pytest.raises(InputError, match=r"^forget_bias is nan: give a finite number"):
+        Recipe("x", "", (Stage(5, 10),), 1, forget_bias=float("nan"))
+
+
 def test_a_stage_may_observe_another_past_than_its_recipe():
     stages = (Stage(10, 5, past=20), Stage(30, 2))
     recipe = Recipe("mine", "", stages, 1, past=60)

@@ -22,6 +22,7 @@ OWN = Recipe(
     signal=Sines(frequency=(1.0, 2.5), level=(-3, 3), sampling_rate=50.0),
     observation=Observation(noise=(0, 0.1), gap=(0, 3), shortest_past=6, missing_power=2.0),
     network="SensorLSTM",
+    forget_bias=2.5,
 )
 SMALL = "[mine]\nsummary = 'x'\ndisplay_every = 5\nstages = [{horizon = 5, iterations = 9}]\n"
 

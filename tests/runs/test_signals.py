@@ -132,9 +132,11 @@ def test_a_run_from_before_there_were_networks_is_the_same_run(tmp_path, no_pict
     recipe, path = own_signals.RECIPES["sines"], tmp_path / "run" / "run.json"
     run(recipe, 0, tmp_path / "run", console=QUIET)
     told = json.loads(path.read_text())
-    del told["network"], told["observation"]["noise_power"], told["observation"]["missing_power"]
+    del told["network"], told["forget_bias"]
+    del told["observation"]["noise_power"], told["observation"]["missing_power"]
     for stage in told["stages"]:
         del stage["error_floor"], stage["past"], stage["afresh"], stage["beta"]
     path.write_text(json.dumps(told))
     again = run(recipe, 0, tmp_path / "run", console=QUIET)
-    assert again["network"] == "SineLSTM" and again["observation"] == CLEAN.describe()
+    assert (again["network"], again["forget_bias"]) == ("SineLSTM", 1)
+    assert again["observation"] == CLEAN.describe()
