@@ -79,4 +79,5 @@ def test_the_readmes_main_command_trains_the_whole_curriculum(tmp_path):
 
 
 def same_versions_as_published():
-    return all(f"{name} {version}" in RESULTS for name, version in versions().items())
+    others = versions().items() - {("sinlstm_jax", versions()["sinlstm_jax"])}
+    return all(f"{name} {version}" in RESULTS for name, version in others)
