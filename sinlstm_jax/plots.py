@@ -200,7 +200,8 @@ def plot_streams(path: Path, streams: StreamForecasts, title: str) -> None:
             gaps = times[:past][np.isnan(before)]
             foot = np.full(gaps.size, low + 0.05 * (high - low))
             axes.plot(gaps, foot, "x", color=OBSERVED, label="missing samples")
-        axes.plot(times[past:], after, color=FORECAST, linestyle=DASHED, label="forecast")
+        line = {"color": FORECAST, "linestyle": DASHED, "linewidth": 1}  # a narrow band shows
+        axes.plot(times[past:], after, **line, label="forecast")
         if edges:
             shaded = {"color": FORECAST, "alpha": PALE, "linewidth": 0}
             axes.fill_between(times[past:], *edges, **shaded, label=f"{streams.band:.0%} band")
@@ -241,7 +242,7 @@ def _stacked(count: int, seconds: float, title: str) -> "tuple[Figure, np.ndarra
     figure.suptitle(title, y=1 - 0.12 / height, parse_math=False)
     rows = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(
-        left=0.75 / width,
+        left=0.95 / width,
         right=1 - 0.15 / width,
         bottom=0.85 / height,
         top=1 - 0.6 / height,

@@ -120,6 +120,8 @@ class EvaluateOptions:
             console.print(f"CSV files and pictures are in {folder}")
 
     def _on_data(self, console: "Console", data: Path, folders: dict[str, Path]) -> None:
+        from ..measurements.series import series_in
+        from ..streams.file_samples import wanted_rate
         from .evaluate_data import Tried, evaluate_on_data, held_out_by
 
         past = None if self.past is None else positive_integer("--past", self.past)
@@ -130,12 +132,13 @@ class EvaluateOptions:
                 models, theirs = evaluated_models((run,), {called: folder})
                 for name, model in models.items():
                     tried[name] = Tried(model, trained_as(run, model), theirs[name] / data.stem)
+            rate = wanted_rate(self.resample, next(iter(tried.values())).trained)
+            found = series_in(data, self.reading, rate)
             evaluate_on_data(
                 console,
                 data,
-                self.reading,
+                found,
                 tried,
-                resample=self.resample,
                 held_out=held_out_by(self.runs) if self.held_out is None else self.held_out,
                 past=past,
                 horizon=horizon,

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, finite_number
-from ..measurements.reading import Reading
 from ..recipes import SHIPPED
 from .shared import make_folder
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..evaluation.rolling_report import Backtest
+    from ..measurements.series import Series
     from ..model import SineLSTM
     from ..runs.signals import Trained
 
@@ -43,10 +43,9 @@ def held_out_by(runs: tuple[str, ...]) -> float:
 def evaluate_on_data(
     console: "Console",
     path: Path,
-    reading: Reading,
+    found: "Series",
     tried: dict[str, Tried],
     *,
-    resample: str | None,
     held_out: float,
     past: int | None,
     horizon: int | None,
@@ -58,24 +57,21 @@ def evaluate_on_data(
     Args:
       console: where to print.
       path: of the file.
-      reading: what is told of it.
+      found: what is in it; what is said of it is printed.
       tried: models, by name.
-      resample: Hz that samples are brought to, or "model"; None: they stay as they are.
       held_out: share of the file, at its end, that is forecast.
       past: steps observed; None: the most that all were trained on, or a third of the file.
       horizon: steps forecast; None: LONGEST_HORIZON, or half of what is held out.
 
     Raises:
-      InputError: the file cannot be read, is too short, or is at a rate that a model does not know.
+      InputError: the file is too short, or at a rate that a model does not know.
     """
     from ..evaluation.rolling_report import said_of_bands, tables
-    from ..measurements.series import series_in
-    from ..streams.file_samples import check_rate, wanted_rate
+    from ..streams.file_samples import check_rate
 
     if not 0 < finite_number("--held-out", held_out) < 1:
         raise InputError(f"--held-out is {held_out}: give a share between 0 and 1, such as 0.2")
     known = [each.trained for each in tried.values()]
-    found = series_in(path, reading, wanted_rate(resample, known[0]))
     rate = found.rate or known[0].sampling_rate
     for each in known:
         check_rate(path, rate, each)

@@ -1,5 +1,6 @@
 """`sinlstm train`: train a network on a recording of one's own."""
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -99,6 +100,7 @@ class TrainOptions:
         console = printing_console(quiet=self.quiet)
         out = self.out or Path("runs") / f"{name}-{self.seed}"
         last = recipe.stages[-1]
+        console.print(*found.said, sep="\n")
         console.print(
             f"{recipe.describe_network()}, {last.horizon} forecast at last, in "
             f"{recipe.iteration_steps / 1e6:.2g} million steps"
@@ -127,15 +129,20 @@ class TrainOptions:
             evaluate_on_data(
                 console,
                 self.file,
-                self.reading,
+                found._replace(said=()),  # it was, before training
                 {name: Tried(model, trained_on(out, model), out / "evaluation" / name)},
-                resample=None if self.resample is None else str(self.resample),
                 held_out=self.held_out,
                 past=recipe.past,
                 horizon=last.horizon,
             )
         console.print(_said_of(calibration))
-        console.print(f"sinlstm forecast {self.file} --model {out} continues it")
+        console.print(f"{shlex.join(self._continuing(out))} continues it")
+
+    def _continuing(self, out: Path) -> list[str]:
+        """Return the command that continues the file, a word each."""
+        resample = [] if self.resample is None else ["--resample", "model"]
+        words = [str(self.file), *self.reading.options(), *resample, "--model", str(out)]
+        return ["sinlstm", "forecast", *words]
 
 
 def _said_of(calibration: "Calibration | None") -> str:

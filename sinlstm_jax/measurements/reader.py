@@ -151,8 +151,8 @@ class _Follower:
         if lost.any():
             number = line_of(self.table, self.row + int(np.argmax(lost)))
             raise InputError(
-                f"{self.table.path}, line {number} has no time: give one in every line, or "
-                "--no-time"
+                f"{self.table.path}, line {number} has no time: give one in every line, "
+                "take the line out if it holds a total, say, or give --no-time"
             )
         told = seconds + self.offset
         chain = told if self.before is None else np.concatenate([[self.before], told])

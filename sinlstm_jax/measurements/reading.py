@@ -1,6 +1,6 @@
 """What can be told of a file of samples; the command line has it as options."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 import tyro
@@ -18,7 +18,7 @@ class Reading:
     """How a file of samples is read; what is not told is found out."""
 
     column: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _told("NAME", "the one")] = ()
-    """A column to read; given again, one more. By default the only one of numbers."""
+    """A column to read; given again, one more, but to train. By default the only one of numbers."""
     time_column: Annotated[str | None, _told("NAME", "found")] = None
     """The column of times, in seconds, or as its name or its dates tell."""
     no_time: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -41,6 +41,20 @@ class Reading:
             if not isinstance(given, tuple | list) or not all(isinstance(x, str) for x in given):
                 raise InputError(f"{name} is {shown(given)}: give words, in a tuple")
             object.__setattr__(self, name, tuple(given))
+
+    def options(self) -> list[str]:
+        """Return what tells the same on the command line, a word each."""
+        words = []
+        for field in fields(self):
+            value, option = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            if value is True:
+                words.append(option)
+            elif isinstance(value, tuple):
+                for each in value:
+                    words += [option, each]
+            elif value != field.default:
+                words += [option, str(value)]
+        return words
 
 
 def delimiter_of(reading: Reading) -> str | None:

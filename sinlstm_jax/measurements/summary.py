@@ -131,6 +131,7 @@ def _suspects(name: str, values: np.ndarray) -> list[str]:
         many = len(known) - len(rest)
         if many and rest.size > many and abs(code - np.median(rest)) > FAR * np.ptp(rest):
             found.append(
-                f"{name}: {code:g} stands {many} times: give --missing {code:g} if it is no sample"
+                f"warning: {name}: {code:g} stands {many} times: give --missing {code:g} if it is "
+                "no sample"
             )
     return found

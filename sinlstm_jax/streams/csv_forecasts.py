@@ -103,7 +103,7 @@ def write_forecasts(
     for doubt in doubts(samples.names, counts, observed, trained):
         _LOG.warning(doubt)
     values, *between = forecast
-    begin = str(samples.written(times[0], rate)) if samples.dated else None
+    begin = f"{samples.written(times[0], rate)} {samples.unit}".rstrip() if samples.dated else None
     return StreamForecasts(samples.names, times, observed, values, *between, band=band, begin=begin)
 
 

@@ -42,11 +42,12 @@ class Samples(NamedTuple):
     names: list[str]  # of the streams
     steps: Iterator[Sample]
     rate: float  # Hz
-    dated: bool = False  # whether times are dates
+    dated: bool = False  # whether times are dates, or in another unit than seconds
     before: int = 0  # steps before the first one, which were read and are not given
     written: Callable[[float, float], float | str] = (
         in_seconds  # a time, as they have it, at a rate
     )
+    unit: str = ""  # of times that are numbers in another unit
 
 
 def read_samples(

@@ -82,6 +82,7 @@ def doubts(
             if not trained.in_any_units:
                 yield from _doubts_of_its_units(name, wave, trained.waves)
             yield from _doubts_of_its_frequency(name, wave, trained.waves)
+            yield from _doubts_of_its_shape(name, wave)
 
 
 def _doubts_of_its_units(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
@@ -112,4 +113,13 @@ def _doubts_of_its_frequency(name: str, wave: _Wave, trained: Sines) -> Iterator
             f"{name} has a frequency of about {frequency:.2g} Hz, {rate / frequency:.3g} steps a "
             f"period: models are trained on {rate / high:.3g} to {rate / low:.3g} steps, so the "
             f"forecast may be poor (of a file, --resample {better:g} may do)"
+        )
+
+
+def _doubts_of_its_shape(name: str, wave: _Wave) -> Iterator[str]:
+    if wave.left_over > WELL_FITTED * wave.amplitude:
+        yield (
+            f"{name} is hardly one sine wave: the best one, of amplitude {wave.amplitude:.2g}, is "
+            f"off by {wave.left_over:.2g}, so the forecast may be poor and its band too narrow "
+            "(sinlstm train FILE teaches a network what is in a file)"
         )

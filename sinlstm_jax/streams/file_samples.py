@@ -85,8 +85,12 @@ def read_file(
         before += extra
     table = surveyed.table
     written = in_seconds if table.time is None else table.time.written
-    dated = table.time is not None and (table.time.form is not None or table.time.unit != "s")
-    return Found(Samples(table.names, steps, rate, dated, before, written), at_rate, said)
+    dated, unit = False, ""
+    if table.time is not None:
+        unit = table.time.unit if table.time.form is None and table.time.unit != "s" else ""
+        dated = table.time.form is not None or bool(unit)
+    samples = Samples(table.names, steps, rate, dated, before, written, unit)
+    return Found(samples, at_rate, said)
 
 
 def wanted_rate(resample: str | None, trained: Trained) -> float | None:

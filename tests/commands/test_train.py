@@ -58,6 +58,7 @@ def test_what_it_leaves_is_the_mean_of_its_networks_with_bands_that_hold_earlier
 ):
     code, output, _ = command("train", "log.csv", *QUICK)
     assert code == 0
+    assert output.index("a period of 12 steps (12 h)") < output.index("stage 1")  # before it trains
     run = tmp_path / "runs/log-4112"
     networks = [load_model(run, replicate=k) for k in (0, 1)]
     past = VALUES[-48:, None].astype(np.float32)

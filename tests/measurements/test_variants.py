@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 
 from sinlstm_jax import InputError
 from sinlstm_jax.measurements.reader import latest, pieces, survey
@@ -272,7 +273,8 @@ REFUSED = {
     "time that goes back": (
         "# x\n" + PLAIN.replace("0.20,", "0.10,"), {}, "line 13 is not after line 12"),
     "a line without a time": (
-        PLAIN.replace("0.20,", ","), {}, "line 12 has no time: give one in every line"),
+        PLAIN.replace("0.20,", ","), {},
+        "line 12 has no time: give one in every line, take the line out"),
     "no rate at all": (
         lines(lambda i, x: f"{i * i / 50 + i / 50},{x}", "time,a\n"), {}, "which is no rate"),
     "a row that is too long": (
@@ -344,3 +346,16 @@ def test_what_is_called_as_a_unit_is_but_goes_up_and_down_is_a_column(tmp_path, 
     assert read(path)[0].table.names == [name]
     path.write_text(lines(lambda i, x: f"{x}", f"{name}\n"))
     assert read(path)[0].table.names == [name]
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading(),
+        Reading(column=("a b", "c"), missing=("-9999",), decimal=",", header="no"),
+        Reading(time_column="t (ms)", rate=12.5, delimiter=";"),
+        Reading(no_time=True),
+    ],
+)
+def test_what_is_told_of_a_file_is_told_alike_on_the_command_line(reading):
+    assert tyro.cli(Reading, args=reading.options()) == reading

@@ -212,3 +212,15 @@ def test_what_was_not_trained_on_is_doubted():
     assert doubt.startswith("x has 99 samples: models are trained to forecast after 100")
     assert len(doubts_about(9, amplitude=5, count=3)) == 3
     assert doubts_about(2, missing=97) == []
+
+
+def test_what_is_not_one_wave_is_told_and_noise_that_was_trained_on_is_not():
+    angle = 2 * np.pi * np.arange(300) / 100
+    noise = np.random.default_rng(8).normal(size=300)
+    for noisy in (np.sin(1.7 * angle) + 0.2 * noise, np.sin(1.7 * angle)):
+        assert list(doubts(["x"], np.array([300]), noisy[:, None])) == []
+    (doubt,) = doubts(["x"], np.array([300]), (np.sin(1.7 * angle) + 0.5 * noise)[:, None])
+    assert doubt.startswith("x is hardly one sine wave: the best one, of amplitude ")
+    tones = np.sin(1.7 * angle) + 0.8 * np.sin(2.9 * angle)
+    (doubt,) = doubts(["x"], np.array([300]), tones[:, None])
+    assert doubt.startswith("x is hardly one sine wave") and "off by 0.5" in doubt
