@@ -485,8 +485,7 @@ show_rollout(fast_models[0], 1500, f"Long-term test: fast, seed {SEED}")
 
 # %% [markdown]
 # `tuned` spends as many steps as the tutorial's curriculum does, and carries the horizon much
-# further. It is the only one to hold its phase over all 1500 steps with every seed of that study;
-# once more its figures, as median and worst seed:
+# further. It holds its phase over all 1500 steps with every seed of that study; once more its figures, as median and worst seed:
 
 # %%
 for name in names:

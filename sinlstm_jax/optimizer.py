@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .errors import InputError
+
 
 @cache
 def adam(
@@ -40,7 +42,8 @@ def adam(
     """
     rate = learning_rate
     if warmup or final_fraction != 1:
-        assert iterations is not None, "the rate changes over so many iterations"
+        if iterations is None:
+            raise InputError("iterations is None: give those over which the rate changes")
         rate = optax.warmup_cosine_decay_schedule(
             0.0, learning_rate, warmup, iterations, learning_rate * final_fraction
         )

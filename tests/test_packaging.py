@@ -1,6 +1,9 @@
 """What is said of the package in more than one place is the same in each."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import metadata, resources
 from pathlib import Path
@@ -33,3 +36,10 @@ def test_the_tests_that_each_python_runs_are_there():
 
 def test_the_package_says_that_it_is_typed():
     assert resources.files("sinlstm_jax").joinpath("py.typed").is_file()
+
+
+def test_it_is_found_beside_a_folder_of_its_name(tmp_path):
+    (tmp_path / "sinlstm_jax").mkdir()  # a clone is called so, and scripts may lie beside it
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    code = "from sinlstm_jax import InputError"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)

@@ -43,7 +43,8 @@ def generate_sample(
         `np.random.seed(s)`; a `np.random.Generator` works too. None makes a fresh, unseeded one.
 
     Returns:
-      (T, Y, FT, FY): past times in seconds and values, future times and values.
+      (T, Y, FT, FY): past times in seconds and values, future times and values. `rollout` and the
+      rest have time first: give them `Y.T`.
 
     Raises:
       InputError: a size or the frequency is not positive, or t0 is not finite.
