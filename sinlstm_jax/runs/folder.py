@@ -166,15 +166,24 @@ def _same_run(path: Path, new: RunRecord) -> RunRecord | None:
             if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
                 return None
             raise InputError(
-                f"{path} holds a run with {name} {_told(there)}, not {_told(wanted)}: give "
-                "another --out, or ask for the run in it"
+                f"{path} holds a run with {_difference(name, there, wanted)}: give another --out, "
+                "or ask for the run in it"
             )
     return found
 
 
-def _told(value) -> object:
-    """Return a field of the record as a message names it."""
-    return in_words(value) if isinstance(value, dict) and "class" in value else value
+def _difference(name: str, there, wanted) -> str:
+    """Say how a field of the record differs from what is wanted; of stages, the first that does."""
+    if name == "stages":
+        if len(there) != len(wanted):
+            return f"{len(there)} stages, not {len(wanted)}"
+        number = next(i for i, each in enumerate(there) if each != wanted[i])
+        there, wanted = there[number], wanted[number]
+        setting = next(x for x in wanted | there if there.get(x) != wanted.get(x))
+        return f"{setting} {there.get(setting)} in stage {number + 1}, not {wanted.get(setting)}"
+    if isinstance(there, dict) and "class" in there:
+        there, wanted = in_words(there), in_words(wanted)
+    return f"{name} {there}, not {wanted}"
 
 
 def _rows(stage: int, iteration: int, losses: np.ndarray) -> Iterable[str]:

@@ -135,7 +135,12 @@ def test_a_run_of_a_file_is_resumed_and_known_by_its_folder(command, tmp_path, n
     text = (tmp_path / "r.toml").read_text()
     (tmp_path / "r.toml").write_text(text.replace("iterations = 30", "iterations = 31"))
     code, _, errors = command(*line)
-    assert code == 2 and "holds a run with stages" in errors
+    assert code == 2
+    assert (
+        "runs/my-own_1-3 holds a run with iterations 30 in stage 1, not 31: give another" in errors
+    )
+    (tmp_path / "r.toml").write_text(text.replace("afresh = true", "afresh = false"))
+    assert "with afresh True in stage 2, not False" in command(*line)[2]
 
 
 def test_the_tutorials_figures_are_not_shown_beside_another_recipe_of_that_name():
