@@ -337,7 +337,7 @@ show_rollout(sl.load_model(long_run), 600, "Step-by-step test after horizon 200 
 
 # %% [markdown]
 # For 15000 iterations it hardly learns: it answers with 0 soon after the past, which is safe. Only
-# then it begins to swing, and loses its waves within two seconds. Other seeds never begin: of 16,
+# then it begins to swing, and loses its waves within a few seconds. Other seeds never begin: of 16,
 # the median error over 400 steps is 0.46, where answering 0 has 0.5. Two thirds of the window are
 # horizon now, and what is wrong there must be traced back through all its steps to the last one at
 # which something was observed. How much does a prediction depend on the carry
@@ -419,9 +419,9 @@ show_drift(stages[-1], "Where frequencies go: after the curriculum")
 
 # %% [markdown]
 # This is where the original ends, content: it calls such a forecast stable. Shape and amplitude
-# are, and the frequencies do stay near the diagonal. But near is not on it: half a cycle is lost
-# after ten seconds by a frequency that is wrong by a twentieth of a hertz. And three waves in a
-# picture are soon judged too kindly, so let us count.
+# are, and for some seconds the frequencies stay near the diagonal. But near is not on it: half a
+# cycle is lost after ten seconds by a frequency that is wrong by a twentieth of a hertz. And three
+# waves in a picture are soon judged too kindly, so let us count.
 #
 # ## What one run cannot show
 #
