@@ -43,7 +43,7 @@ def counts_rows(name: str, fields: list[str], decimal: str) -> bool:
     """Tell whether a column counts the rows, as programs write it without being asked."""
     numbers = [as_number(x, decimal) for x in fields]
     if (
-        (name and name.lower().replace(" ", "_") not in COUNTERS)
+        (name and name.lower().rstrip(".").replace(" ", "_") not in COUNTERS)
         or len(numbers) < 2
         or any(x is None for x in numbers)
     ):

@@ -14,6 +14,7 @@ from ..signals.sines import Sines
 LARGEST_LEVEL = 0.2  # of the amplitude
 LEVEL_ROUNDS = 10
 WELL_FITTED = 0.3  # of the amplitude
+HARDLY_NOISE, LOUD_ECHO = 0.05, 0.5  # of the amplitude; a correlation that noise does not have
 ENOUGH_FOR_A_FIT = 20  # samples
 FREQUENCY_TOLERANCE = 0.05  # share by which an estimate may leave the band
 AMPLITUDES = (0.8, 1.25)
@@ -26,6 +27,7 @@ class _Wave(NamedTuple):
     amplitude: float
     level: float
     left_over: float  # root of the mean squared error
+    echo: float  # of an error in the next step's: their correlation, of noise about 0
 
 
 def _fitted(samples: np.ndarray, trained: Sines) -> _Wave:
@@ -53,9 +55,13 @@ def _fitted_around(level: float, samples: np.ndarray, rate: float) -> _Wave:
     constant = np.full_like(angle, level != 0)
     terms = np.stack([np.cos(angle), np.sin(angle), constant], axis=1)
     fit = np.linalg.lstsq(terms, samples[observed])[0]
-    left_over = np.sqrt(np.mean(np.square(terms @ fit - samples[observed])))
+    off = np.full(samples.size, np.nan)
+    off[observed] = terms @ fit - samples[observed]
+    square = float(np.nanmean(np.square(off)))
+    pairs = off[1:] * off[:-1]
+    echo = np.nanmean(pairs) / square if square and np.isfinite(pairs).any() else 0.0
     frequency *= rate / SAMPLING_RATE  # the fit counts in steps, as if at the tutorial's rate
-    return _Wave(frequency, math.hypot(*fit[:2]), float(fit[2]), float(left_over))
+    return _Wave(frequency, math.hypot(*fit[:2]), float(fit[2]), math.sqrt(square), float(echo))
 
 
 def doubts(
@@ -86,7 +92,7 @@ def doubts(
 
 
 def _doubts_of_its_units(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:
-    _, amplitude, level, _ = wave
+    amplitude, level = wave.amplitude, wave.level
     (least, most), (lowest, highest) = trained.amplitude, trained.level
     margin = LARGEST_LEVEL * max(amplitude, most)
     if not lowest - margin <= level <= highest + margin:
@@ -117,7 +123,8 @@ def _doubts_of_its_frequency(name: str, wave: _Wave, trained: Sines) -> Iterator
 
 
 def _doubts_of_its_shape(name: str, wave: _Wave) -> Iterator[str]:
-    if wave.left_over > WELL_FITTED * wave.amplitude:
+    share = wave.left_over / wave.amplitude if wave.amplitude else 0.0
+    if share > WELL_FITTED or (share > HARDLY_NOISE and wave.echo > LOUD_ECHO):
         yield (
             f"{name} is hardly one sine wave: the best one, of amplitude {wave.amplitude:.2g}, is "
             f"off by {wave.left_over:.2g}, so the forecast may be poor and its band too narrow "

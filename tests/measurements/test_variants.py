@@ -64,6 +64,8 @@ UNDERSTOOD = {
     "numbers alone": (lines(lambda i, x: f"{x}"), {}, ["value"], None, 0),
     "a name and numbers": (lines(lambda i, x: f"{x}", "flow\n"), {}, ["flow"], None, 0),
     "time and a column": (PLAIN, {}, ["temp_C"], 50, 0),
+    "a count of the rows": (
+        lines(lambda i, x: f"{i + 1},{seconds(i)},{x}", "No.,time,a\n"), {}, ["a"], 50, 0),
     "Time (s)": (PLAIN.replace("time", "Time (s)"), {}, ["temp_C"], 50, 0),
     "t": (PLAIN.replace("time", "t"), {}, ["temp_C"], 50, 0),
     "time in any column": (

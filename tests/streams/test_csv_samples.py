@@ -221,6 +221,10 @@ def test_what_is_not_one_wave_is_told_and_noise_that_was_trained_on_is_not():
         assert list(doubts(["x"], np.array([300]), noisy[:, None])) == []
     (doubt,) = doubts(["x"], np.array([300]), (np.sin(1.7 * angle) + 0.5 * noise)[:, None])
     assert doubt.startswith("x is hardly one sine wave: the best one, of amplitude ")
+    # What is left is little, but smooth, as no noise is.
+    drifting = np.sin(1.7 * angle) + 0.2 * np.sin(0.3 * angle) + 0.05 * noise
+    (doubt,) = doubts(["x"], np.array([300]), drifting[:, None])
+    assert doubt.startswith("x is hardly one sine wave")
     tones = np.sin(1.7 * angle) + 0.8 * np.sin(2.9 * angle)
     (doubt,) = doubts(["x"], np.array([300]), tones[:, None])
     assert doubt.startswith("x is hardly one sine wave") and "off by 0.5" in doubt
