@@ -1,7 +1,6 @@
 """What a run tells: lines while it trains, figures of each stage, the tables at its end."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -180,12 +179,12 @@ def losses_table(record: RunRecord) -> Table:
             "seconds": f"{figures.seconds:.0f}",
         }
         if alone:
-            row["final\nloss"] = _median_and_range(figures, final, _loss)
-        row[f"average\n{of}"] = _median_and_range(figures, average, _loss)
+            row["final\nloss"] = _median_and_range(figures, final)
+        row[f"average\n{of}"] = _median_and_range(figures, average)
         if printed and alone:
-            row["tutorial's\nfinal"] = _loss(printed[0])
+            row["tutorial's\nfinal"] = error(printed[0])
         if printed:
-            row["tutorial's\naverage"] = _loss(printed[1])
+            row["tutorial's\naverage"] = error(printed[1])
         if not alone:
             row["failed"] = _failed(figures)
         rows.append(row)
@@ -194,7 +193,7 @@ def losses_table(record: RunRecord) -> Table:
 
 def rollout_table(record: RunRecord) -> Table:
     """Lay out how far each stage's model goes on, over its horizon and beyond."""
-    title = "Rollout: mean squared error (answering 0 scores 0.5)"
+    title = f"Rollout: mean squared error over {ROLLOUT_WAVES} waves (answering 0 scores 0.5)"
     if any(getattr(record, name) != UNTOLD[name] for name in ("signal", "observation")):
         title = "Rollout: mean squared error on the run's own signal"
     rows = []
@@ -203,23 +202,17 @@ def rollout_table(record: RunRecord) -> Table:
         for name in figures.replicates[0].rollout_errors:
             column = "steps 0 to\nhorizon" if name == "horizon" else name.replace("-", " to ")
             errors = [each.rollout_errors[name] for each in figures.healthy]
-            row[column] = _median_and_range(figures, errors, error)
+            row[column] = _median_and_range(figures, errors)
         rows.append(row)
     return plain_table(title, rows)
 
 
-def _loss(value: float) -> str:
-    return f"{value:.4f}"
-
-
-def _median_and_range(
-    figures: StageFigures, values: list[float | None], text: Callable[[float], str]
-) -> str:
+def _median_and_range(figures: StageFigures, values: list[float | None]) -> str:
     """Return values of a stage's healthy replicates as text: the median, below it the range."""
     numbers = [np.inf if value is None else value for value in values]
     if len(figures.replicates) == 1:
-        return text(numbers[0])
-    return f"{text(np.median(numbers))}\n{text(min(numbers))} to {text(max(numbers))}"
+        return error(numbers[0])
+    return f"{error(np.median(numbers))}\n{error(min(numbers))} to {error(max(numbers))}"
 
 
 def _failed(figures: StageFigures) -> str:

@@ -59,7 +59,7 @@ def test_the_closing_table_of_replicates_fits_a_terminal_and_names_those_that_fa
     ]
     text = printed(closing_table(record("curriculum", 2 * figures)))
     assert "…" not in text and "curriculum, seeds 30 to 34" in text
-    for spread in ("0.0300", "0.0005 to 0.1000", "0.3100", "0.2000 to 0.7000"):
+    for spread in ("0.0300", "5.0e-04 to 0.1000", "0.3100", "0.2000 to 0.7000"):
         assert text.count(spread) >= 2
     assert text.count("none") == text.count("2 of 5") == 2
     assert "31, 34" in text
