@@ -57,24 +57,30 @@ def negative_log_likelihood(
     `beta`, taken as a constant: at 1 the forecast follows the gradient of its squared error
     (Seitzer et al., On the Pitfalls of Heteroscedastic Uncertainty Estimation, 2022).
 
-    Its gradient leads the square of the spread, without the floor, to the squared error that is to
-    be expected: it is that of -log N(target; forecast, spread^2), each term weighed by
-    spread^2 / (spread^2 + error_floor), taken as a constant. The forecast's gradient is the same
-    either way, but by the floored likelihood itself no spread below the floor would be learnt.
+    With a `beta`, spreads below the floor are learnt, too: the gradient is that of
+    -log N(target; forecast, spread^2), each term weighed by spread^2 / (spread^2 + error_floor),
+    taken as a constant, besides. The forecast's is the same either way, and the spread's leads its
+    square to the squared error that is to be expected.
     """
     inputs, targets, *counted = batch
     predictions = nnx.merge(structure, weights, frozen)(inputs)
     forecast, spread = jnp.split(predictions, 2, axis=-1)
-    square, variance = jnp.square(forecast - targets), jnp.square(spread)
-    floored = jax.lax.stop_gradient(variance + error_floor)
-    log_spread = jnp.log(jnp.maximum(spread, jnp.finfo(spread.dtype).tiny))
-    pull = jax.lax.stop_gradient((variance - square) / floored)  # d term / d log_spread
-    moving = square / floored / 2 + pull * log_spread
-    value = (square / floored + jnp.log(floored)) / 2
-    terms = moving + jax.lax.stop_gradient(value - moving)
+    square, floored = jnp.square(forecast - targets), jnp.square(spread) + error_floor
+    terms = (square / floored + jnp.log(floored)) / 2
     if beta:
-        terms = floored**beta * terms
+        terms = jax.lax.stop_gradient(floored**beta) * _below_the_floor_too(
+            terms, square, spread, floored
+        )
     return _mean(terms, *counted)
+
+
+def _below_the_floor_too(terms: Array, square: Array, spread: Array, floored: Array) -> Array:
+    """Return the terms of a likelihood with a gradient that learns spreads below its floor."""
+    floored = jax.lax.stop_gradient(floored)
+    pull = jax.lax.stop_gradient((jnp.square(spread) - square) / floored)  # d term / d log(spread)
+    log_spread = jnp.log(jnp.maximum(spread, jnp.finfo(spread.dtype).tiny))
+    moving = square / floored / 2 + pull * log_spread
+    return moving + jax.lax.stop_gradient(terms - moving)
 
 
 def _mean(terms: Array, counted: Array | np.ndarray | None = None) -> Float[Array, ""]:

@@ -100,7 +100,6 @@ RECIPES = {
             display_every=400,
             past=300,
             hidden_size=48,
-            forget_bias=3.0,  # a step keeps 95 %: much noise is averaged over
             observation=Observation(
                 noise=(0.0, 0.2),
                 missing=(0.0, 0.5),

@@ -124,42 +124,29 @@ def test_the_loss_is_a_normal_likelihood(model):
     batch = batch_of(Sines(), jax.tree.map(lambda x: x[2], drawn), 30, 12, observation)
     structure, weights, frozen = split_model(model)
     floor = 0.01
-    loss = negative_log_likelihood(structure, weights, frozen, batch, floor)
+
+    def loss(weights):
+        return negative_log_likelihood(structure, weights, frozen, batch, floor)
+
     inputs, targets = (np.float64(x[:, :, 0]) for x in batch)
     history = np.where(inputs == NO_INPUT, np.nan, inputs)
     mean, spread = expected(model, history, 0)
     deviation = np.sqrt(spread**2 + floor)
     want = -norm.logpdf(targets, mean, deviation).mean() - np.log(2 * np.pi) / 2
-    np.testing.assert_allclose(loss, want, rtol=1e-5)
+    np.testing.assert_allclose(loss(weights), want, rtol=1e-5)
     counted = (jnp.zeros_like(batch[1]).at[3:9].set(2.0),)
     some = negative_log_likelihood(structure, weights, frozen, (*batch, *counted), floor)
     want = -norm.logpdf(targets, mean, deviation)[3:9].mean() - np.log(2 * np.pi) / 2
     np.testing.assert_allclose(some, want, rtol=1e-5)
-
-
-@pytest.mark.parametrize("floor", [1e-6, 0.01, 10.0])
-def test_its_gradient_leads_the_spread_to_the_error_above_the_floor_and_below(model, floor):
-    structure, weights, frozen = split_model(model)
-    inputs, targets = (rng.normal(size=(30, 2, 1)).astype(np.float32) for _ in range(2))
-    mean, spread = expected(model, inputs[:, :, 0].astype(np.float64), 0)
-    off, variance = mean - targets[:, :, 0], spread**2
-    found = jax.grad(negative_log_likelihood, argnums=1)(
-        structure, weights, frozen, (inputs, targets), floor
+    # A step along the gradient changes the loss by its square.
+    gradient = jax.grad(loss)(weights)
+    square = sum(float(jnp.sum(g**2)) for g in jax.tree.leaves(gradient))
+    step = 1e-2 / square**0.5
+    there, back = (
+        float(loss(jax.tree.map(lambda w, g, s=s: w + s * g, weights, gradient)))
+        for s in (step, -step)
     )
-    # Biases move all forecasts, in the window's deviations, and the logs of all spreads. A spread
-    # has no pull where its square is the squared error, whatever the floor.
-    scale = inputs[:, :, 0].std(axis=0, dtype=np.float64)
-    want = [np.mean(scale * off / (variance + floor)),
-            np.mean((variance - off**2) / (variance + floor))]  # fmt: skip
-    np.testing.assert_allclose(found["output"]["bias"], want, rtol=1e-4)
-
-    def weighed(weights):
-        forecast, spread = jnp.split(nnx.merge(structure, weights, frozen)(inputs), 2, axis=-1)
-        counts = jax.lax.stop_gradient(spread**2 / (spread**2 + floor))
-        return -jnp.mean(counts * jax.scipy.stats.norm.logpdf(targets, forecast, spread))
-
-    want = jax.grad(weighed)(weights)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), found, want)
+    np.testing.assert_allclose((there - back) / (2 * step), square, rtol=1e-2)
 
 
 def test_a_floor_in_training_is_what_has_the_spread_learnt(model):
@@ -186,25 +173,35 @@ def test_a_floor_in_training_is_what_has_the_spread_learnt(model):
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0])
-def test_a_likelihood_weighed_by_its_variance_has_the_gradient_of_each_term_weighed(model, beta):
+@pytest.mark.parametrize("floor", [1e-6, 0.01, 10.0])
+def test_weighed_by_its_variance_a_likelihood_leads_spreads_to_the_error_below_its_floor_too(
+    model, floor, beta
+):
     structure, weights, frozen = split_model(model)
     rng = np.random.default_rng(3)
     inputs, targets = (rng.normal(size=(30, 2, 1)).astype(np.float32) for _ in range(2))
-    floor = 0.05
-
-    def likelihood(weights, counted):
-        batch = (inputs, targets, counted)
-        return negative_log_likelihood(structure, weights, frozen, batch, floor)
-
-    spread = np.asarray(nnx.merge(structure, weights, frozen)(inputs), np.float64)[..., 1:]
-    counted = ((spread**2 + floor) ** beta).astype(np.float32)
-    want = jax.grad(likelihood)(weights, counted)
-    # There the mean is over what the terms count, here over their number.
-    want = jax.tree.map(lambda x: x * float(counted.mean(dtype=np.float64)), want)
-    found = jax.grad(negative_log_likelihood, argnums=1)(
+    mean, spread = expected(model, inputs[:, :, 0].astype(np.float64), 0)
+    off, variance = mean - targets[:, :, 0], spread**2
+    counts = (variance + floor) ** beta
+    value, found = jax.value_and_grad(negative_log_likelihood, argnums=1)(
         structure, weights, frozen, (inputs, targets), floor, beta
     )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-6), found, want)
+    terms = -norm.logpdf(off, scale=np.sqrt(variance + floor)) - np.log(2 * np.pi) / 2
+    np.testing.assert_allclose(value, np.mean(counts * terms), rtol=1e-4)
+    # Biases move all forecasts, in the window's deviations, and the logs of all spreads. A spread
+    # has no pull where its square is the squared error, whatever the floor.
+    scale = inputs[:, :, 0].std(axis=0, dtype=np.float64)
+    want = [np.mean(counts * scale * off / (variance + floor)),
+            np.mean(counts * (variance - off**2) / (variance + floor))]  # fmt: skip
+    np.testing.assert_allclose(found["output"]["bias"], want, rtol=1e-4)
+
+    def weighed(weights):
+        forecast, spread = jnp.split(nnx.merge(structure, weights, frozen)(inputs), 2, axis=-1)
+        counts = jax.lax.stop_gradient(spread**2 * (spread**2 + floor) ** (beta - 1))
+        return -jnp.mean(counts * jax.scipy.stats.norm.logpdf(targets, forecast, spread))
+
+    want = jax.grad(weighed)(weights)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), found, want)
 
 
 def test_at_a_power_of_one_a_forecast_follows_its_squared_error(model):
