@@ -19,7 +19,7 @@ def ensemble_of(models: Sequence[SineLSTM]) -> SineLSTM:
 
     Its units are those of all of them side by side, none of which sees another's: the kernels of
     the carry stand along a diagonal. So it is a network as any other, for all that takes one. Of
-    SensorLSTMs the forecast is the mean, and the spread the geometric mean.
+    SensorLSTMs the forecast is the mean, and each part of the spread the geometric mean.
 
     Args:
       models: networks of one class and dtype; their sizes may differ.
@@ -63,7 +63,7 @@ def widened(model: SineLSTM, factor: float) -> SineLSTM:
     factor = positive_number("factor", factor)
     structure, weights, frozen = split_model(with_spread(model))
     bias = weights["output"]["bias"]
-    weights["output"]["bias"] = bias.at[1].add(float(np.log(factor)))  # it answers with the log
+    weights["output"]["bias"] = bias.at[1:].add(float(np.log(factor)))  # it answers with logs
     return nnx.merge(structure, weights, frozen)
 
 

@@ -15,9 +15,10 @@ from .errors import InputError, positive_integer
 from .lstm import LSTMCarry
 from .model import LSTMCell, SineLSTM, checked_model, split_model
 from .networks import put_together, take_apart
-from .sensor import SensorCarry, SensorLSTM, Window, measured, scaled, with_spread
+from .sensor import SensorCarry, SensorLSTM, with_spread
 from .signals.samples import finite_or_missing, observed, warn_of_rows
 from .signals.signal import NO_INPUT
+from .window import Window, measured, scaled
 
 
 def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 1"]:

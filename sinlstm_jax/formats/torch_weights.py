@@ -17,7 +17,7 @@ from ..errors import MAX_HIDDEN_SIZE, InputError, shown
 from ..model import SineLSTM, lstm_model, split_model
 from ..networks import NETWORKS, abstract_model, network_of
 
-# PyTorch's name: shape in terms of the hidden size and of the outputs: 1, or of a SensorLSTM 2.
+# PyTorch's name: shape in terms of the hidden size and of the outputs: 1, or of a SensorLSTM 3.
 SHAPES = {
     "lstm.weight_ih_l0": lambda hidden, _: (4 * hidden, 1),
     "lstm.weight_hh_l0": lambda hidden, _: (4 * hidden, hidden),
@@ -45,7 +45,7 @@ def params_from_torch(state_dict: Mapping) -> SineLSTM:
         `module.` or `_orig_mod.`: a log line says so.
 
     Returns:
-      A model with the dtype of the state dict; a SensorLSTM where `ip1` has two outputs.
+      A model with the dtype of the state dict; a SensorLSTM where `ip1` has three outputs.
 
     Raises:
       InputError: entries are missing, unknown, of a wrong shape or dtype, or not finite; the one

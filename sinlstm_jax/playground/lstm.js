@@ -52,14 +52,36 @@ function step(model, gates, hidden, cell, input, outputs) {
   }
 }
 
-/** Return mean and standard deviation of what is observed, NaN where nothing is. */
+/** Return mean and standard deviation of what is observed, NaN where nothing is, and its noise. */
 function measured(observed) {
   const values = observed.filter((value) => !Number.isNaN(value));
-  if (values.length === 0) return { level: 0, scale: 1 };
+  if (values.length === 0) return { level: 0, scale: 1, noise: UNKNOWN_NOISE };
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const level = mean(values);
   const variance = mean(values.map((value) => (value - level) ** 2));
-  return { level, scale: Math.max(Math.sqrt(variance), 2 ** -126) };
+  const scale = Math.max(Math.sqrt(variance), 2 ** -126);
+  return { level, scale, noise: noiseOf(observed, level, scale) };
+}
+
+const POINTS = 5;
+const UNKNOWN_NOISE = 0.1; // of the scale
+
+/** Return the noise on samples, of their scale, as window.py does: by divided differences. */
+function noiseOf(observed, level, scale) {
+  const times = [...observed.keys()].filter((time) => !Number.isNaN(observed[time]));
+  let [squares, total] = [0, 0];
+  for (let first = 0; first + POINTS <= times.length; first++) {
+    const near = times.slice(first, first + POINTS);
+    const weights = near.map((time) =>
+      near.reduce((weight, other) => (other === time ? weight : weight / (time - other)), 1),
+    );
+    const sum = (terms) => terms.reduce((sum, term) => sum + term, 0);
+    const left = sum(weights.map((weight, i) => (weight * (observed[near[i]] - level)) / scale));
+    const counts = ((POINTS - 1) / (near[POINTS - 1] - near[0])) ** 4;
+    squares += (counts * left ** 2) / sum(weights.map((weight) => weight ** 2));
+    total += counts;
+  }
+  return total > 0 ? Math.sqrt(Math.max(squares / total, 1e-12)) : UNKNOWN_NOISE;
 }
 
 /** Return what a network is fed: the token stands for what is not observed, and for the future. */
@@ -76,10 +98,10 @@ function feed(observed, horizon, { level, scale }, noInput) {
  * [time * size], and of a model that measures its windows the spreads [time], else null.
  */
 function rollout(model, observed, horizon, noInput) {
-  const { size, measures } = model;
-  const window = measures ? measured(observed) : { level: 0, scale: 1 };
+  const { size, measures, outputBias } = model;
+  const window = measures ? measured(observed) : { level: 0, scale: 1, noise: 0 };
   const inputs = feed(observed, horizon, window, noInput);
-  const outputs = new Float64Array(measures ? 2 : 1);
+  const outputs = new Float64Array(outputBias.length);
   const spreads = measures ? new Float64Array(inputs.length) : null;
   const gates = new Float64Array(4 * size);
   const hidden = new Float64Array(size);
@@ -89,7 +111,10 @@ function rollout(model, observed, horizon, noInput) {
   for (let time = 0; time < inputs.length; time++) {
     step(model, gates, hidden, cell, inputs[time], outputs);
     predictions[time] = window.level + window.scale * outputs[0];
-    if (measures) spreads[time] = window.scale * Math.exp(outputs[1]);
+    if (measures) {
+      spreads[time] =
+        window.scale * Math.hypot(Math.exp(outputs[1]), window.noise * Math.exp(outputs[2]));
+    }
     states.set(hidden, time * size);
   }
   return { inputs, predictions, states, spreads };

@@ -13,9 +13,10 @@ from ..model import SineLSTM, lstm_model
 from ..recipe import TRAINED_SAMPLES
 from ..runs.loading import load_model
 from ..runs.signals import trained_on
-from ..sensor import LONGEST_PAST, SensorLSTM, Window, measured, reach_of, scaled
+from ..sensor import LONGEST_PAST, SensorCarry, SensorLSTM, reach_of
 from ..signals.samples import finite_or_missing, observed, real_numbers, warn_of_rows
 from ..signals.signal import NO_INPUT, Scaling, checked_scaling
+from ..window import Window, measured, scaled
 from .chunks import CHUNKS, reader_of
 from .scaling import AUTO, estimated
 from .state import MEASURED, checked_state
@@ -191,7 +192,7 @@ class Forecaster:
         """Move a window that is measured on by samples; return what these are taken for."""
         self._remember(samples)
         inputs, window = self._seen()
-        outputs, _ = self._read(self._carry, inputs)
+        outputs, _ = self._read(self._began_with(window), inputs)
         return window.level + window.scale * outputs[-len(samples) :, :, :1]
 
     def _seen(self) -> tuple[np.ndarray, Window]:
@@ -200,6 +201,12 @@ class Forecaster:
         assert self._measure_window is not None
         window = self._measure_window(self._recent, known)
         return scaled(self._recent, known, window).astype(self._dtype), window
+
+    def _began_with(self, window: Window) -> LSTMCarry | SensorCarry:
+        """Return the carry before a window that was measured, in whose units samples are seen."""
+        if not isinstance(self._carry, SensorCarry):
+            return self._carry
+        return self._carry._replace(noise=window.noise.astype(self._dtype))
 
     @overload
     def forecast(self, steps: int) -> np.ndarray: ...
@@ -231,7 +238,7 @@ class Forecaster:
         carry, window = self._carry, Window(0.0, 1.0)
         if self._measures:
             inputs, window = self._seen()
-            _, carry = self._read(carry, inputs)
+            _, carry = self._read(self._began_with(window), inputs)
         elif self.window is not None:
             _, carry = self._read(self.model.initial_carry(self.batch_size or 1), self._recent)
         nothing = np.full((steps, self.batch_size or 1, 1), NO_INPUT, self._dtype)

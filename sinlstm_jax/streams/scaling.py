@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..evaluation.fits import fit_tones
-from ..sensor import Window
 from ..signals.signal import NO_INPUT
+from ..window import Window
 
 AUTO = "auto"
 FEWEST = 8  # samples that a wave is fitted to; of fewer, mean and deviation count
