@@ -31,8 +31,11 @@ def test_it_answers_with_the_mean_of_all_answers():
     np.testing.assert_allclose(joined, np.mean(each, axis=0), rtol=0, atol=2e-6)
 
 
-def test_spreads_are_averaged_in_their_logs():
+@pytest.mark.parametrize(("part", "other"), [(1, 2), (2, 1)])
+def test_spreads_are_averaged_in_the_logs_of_their_parts(part, other):
     models = networks(SensorLSTM)
+    for model in models:  # of which the other part is next to nothing
+        model.output.bias[...] = model.output.bias[...].at[other].add(-30.0)
     values, spreads = zip(
         *(rollout_with_spread(model, samples(), 30) for model in models), strict=True
     )
