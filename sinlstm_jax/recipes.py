@@ -95,7 +95,7 @@ RECIPES = {
                 _later_stage(100, 5000, 0.005, error_floor=0.01, undo_above=-0.9),
                 _later_stage(400, 22000, 0.004, error_floor=0.01, warmup=500, undo_above=-1.0),
                 _later_stage(400, 16000, 0.004, error_floor=0.003, warmup=500, undo_above=-1.2),
-                _later_stage(400, 6000, 0.002, error_floor=0.00003, undo_above=-1.4),
+                _later_stage(400, 6000, 0.002, error_floor=0.00003, beta=0.1, undo_above=-0.4),
             ),
             display_every=400,
             past=300,
