@@ -35,14 +35,16 @@ def test_the_one_for_sensors_is_near_the_limit_in_any_units(histories):
         assert 0.97 * limit < error < 1.4 * limit
 
 
-def test_its_bands_hold_about_what_they_are_to(histories):
+@pytest.mark.parametrize("noise", [0.05, 0.1, 0.2])
+def test_its_bands_hold_about_what_they_are_to_whatever_the_noise(noise):
     model, truth = load_pretrained(), WAVES.values(100, 500)
+    histories = WAVES.values(0, 100) + noise * np.random.default_rng(7).normal(size=(100, 256))
     forecasts, spreads = (
         np.asarray(x)[100:, :, 0] for x in rollout_with_spread(model, histories, 400)
     )
     for share in (0.5, 0.9):
         held = np.abs(forecasts - truth) < reach_of(model, share) * spreads
-        assert abs(held.mean() - share) < 0.12
+        assert abs(held.mean() - share) < (0.06 if share == 0.9 else 0.12)
 
 
 def test_tuned_and_long_hold_their_phase():
