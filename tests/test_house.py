@@ -11,8 +11,8 @@ import sinlstm_jax
 PACKAGE = Path(sinlstm_jax.__file__).parent
 STORY = "signals lstm model optimizer training recipe recipes curriculum rollout".split()
 ORDER = (
-    "errors files measurements signals lstm kernel optimizer palette plots model window sensor networks "
-    "ensemble loss training undoing recipe recipes recipe_files recording_recipes rollout "
+    "errors files measurements signals lstm kernel optimizer palette plots model window sensor "
+    "networks ensemble loss training undoing recipe recipes recipe_files recording_recipes rollout "
     "evaluation runs curriculum backtest formats streams public playground commands"
 ).split()
 
