@@ -85,7 +85,7 @@ def test_bands_are_widened_to_hold_nine_in_ten_of_what_came():
 
 def test_bands_of_no_width_cannot_be_widened():
     model = SensorLSTM(4, rngs=nnx.Rngs(1))
-    model.output.bias[...] = model.output.bias[...].at[1].set(-1000)  # of the spread's log
+    model.output.bias[...] = model.output.bias[...].at[1:].set(-1000)  # logs of the spread
     assert calibration_of([model], backtest_of(recipe(values()))) is None
 
 

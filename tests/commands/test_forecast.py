@@ -123,7 +123,8 @@ def test_files_in_and_out_and_a_picture_by_a_run(command, tmp_path):
 
 def test_a_loggers_file_is_continued_in_its_units_at_its_rate(command, tmp_path):
     step = np.arange(400)
-    wave = 20 + 0.5 * np.sin(2 * np.pi * step / 60)
+    noise = 0.05 * np.random.default_rng(0).standard_normal(400)  # bands are for samples with some
+    wave = 20 + 0.5 * np.sin(2 * np.pi * step / 60) + noise
     moments = [f"2024-03-01 {i // 60:02}:{i % 60:02}" for i in step]
     rows = zip(moments, wave, step, strict=True)
     lines = [f"{t};{x:.5f}".replace(".", ",") for t, x, i in rows if not 150 <= i < 170]
