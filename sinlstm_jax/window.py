@@ -77,7 +77,8 @@ def _noise_of(values, observed):
     counts = xp.where(is_known, spacing**-4.0, 0)
     total = counts.sum(axis=1)
     mean = (counts * square).sum(axis=1) / xp.where(total > 0, total, 1)
-    return xp.where(total > 0, xp.sqrt(xp.maximum(mean, 1e-12)), UNKNOWN_NOISE).astype(values.dtype)
+    noise = xp.sqrt(xp.maximum(mean, 1e-12))  # above 0, where a root has a gradient
+    return xp.where(total > 0, noise, UNKNOWN_NOISE).astype(values.dtype)
 
 
 def _moved(into, place, values):
