@@ -57,6 +57,10 @@ class Stage:
     afresh: bool = False  # from fresh weights: one more try at the stage before, kept where it
     # ends lower than what was there, and undone where it does not
     beta: float = 0.0  # power of the variance that each term of a likelihood is weighed by
+    muon_learning_rate: float | None = (
+        None  # at its peak, of the matrix between hidden units, which
+    )
+    # Muon trains then; None: Adam trains it, too
 
     def __post_init__(self):
         _hold(
@@ -76,6 +80,7 @@ class Stage:
             past=_steps_or_none,
             afresh=_yes_or_no,
             beta=_share,
+            muon_learning_rate=_positive_or_none,
         )
         if self.beta and self.error_floor is None:
             raise InputError(

@@ -37,6 +37,7 @@ def test_recipes_are_the_tutorials():
         {"b1": 1.0},
         {"b2": -0.1},
         {"clip_norm": 0},
+        {"muon_learning_rate": 0.0},
         {"warmup": 1},
         {"final_fraction": 0},
         {"past": 0},

@@ -16,7 +16,12 @@ QUIET = Console(quiet=True)
 def tiny_recipe(*stages: Stage, **settings) -> Recipe:
     """Return a recipe of 4 units, by default of two stages, 20 and 30 iterations long."""
     settings = {"display_every": 10, "past": 5, "batch_size": 2, "hidden_size": 4} | settings
-    return Recipe("tiny", "for tests", stages or (Stage(3, 20), Stage(5, 30)), **settings)
+    return Recipe(
+        "tiny",
+        "for tests",
+        stages or (Stage(3, 20), Stage(5, 30, muon_learning_rate=0.01)),
+        **settings,
+    )
 
 
 def at_look(number: int, action):
