@@ -16,6 +16,7 @@ _tuned_stage = partial(
     Stage, epsilon=1e-8, nesterov=True, clip_norm=0.1, warmup=200, final_fraction=0.01
 )
 _later_stage = partial(_tuned_stage, b1=0.99, b2=0.99)
+_muon_stage = partial(_later_stage, muon_learning_rate=0.01)
 _first_stage = _tuned_stage(50, 16000, 0.04, b1=0.95, b2=0.95, warmup=1000)
 
 RECIPES = {
@@ -89,17 +90,22 @@ RECIPES = {
             "for samples in any units, with noise and gaps, after 20 to 300 of them",
             (
                 # One short past, all of it, first: pasts of every length are learnt from there.
-                _tuned_stage(50, 14000, 0.04, b1=0.95, b2=0.95, warmup=1000, past=100),
-                _later_stage(100, 4000, 0.01, past=100, undo_above=0.1),
-                _later_stage(400, 5000, 0.01, past=100, undo_above=0.3),
-                _later_stage(100, 5000, 0.005, error_floor=0.01, undo_above=-0.9),
-                _later_stage(400, 22000, 0.004, error_floor=0.01, warmup=500, undo_above=-1.0),
-                _later_stage(400, 16000, 0.004, error_floor=0.003, warmup=500, undo_above=-1.2),
-                _later_stage(400, 6000, 0.002, error_floor=0.00003, beta=0.1, undo_above=-0.4),
+                _muon_stage(50, 8000, 0.04, b1=0.95, b2=0.95, warmup=1000, past=100),
+                _muon_stage(100, 2500, 0.01, past=100, undo_above=0.1),
+                _muon_stage(400, 4000, 0.01, past=100, undo_above=0.3),
+                _muon_stage(100, 4000, 0.005, error_floor=0.01, undo_above=-0.9),
+                _muon_stage(400, 38000, 0.004, error_floor=0.003, warmup=500, undo_above=-1.2),
+                _muon_stage(
+                    *(400, 8000, 0.001),
+                    error_floor=0.00003,
+                    beta=0.1,
+                    undo_above=-0.6,
+                    muon_learning_rate=0.0025,
+                ),
             ),
             display_every=400,
             past=300,
-            hidden_size=48,
+            hidden_size=64,
             observation=Observation(
                 noise=(0.0, 0.2),
                 missing=(0.0, 0.5),

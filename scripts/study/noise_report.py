@@ -76,6 +76,32 @@ def limit_table(result: dict, references: dict) -> str:
     return markdown(["steps observed", "noise", *columns], rows)
 
 
+def changes_table(changes: dict, references: dict) -> str:
+    """Lay out a short form of `sensor` and single changes to it, from 1 Hz up, over the seeds.
+
+    Multiples of the limit after noise, and errors without it.
+    """
+    limit, fast = np.array(references["limit"], float), 0
+    noisy = list(product((LIMIT_PASTS[0], LIMIT_PASTS[-1]), LIMIT_NOISES))
+    rows = []
+    for name, result in changes.items():
+        errors = as_array(result["by_past"])[..., fast]  # [seed, past, spoiling]
+        cells = [
+            errors[:, PASTS.index(past), SPOILINGS.index(Spoiling(noise))]
+            / limit[LIMIT_PASTS.index(past), LIMIT_NOISES.index(noise), fast]
+            for past, noise in noisy
+        ]
+        cells = [f"{np.median(each):.2f}, worst {each.max():.2f}" for each in cells]
+        of_100 = errors[:, PASTS.index(LIMIT_PASTS[0])]
+        for number in (SPOILINGS.index(Spoiling()), SPOILINGS.index(Spoiling(missing=0.5))):
+            cells.append(f"{np.median(of_100[:, number]):.2g}")
+        rows.append([name, len(errors), *cells])
+    names = [f"noise {noise:g}, {past} observed" for past, noise in noisy]
+    past = LIMIT_PASTS[0]
+    columns = ["seeds", *names, f"clean, {past} observed", f"half missing, {past} observed"]
+    return markdown(["", *columns], rows)
+
+
 def gaps_table(result: dict) -> str:
     """Lay out errors without noise, of which the limit is 0, over the seeds."""
     errors = np.array(result["by_past"], float)

@@ -11,6 +11,7 @@ from sinlstm_jax.evaluation.errors import HELD_OUT_WAVES, ForecastFunction, fore
 from sinlstm_jax.evaluation.flat_limit import flat_limit_forecast
 from sinlstm_jax.evaluation.sines import SineWaves, held_out_sines
 from sinlstm_jax.evaluation.windows import SPOILINGS, Spoiling, forecast_of, spoil
+from sinlstm_jax.model import SineLSTM
 from sinlstm_jax.sensor import BAND, SensorLSTM
 from sinlstm_jax.signals.signal import HELD_OUT_SEED
 from sinlstm_jax.signals.sines import SINES
@@ -22,19 +23,19 @@ SLOW = 1.0  # Hz, below which a second shows less than a period
 LIMIT_PASTS, LIMIT_NOISES = PASTS[1:], (0.1, 0.2)
 
 
-def measure(model: SensorLSTM) -> dict:
-    """Return a model's errors, `[past, spoiling, speed]`, and what its bands hold of 90 %.
+def measure(model: SineLSTM) -> dict:
+    """Return a model's errors, `[past, spoiling, speed]`, and what its bands, if any, hold of 90 %.
 
     Speeds are from SLOW up, and below; shares are `[past, spoiling, interval]`. NumPy float64.
     """
     waves = held_out_sines(SINES, HELD_OUT_WAVES)
     forecaster = forecast_function(model)
-    band = BAND_SHARES.index(BAND)
-    held = [held_by_bands(model, waves.windows(past + HORIZON), past) for past in PASTS]
-    return {
-        "by_past": [errors_after(forecaster, waves, past).tolist() for past in PASTS],
-        "held": [each.held[:, :, band].tolist() for each in held],
-    }
+    found = {"by_past": [errors_after(forecaster, waves, past).tolist() for past in PASTS]}
+    if isinstance(model, SensorLSTM):
+        band = BAND_SHARES.index(BAND)
+        held = [held_by_bands(model, waves.windows(past + HORIZON), past) for past in PASTS]
+        found["held"] = [each.held[:, :, band].tolist() for each in held]
+    return found
 
 
 def references(count: int = HELD_OUT_WAVES) -> dict:

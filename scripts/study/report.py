@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from ..pages import DOCS, IMAGES, ROOT, fill_in, markdown, torch_runs, write_json
 from .bars import as_array, bars
-from .noise_report import plot_bands, sensor_tables, spoilt_table
+from .noise_report import changes_table, plot_bands, sensor_tables, spoilt_table
 from .pasts import references
 from .pictures import plot_ablations, plot_budgets, plot_losses, plot_seeds
 
@@ -18,6 +18,7 @@ CURVES = ("iterations", "steps", "curve")
 # What results hold for each seed.
 PER_SEED = "seeds undone failed average_loss errors robustness by_past held curve".split()
 INTERVALS = ("0 to 400", "400 to 900", "900 to 1500", "1500 to 5000")
+SHORTER = "sensor x 0.25"  # a quarter of it: what single changes to it are compared with
 LONGER = "tuned, longer"  # four times as long, to horizon 5000, and the input bias trained
 FOLLOWS = 0.05  # mean squared error below which a forecast is said to follow its wave
 BEST_OF_THE_ORIGINAL = 0.047  # on the horizon-400 stage: the best of seven runs
@@ -71,13 +72,15 @@ def publish_pages(study: dict) -> None:
     tables = {
         "study": table(study, names),
         "bars": bars(study, limits),
-        "spoilt": spoilt_table(study),
+        "spoilt": spoilt_table({n: study[n] for n in study if not n.startswith(SHORTER)}),
         "budgets": budget_table(budgets),
         "longer": longer_table(study[LONGER]),
         "ablations": table(ablations, ablations),
     }
     if limits is not None:
         tables["sensor"] = sensor_tables(study["sensor"], limits)
+        changes = {name: study[name] for name in study if name.startswith(SHORTER)}
+        tables["sensor-changes"] = changes_table(changes, limits)
         plot_bands(IMAGES / "study-bands.png", study["sensor"])
     fill_in(DOCS / "results.md", tables)
     fill_in(ROOT / "README.md", {"summary": summary(study, original())})
@@ -108,7 +111,8 @@ def _rounded(tree):
 def beside_bases(study: dict) -> dict:
     """Return the ablations, before each group the recipe that was changed, over the same seeds."""
     found = {}
-    for name in (name for name in study if ", " in name and name != LONGER):
+    apart = (LONGER, SHORTER)
+    for name in (name for name in study if ", " in name and not name.startswith(apart)):
         base = study.get(name.split(", ")[0], {"seeds": []})
         if not set(study[name]["seeds"]) <= set(base["seeds"]):
             continue  # the base is not there yet, or was changed

@@ -28,7 +28,6 @@ from sinlstm_jax.model import SineLSTM, split_model
 from sinlstm_jax.recipe import TRAINED_SAMPLES, Recipe, Stage
 from sinlstm_jax.runs.replicates import fresh_model, place, run_keys, stack, take
 from sinlstm_jax.runs.resume import undo_where_wrong
-from sinlstm_jax.sensor import SensorLSTM
 from sinlstm_jax.signals.sines import SINES
 
 from ..pages import ROOT, cores, write_json
@@ -194,7 +193,7 @@ def train(variant: Variant, seeds: range) -> dict:
         "average_loss": np.transpose(averages).tolist(),  # [seed, stage]
         "errors": np.array(errors).tolist(),  # [seed, interval]
         "robustness": [_after_each_spoiling(m) for m in models],  # [seed, spoiling]
-        **_over_pasts(models),
+        **_over_pasts(recipe, models),
         **_curve(recipe, losses),
     }
 
@@ -205,9 +204,9 @@ def _after_each_spoiling(model: SineLSTM) -> list[float]:
     return robustness(forecast_function(model), windows, TRAINED_SAMPLES).tolist()
 
 
-def _over_pasts(models: list[SineLSTM]) -> dict:
-    """Return, of networks for pasts of any length, what `pasts.measure` does, seed by seed."""
-    if not isinstance(models[0], SensorLSTM):
+def _over_pasts(recipe: Recipe, models: list[SineLSTM]) -> dict:
+    """Return, of networks for longer pasts too, what `pasts.measure` does, seed by seed."""
+    if recipe.past == TRAINED_SAMPLES:
         return {}
     measures = [measure(model) for model in models]
     return {name: [each[name] for each in measures] for name in measures[0]}

@@ -84,6 +84,16 @@ def test_errors_without_noise_are_told_as_they_are(result):
     assert lines[2].endswith("| 0.002, worst 0.002 |") and len(lines) == 2 + 2 * len(pasts.PASTS)
 
 
+def test_single_changes_are_told_beside_what_was_changed(result, references):
+    failed = result | {"by_past": (2 * np.array(result["by_past"])).tolist()}
+    failed["by_past"][0][1][3][0] = None
+    lines = noise_report.changes_table({"short": result, "worse": failed}, references).splitlines()
+    same = "1.20, worst 1.50"
+    assert lines[2] == f"| short | 3 | {same} | {same} | {same} | {same} | 0.0004 | 0.002 |"
+    assert lines[3].startswith("| worse | 3 | 3.00, worst inf | 2.40, worst 3.00 |")
+    assert lines[3].endswith("| 0.0008 | 0.004 |")
+
+
 def test_bands_are_told_by_their_least_and_most(result):
     lines = noise_report.bands_table(result).splitlines()
     assert lines[2].startswith("| clean | 90% to 90% |") and len(lines) == 2 + len(SPOILINGS)

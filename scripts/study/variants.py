@@ -6,10 +6,11 @@ from typing import NamedTuple
 from flax import nnx
 
 from sinlstm_jax import FrozenBias
-from sinlstm_jax.recipe import Recipe
+from sinlstm_jax.recipe import NETWORKS, Recipe
 from sinlstm_jax.recipes import RECIPES
+from sinlstm_jax.signals.sines import Sines
 
-from .report import LONGER
+from .report import LONGER, SHORTER
 
 INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
 LONG_INTERVALS = (*INTERVALS, (5000, 10000))
@@ -67,7 +68,25 @@ def variants() -> list[Variant]:
     last = {"horizon": 5000, "iterations": 2500, "learning_rate": 0.001, "warmup": 200}
     longer = replace(tuned, stages=(*longer, replace(longer[-1], **last)))
     found.append(Variant(LONGER, longer, range(401, 409), EVERY_BIAS, LONG_INTERVALS))
+    found += _of_sensor()
     return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
+
+
+def _of_sensor() -> list[Variant]:
+    """Return a quarter of `sensor`, and it with one change at a time; no stage is undone."""
+    base = _changed(_scaled(RECIPES["sensor"], 0.25), undo_above=None)
+    shown, any_scale = base.observation, Sines(amplitude=(0.3, 2.0), level=(-1.0, 1.0))
+    changed = {
+        "Adam alone": _changed(base, muon_learning_rate=None),
+        "not weighed": _changed(base, error_floor=None, beta=0.0),
+        "none missing": replace(base, observation=replace(shown, missing=(0, 0), gap=(0, 0))),
+        "one past": replace(base, observation=replace(shown, shortest_past=None)),
+        "24 units": replace(base, hidden_size=24),
+        # It has no spread: its errors are weighed by what noise makes unavoidable.
+        "not normalised": replace(base, network=NETWORKS[0], signal=any_scale),
+    }
+    recipes = {SHORTER: base} | {f"{SHORTER}, {what}": each for what, each in changed.items()}
+    return [Variant(name, recipe, range(2401, 2405)) for name, recipe in recipes.items()]
 
 
 def _changed(recipe: Recipe, **change) -> Recipe:
