@@ -47,12 +47,12 @@ def adam(
         moves by the orthogonal matrix nearest to its momentum (Jordan et al., 2024,
         https://kellerjordan.github.io/posts/muon), and Adam all else.
     """
-    if (warmup or final_fraction != 1) and iterations is None:
-        raise InputError("iterations is None: give those over which the rate changes")
 
     def scheduled(rate: float):
         if not warmup and final_fraction == 1:
             return rate
+        if iterations is None:
+            raise InputError("iterations is None: give those over which the rate changes")
         return optax.warmup_cosine_decay_schedule(
             0.0, rate, warmup, iterations, rate * final_fraction
         )
