@@ -47,7 +47,6 @@ def test_its_bands_hold_about_what_they_are_to_whatever_the_noise(noise):
         assert abs(held.mean() - share) < (0.06 if share == 0.9 else 0.12)
 
 
-@pytest.mark.xfail(strict=True, reason="too narrow there, as docs/results.md tells: 73 to 86 %")
 def test_its_bands_hold_what_follows_a_long_clean_history():
     histories, truth = WAVES.values(0, 300), WAVES.values(300, 700)
     forecasts, spreads = (
