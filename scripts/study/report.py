@@ -57,10 +57,19 @@ def read_references() -> dict:
 
 
 def joined(parts: list[dict]) -> dict:
-    """Join groups of a variant's seeds: what there is for each seed is strung together."""
+    """Join groups of a variant's seeds: what there is for each seed is strung together.
+
+    Of a seed that is in several of them, the first one's.
+    """
     merged = dict(parts[0])
+    if len(parts) == 1:
+        return merged
     for name in set(PER_SEED) & set(merged):
-        merged[name] = [entry for part in parts for entry in part[name]]
+        merged[name], seen = [], set()
+        for part in parts:
+            fresh = [row for row, seed in enumerate(part["seeds"]) if seed not in seen]
+            merged[name] += [part[name][row] for row in fresh]
+            seen.update(part["seeds"])
     return merged
 
 

@@ -61,6 +61,9 @@ def test_what_is_not_trained_anew_stays_as_it_was_published(tmp_path, monkeypatc
     (found,) = published
     assert list(found) == ["noisy", "tuned"] and found["tuned"] == tuned
     assert found["noisy"]["seeds"] == [1001, 1002]  # trained in two goes
+    (tmp_path / "study.json").write_text(json.dumps(found))
+    study_report.publish({"noisy": new}, ["noisy", "tuned"])
+    assert published.pop()["noisy"] == found["noisy"]  # published again, it stands there once
     assert found["noisy"]["average_loss"] == [[0.5], [0.1235]]
     assert "curve" not in found["noisy"]
     study_report.publish({"noisy": new | {"stages": ["other"]}, "tuned": new}, list(found))
