@@ -232,7 +232,8 @@ BORDERS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         {"horizon": size, "iterations": Argument(one_of(2, 3))}
         | settings(learning_rate=(0.01,), epsilon=(0.02,), b1=(0.9, 0), b2=(0.999,))
         | settings(nesterov=(True, False), clip_norm=(None, 0.1), warmup=(0, 1))
-        | settings(final_fraction=(1, 0.5), undo_above=(None, 0.5), error_floor=(None, 0.1))
+        | settings(final_fraction=(1, 0.5), undo_above=(None, 0.5))
+        | settings(error_floor=(0.5, 0.1))  # without one, a beta is refused
         | settings(past=(None, 7), afresh=(False, True), beta=(0, 0.5))
         | settings(muon_learning_rate=(None, 0.01)),
     ),
