@@ -16,7 +16,7 @@ const COPES = [
   ["Clean, for 30 s", "long", { frequency: 2.1337, horizon: 3000 }],
 ];
 const FAILS = [
-  ["Too fast", "sensor", { frequency: 6 }],
+  ["Too fast", "sensor", { frequency: 8 }],
   ["Too slow", "sensor", { frequency: 0.25, seconds: 2 }],
   ["A square wave", "sensor", { frequency: 1, shape: "square" }],
   ["Noise, to Tuned", "tuned", { noise: 0.2 }],

@@ -72,7 +72,7 @@ def test_the_page_opens_on_the_best_model_beside_all_others(page):
 
 
 def test_each_model_is_picked_with_its_words_and_bands(page):
-    units = {"sensor": 48, "tuned": 15, "long": 24, "curriculum": 15}
+    units = {"sensor": 64, "tuned": 15, "long": 24, "curriculum": 15}
     noisy = read(page)["predictions"]
     for index, name in enumerate(ABOUT):
         page.locator("#models label").nth(index).click()
