@@ -46,6 +46,10 @@ def adam(
       muon_learning_rate: at its peak, where Muon is to train the matrix between hidden units, which
         moves by the orthogonal matrix nearest to its momentum (Jordan et al., 2024,
         https://kellerjordan.github.io/posts/muon), and Adam all else.
+
+    Raises:
+      InputError: iterations is None where the rate changes, or, when it is given weights, none of
+        them is a matrix that Muon could train.
     """
 
     def scheduled(rate: float):
@@ -78,6 +82,12 @@ def _nothing_unless_finite(gradients, _):
 
 def _are_hidden_kernels(weights):
     """Tell of each array of weights whether it is the matrix between hidden units."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: getattr(path[-1], "key", None) == HIDDEN_KERNEL, weights
+    found = jax.tree_util.tree_map_with_path(
+        lambda path, _: bool(path) and getattr(path[-1], "key", None) == HIDDEN_KERNEL, weights
     )
+    if not any(jax.tree.leaves(found)):
+        raise InputError(
+            f"muon_learning_rate is given, and no array of the weights is a {HIDDEN_KERNEL}: give "
+            "none, Adam trains other cells"
+        )
+    return found

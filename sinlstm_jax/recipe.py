@@ -57,10 +57,8 @@ class Stage:
     afresh: bool = False  # from fresh weights: one more try at the stage before, kept where it
     # ends lower than what was there, and undone where it does not
     beta: float = 0.0  # power of the variance that each term of a likelihood is weighed by
-    muon_learning_rate: float | None = (
-        None  # at its peak, of the matrix between hidden units, which
-    )
-    # Muon trains then; None: Adam trains it, too
+    muon_learning_rate: float | None = None  # at its peak, where Muon trains the matrix between
+    # hidden units; None: Adam trains it, too
 
     def __post_init__(self):
         _hold(

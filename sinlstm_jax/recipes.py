@@ -96,7 +96,9 @@ RECIPES = {
                 _muon_stage(100, 4000, 0.005, error_floor=0.01, undo_above=-0.9),
                 _muon_stage(400, 38000, 0.004, error_floor=0.003, warmup=500, undo_above=-1.2),
                 _muon_stage(
-                    *(400, 8000, 0.001),
+                    400,
+                    8000,
+                    0.001,
                     error_floor=0.00003,
                     beta=0.1,
                     undo_above=-0.6,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sinlstm_jax import Stage, adam
+from sinlstm_jax import InputError, Stage, adam
 
 RATE, BETA = 0.02, 0.95  # Muon's usual decay
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of Jordan et al., 2024
@@ -83,3 +83,8 @@ def test_a_stage_hands_its_rate_to_muon():
         updates(each, 1) for each in (stage.optimizer(), adam(0.001, 0.02, muon_learning_rate=RATE))
     )
     jax.tree.map(np.testing.assert_array_equal, own, expected)
+
+
+def test_weights_without_such_a_matrix_are_refused():
+    with pytest.raises(InputError, match=r"^muon_learning_rate is given, and no array"):
+        adam(0.1, 1e-8, muon_learning_rate=RATE).init({"cell": {"kernel": jnp.zeros((3, 3))}})
