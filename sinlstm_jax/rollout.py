@@ -18,7 +18,7 @@ from .networks import put_together, take_apart
 from .sensor import SensorCarry, SensorLSTM, with_spread
 from .signals.samples import finite_or_missing, observed, warn_of_rows
 from .signals.signal import NO_INPUT
-from .window import Window, measured, scaled
+from .window import Window, measured, scaled, told_by
 
 
 def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 1"]:
@@ -28,13 +28,15 @@ def rollout(model: SineLSTM, history, horizon: int) -> Float[Array, "time batch 
       model: a trained model.
       history: observed signal, one value a step at 100 Hz: `[past]`, `[past, batch]` or
         `[past, batch, 1]`, an array of any library; where a value is missing (None, NaN or hidden
-        by a mask), the network is told NO_INPUT. A SensorLSTM takes any level and amplitude.
+        by a mask), the network is told NO_INPUT. A SensorLSTM takes any level and amplitude, of as
+        many steps as it was trained to observe (those that ship: 20 to 300): of more, cut the rest
+        off, as a Forecaster does, which also answers in float64 where the level is very large.
       horizon: steps to forecast.
 
     Returns:
       Predictions, `[past + horizon, batch, 1]`, in the model's dtype, float32; the first `past`
-      are those made while observing. The program is compiled once for each shape of history and
-      each horizon.
+      are those made while observing. Of a SensorLSTM, NaN where no value is known. The program is
+      compiled once for each shape of history and each horizon.
 
     Raises:
       InputError: the history is empty, infinite, not of real numbers or of another rank, or horizon
@@ -51,7 +53,8 @@ def rollout_with_spread(
     """Predict as `rollout` does, and say how sure that is: (predictions, spreads).
 
     A spread is the standard deviation that the model expects of its error, in the units of the
-    history: of a normal error, 1.645 of them to both sides hold 90 %.
+    history: of a normal error, 1.645 of them to both sides hold 90 %. It is 0 where samples do not
+    vary, or are one, which tells no scale.
 
     Takes and raises what `rollout` does, and InputError for a model without a spread.
     """
@@ -100,10 +103,11 @@ def forecast(
 def stepper(model: SineLSTM) -> Callable[[PyTree, jax.Array], tuple[PyTree, jax.Array]]:
     """Return a function that advances a stream by one step, for use in a loop in Python.
 
-    It takes a carry (at first `model.initial_carry(batch_size)`) and inputs `[batch, 1]`, NO_INPUT
-    where there is nothing to observe, in the model's dtype, and returns the next carry and the
-    predictions `[batch, 1]`, of a SensorLSTM `[batch, 2]`, with the spread. It is compiled once for
-    each batch size, and checks no values. It cannot be pickled: make it anew in each process.
+    It takes a carry (at first `model.initial_carry(batch_size)`; of a SensorLSTM, whose carry knows
+    level and scale, what `observe` returned) and inputs `[batch, 1]`, NO_INPUT where there is
+    nothing to observe, in the model's dtype, and returns the next carry and the predictions
+    `[batch, 1]`, of a SensorLSTM `[batch, 2]`, with the spread. It is compiled once for each batch
+    size, and checks no values. It cannot be pickled: make it anew in each process.
     """
     structure, *arrays = split_model(checked_model(model))
     return partial(_compiled_step(structure), arrays)
@@ -201,7 +205,7 @@ def _measured_inputs(dtype, history) -> tuple[Any, Window]:
         history = finite_or_missing("history", history, dtype)
     history = _by_time(history)
     known = ~(jnp if isinstance(history, Tracer) else np).isnan(history)
-    window = measured(history, known)
+    window = told_by(known, measured(history, known))
     inputs = scaled(history, known, window).astype(dtype)
     return inputs, Window(*(x.astype(dtype) for x in window))
 

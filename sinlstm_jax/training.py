@@ -150,7 +150,8 @@ def train_chunk(
       end: the iteration to train up to; at most as many as the state has room for losses.
       signal: what is learnt; the tutorial's waves if not given.
       **settings: of `Program`: structure, optimizer, batch_size, past, horizon, observation if it
-        is not clean, and, where devices share the replicates, mesh.
+        is not clean, error_floor and beta where errors are weighed, and, where devices share the
+        replicates, mesh.
 
     Raises:
       InputError: `end` is beyond the losses that the state has room for, or such windows cannot be
@@ -251,7 +252,8 @@ def iterations_done(state: TrainState) -> int:
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
 def _train_on_batch(state: TrainState, batch: Batch, program: Program) -> TrainState:
-    return train_step(program.structure, program.optimizer, state, batch)
+    floor, beta = program.error_floor, program.beta
+    return train_step(program.structure, program.optimizer, state, batch, floor, beta)
 
 
 def train_stage(
@@ -275,7 +277,7 @@ def train_stage(
         given.
       signal: what the batches of a key are of, as in `train_chunk`.
       **settings: of `Program`, as in `train_chunk`; where batches are given, structure and
-        optimizer are all.
+        optimizer, and for a model that forecasts its spread error_floor and beta, are all.
 
     Yields:
       The state at each pause. It is consumed when the next one is asked for: copy what is to be

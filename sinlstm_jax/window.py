@@ -41,6 +41,14 @@ def measured(values, observed) -> Window:
     return Window(level, scale, _noise_of(of_scale[:, :, 0].T, observed[:, :, 0].T)[:, None])
 
 
+def told_by(observed, window: Window) -> Window:
+    """Return windows with NaN for level and scale where nothing was observed that tells them."""
+    xp = np if isinstance(observed, np.ndarray) else jnp
+    some = observed.any(axis=0)
+    level, scale = (xp.where(some, each, xp.nan) for each in (window.level, window.scale))
+    return window._replace(level=level, scale=scale)
+
+
 def scaled(values, observed, window: Window) -> Any:
     """Return values in the units of their windows, NO_INPUT where nothing was observed."""
     xp = np if isinstance(values, np.ndarray) else jnp

@@ -110,7 +110,7 @@ def test_a_sample_that_equals_no_input_is_a_sample(model):
 
 
 @pytest.mark.parametrize("library", [np, jnp])
-def test_windows_without_variation_have_a_level_and_a_finite_answer(model, library):
+def test_windows_without_variation_have_a_level_and_none_without_samples(model, library):
     values = np.float32([[7, 1, 0], [7, np.nan, 0], [7, np.nan, 0]])[:, :, None]
     known = np.isfinite(values) & (values != 0)
     window = measured(library.asarray(values), library.asarray(known))
@@ -119,7 +119,8 @@ def test_windows_without_variation_have_a_level_and_a_finite_answer(model, libra
     history = np.where(known, values, np.nan)[:, :, 0]
     forecasts = rollout(model, history, 4)[-4:, :, 0]
     np.testing.assert_array_equal(forecasts[:, :2], [[7, 1]] * 4)
-    assert np.isfinite(forecasts).all()
+    assert np.isnan(forecasts[:, 2]).all()  # no level is known, nor made up
+    assert np.isfinite(model(np.where(known, values, NO_INPUT))).all()  # as in training
 
 
 def test_the_loss_is_a_normal_likelihood(model):

@@ -7,10 +7,12 @@ import optax
 import pytest
 import reference_lstm
 from flax import nnx
+from scipy.stats import norm
 
 from sinlstm_jax import (
     FrozenBias,
     InputError,
+    SensorLSTM,
     SineLSTM,
     Sines,
     adam,
@@ -206,6 +208,18 @@ def test_train_stage_takes_batches_of_numpy(model):
         reference = reference_lstm.arrays(state.weights, state.frozen)
     *_, end = train_stage(init_state(model, OPTIMIZER, 12), batches, pause_every=(5,), **fixed)
     np.testing.assert_array_equal(end.losses, state.losses)
+
+
+def test_batches_that_are_given_are_learnt_by_their_likelihood_too():
+    model, batch, floor, beta = SensorLSTM(6, rngs=nnx.Rngs(2)), next(batches_of_numpy()), 0.01, 0.5
+    forecast, spread = np.split(np.float64(model(batch[0])), 2, axis=-1)
+    variance = spread**2 + floor
+    # Less the constant of a normal density, each weighed by its variance to the power beta.
+    terms = -norm.logpdf(batch[1], forecast, variance**0.5) - np.log(2 * np.pi) / 2
+    state = init_state(model, OPTIMIZER, 1)
+    settings = static(model, error_floor=floor, beta=beta)
+    *_, end = train_stage(state, [batch], pause_every=(1,), **settings)
+    np.testing.assert_allclose(end.losses[0], np.mean(variance**beta * terms), rtol=1e-5)
 
 
 INPUTS, TARGETS = next(batches_of_numpy())

@@ -32,7 +32,8 @@ def held_by_bands(model: SensorLSTM, windows: HeldOut, past: int) -> Bands:
     What comes is the window as it truly is, without noise; what is not known of it does not count.
     """
     truth = np.asarray(windows.values[past:], np.float64)
-    intervals = tuple(each for each in INTERVALS if each[1] <= len(truth))
+    steps = len(truth)
+    intervals = tuple((first, min(last, steps)) for first, last in INTERVALS if first < steps)
     held = np.empty((len(SPOILINGS), len(intervals), len(SHARES)))
     for row, spoiling in zip(held, SPOILINGS, strict=True):
         rng, amplitude = np.random.default_rng(HELD_OUT_SEED), np.float64(windows.amplitude)

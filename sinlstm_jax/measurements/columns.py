@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ..errors import InputError, did_you_mean, shown
 from .fields import as_number, is_missing
 from .layout import Layout
-from .names import called_time, counts_rows
+from .names import called_time, counts_rows, may_be_temperature
 from .reading import Reading
 from .times import TimeColumn, find_times, time_column
 
@@ -66,11 +66,16 @@ def _time_of(path: Path, layout: Layout, reading: Reading, rows) -> TimeColumn |
             raise InputError(f"--time-column is {reading.time_column}, with --no-time: give one")
         return None
     if reading.time_column is None:
-        found = find_times(layout.names, layout.units, rows, layout.decimal)
+        samples = wanted_columns(path, layout, reading)
+        found = find_times(layout.names, layout.units, rows, layout.decimal, samples)
         called = called_time(layout.names, layout.units)
         if found is None and called is not None and len(layout.names) > 1:
             example = next((row[called] for row in rows if row[called].strip()), "")
-            if not is_missing(example) and called not in wanted_columns(path, layout, reading):
+            is_sample = called in samples or (
+                may_be_temperature(layout.names[called])
+                and as_number(example, layout.decimal) is not None
+            )
+            if not is_missing(example) and not is_sample:
                 raise InputError(
                     f"{path}: {layout.names[called]} holds {shown(example)}, which is not "
                     "understood as a time: give --no-time and --rate, or --time-column for another"

@@ -31,12 +31,18 @@ SPELT_OUT = {
 
 
 def called_time(names: tuple[str, ...], units: tuple[str, ...]) -> int | None:
-    """Return which column is called as times are; None where none is."""
-    for i, name in enumerate(names):
-        word, unit = word_and_unit(name, units[i])
-        if word in CALLED or (word == "" and unit):
-            return i
-    return None
+    """Return which column is called as times are; None where none is.
+
+    `T` is the last choice: it may be a temperature.
+    """
+    words = [word_and_unit(name, unit) for name, unit in zip(names, units, strict=True)]
+    found = [i for i, (word, unit) in enumerate(words) if word in CALLED or (word == "" and unit)]
+    return min(found, key=lambda i: may_be_temperature(names[i]), default=None)
+
+
+def may_be_temperature(name: str) -> bool:
+    """Tell whether a name is that of times and of temperatures alike."""
+    return name.strip().lower() == "t"
 
 
 def counts_rows(name: str, fields: list[str], decimal: str) -> bool:

@@ -8,6 +8,7 @@ from ..errors import InputError
 from .reader import Piece
 
 LARGEST_TERM = 10_000  # of the ratio of two rates, which is taken for the nearest such fraction
+MOST_OFF = 0.001  # share that this may be off by
 
 
 def resampled(samples: Piece, rate: float, wanted: float) -> Piece:
@@ -23,11 +24,16 @@ def resampled(samples: Piece, rate: float, wanted: float) -> Piece:
       wanted: Hz.
 
     Raises:
-      InputError: fewer than two samples would be left.
+      InputError: fewer than two samples would be left, or the rates are too far apart.
     """
     from scipy.signal import resample_poly
 
     ratio = Fraction(wanted / rate).limit_denominator(LARGEST_TERM)
+    if abs(float(ratio) * rate / wanted - 1) > MOST_OFF:
+        raise InputError(
+            f"--resample {wanted:g} is too far from the {rate:g} Hz of the samples: give at least "
+            f"{rate / LARGEST_TERM:g}, or average them first"
+        )
     if ratio == 1:
         return samples
     steps, columns = samples.values.shape

@@ -10,7 +10,15 @@ import pandas as pd
 
 from .fields import OF_DAY as _DAY_TIME
 from .fields import as_number, as_time
-from .names import CALLED, DATES, SECONDS, called_time, counts_rows, word_and_unit
+from .names import (
+    CALLED,
+    DATES,
+    SECONDS,
+    called_time,
+    counts_rows,
+    may_be_temperature,
+    word_and_unit,
+)
 from .words import DAY, HOUR
 
 # What numbers from here on are, where no unit is told: the epoch's, of 1973 at the earliest.
@@ -82,25 +90,37 @@ class TimeColumn(NamedTuple):
 
 
 def find_times(
-    names: tuple[str, ...], units: tuple[str, ...], rows: list[list[str]], decimal: str
+    names: tuple[str, ...],
+    units: tuple[str, ...],
+    rows: list[list[str]],
+    decimal: str,
+    samples: tuple[int, ...] = (),
 ) -> TimeColumn | None:
     """Find the column of times by its name, or else by what it holds; None where there is none.
+
+    It is none that samples are wanted of, and where there is one alone, not `T`.
 
     Args:
       names: of the columns.
       units: of the columns, "" where none is told.
       rows: the first of the file's rows, split into fields.
       decimal: the decimal point.
+      samples: columns that are told to hold samples.
     """
     columns = [[row[i] for row in rows] for i in range(len(names))]
-    dates = [i for i, column in enumerate(columns) if _most(column, as_time)]
+    free = [i for i in range(len(names)) if i not in samples]
+    if len(names) == 1 and may_be_temperature(names[0]):
+        free = []
+    dates = [i for i in free if _most(columns[i], as_time)]
     if dates:
         return time_column(_date_and_time(dates, names, columns), names, units, columns)
     called = called_time(names, units)
-    if called is not None and (names[called].lower() in CALLED or _goes_up(columns[called])):
-        return time_column([called], names, units, columns)
+    if called in free:
+        is_called = names[called].lower() in CALLED and not may_be_temperature(names[called])
+        if is_called or _goes_up(columns[called]):
+            return time_column([called], names, units, columns)
     counts = counts_rows(names[0], columns[0], decimal)
-    if len(names) > 1 and not counts and _goes_up_evenly(columns[0], decimal):
+    if len(names) > 1 and 0 in free and not counts and _goes_up_evenly(columns[0], decimal):
         return time_column([0], names, units, columns)
     return None
 

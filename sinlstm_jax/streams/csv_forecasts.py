@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 from collections import deque
 from typing import Literal, TextIO
 
@@ -11,6 +12,7 @@ from ..errors import InputError
 from ..model import SineLSTM
 from ..plots import StreamForecasts
 from ..runs.signals import TUTORIALS, Trained
+from ..sensor import SHORTEST_PAST
 from ..signals.signal import Scaling
 from .chunks import CHUNKS
 from .csv_samples import Sample, Samples
@@ -18,6 +20,7 @@ from .doubts import doubts
 from .forecaster import UNSCALED, Forecaster
 
 LATEST = 300  # samples that are kept to be looked at
+DIGITS, MOST_DIGITS = 8, 15  # of what samples vary by; of a number: what float32 and 64 have
 _LOG = logging.getLogger("sinlstm_jax")
 
 
@@ -37,7 +40,8 @@ def write_forecasts(
 
     The columns are how many steps were read, the time of the value that is forecast, in seconds or
     as the samples have it, and the values, one per stream; of a band, two more for each,
-    `NAME_low` and `NAME_high`. What models are not trained on is logged as a warning.
+    `NAME_low` and `NAME_high`. A field is empty where too little is known, as `Forecaster.forecast`
+    says. What models are not trained on is logged as a warning.
 
     Args:
       file: where to write to.
@@ -79,8 +83,10 @@ def write_forecasts(
         rows = np.stack(parts, axis=-1).reshape(steps, -1)
         while header:
             writer.writerow(header.pop())
+        digits = np.repeat(_digits(np.stack([sample.values for sample in latest])), len(parts))
         for time, row in zip(_times_after(latest[-1].time, steps, rate), rows, strict=True):
-            writer.writerow([total, samples.written(time, rate), *row])
+            fields = map(_field, row, digits)
+            writer.writerow([total, samples.written(time, rate), *fields])
         file.flush()
         return parts
 
@@ -100,11 +106,28 @@ def write_forecasts(
     times = [sample.time for sample in latest]
     times = np.array([*times, *_times_after(times[-1], steps, rate)])
     observed = np.stack([sample.values for sample in latest])
+    seen = np.isfinite(observed[-window:]).sum(axis=0)
+    counts = np.where(seen < SHORTEST_PAST, seen, counts)  # what came long before is no help
     for doubt in doubts(samples.names, counts, observed, trained):
         _LOG.warning(doubt)
     values, *between = forecast
     begin = f"{samples.written(times[0], rate)} {samples.unit}".rstrip() if samples.dated else None
     return StreamForecasts(samples.names, times, observed, values, *between, band=band, begin=begin)
+
+
+def _digits(observed: np.ndarray) -> list[int]:
+    """Return how many digits forecasts are computed to, of samples `[time, stream]`."""
+    found = []
+    for column in observed.T:
+        known = column[np.isfinite(column)]
+        span = np.ptp(known) if known.size else 0.0
+        more = math.log10(np.abs(known).max() / span) if span else MOST_DIGITS
+        found.append(min(MOST_DIGITS, DIGITS + max(0, math.ceil(more))))
+    return found
+
+
+def _field(value: float, digits: int) -> str:
+    return f"{value:.{digits}g}" if math.isfinite(value) else ""
 
 
 def _times_after(time: float, steps: int, rate: float) -> list[float]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError, positive_number, shown
 from ..measurements.columns import index_of
 from ..measurements.fields import as_number, as_time, is_missing
-from ..measurements.names import SECONDS, called_time
+from ..measurements.names import SECONDS, called_time, may_be_temperature
 from ..measurements.reader import LONGEST_GAP
 from ..measurements.reading import Reading, delimiter_of
 from ..measurements.times import TimeColumn, time_column
@@ -113,13 +113,20 @@ def read_samples(
 
 
 def _clock_of(source: str, names, example: list[str] | None, reading: Reading) -> int | None:
-    """Return which column holds times: by its name, or where the first line has a date."""
+    """Return which column holds times: by its name, or where the first line has a date.
+
+    It is none that samples are wanted of, and where there is one alone, not `T`.
+    """
     if reading.no_time:
         return None
     if reading.time_column is not None:
         return index_of(source, names, "--time-column", reading.time_column)
+    if len(names) == 1 and may_be_temperature(names[0]):
+        return None
     dates = [i for i, field in enumerate(example or ()) if as_time(field)]
-    return dates[0] if dates else called_time(names, ("",) * len(names))
+    clock = dates[0] if dates else called_time(names, ("",) * len(names))
+    wanted = [index_of(source, names, "--column", name) for name in reading.column]
+    return None if clock in wanted else clock
 
 
 def _is_header(fields: list[str], reading: Reading, where: str) -> bool:
@@ -186,9 +193,11 @@ def _steps(
                 first = now
             else:
                 missing = _missing_between(before, now, where, rate, begins=step == 1)
-                for i in range(1, missing + 1):
-                    yield Sample(before + i * (now - before) / (missing + 1), nothing)
-                step += missing
+                told = min(missing, LONGEST_GAP)
+                for i in range(1, told + 1):
+                    yield Sample(before + i * (now - before) / (told + 1), nothing)
+                step += told
+                first += (missing - told) / rate  # as if what is left out had never been
                 _check_rate(now - first, step, where, rate)
             before = now
         beyond = np.abs(values) > trained.largest  # never true of NaN
@@ -250,7 +259,7 @@ def _missing_between(before: float, now: float, where: str, rate: float, begins:
             f"{where} is {now - before:.4g} s after the one before: sort the lines and leave out "
             "doubles, or give --no-time"
         )
-    return min(max(round(apart) - 1, 0), LONGEST_GAP)
+    return max(round(apart) - 1, 0)
 
 
 def _check_rate(elapsed: float, step: int, where: str, rate: float) -> None:

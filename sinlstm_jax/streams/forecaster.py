@@ -16,12 +16,13 @@ from ..runs.signals import trained_on
 from ..sensor import LONGEST_PAST, SensorCarry, SensorLSTM, reach_of
 from ..signals.samples import finite_or_missing, observed, real_numbers, warn_of_rows
 from ..signals.signal import NO_INPUT, Scaling, checked_scaling
-from ..window import Window, measured, scaled
+from ..window import Window, measured, scaled, told_by
 from .chunks import CHUNKS, reader_of
 from .scaling import AUTO, estimated
 from .state import MEASURED, checked_state
 
 PIECE = 64  # samples that a SensorLSTM's window moves on by at the most
+FEWEST_FOR_A_SCALE = 2  # samples: one tells a level alone
 UNSCALED = Scaling()
 
 
@@ -166,8 +167,8 @@ class Forecaster:
             `[time, batch]`; an array of any library, with None, NaN or a mask where one is missing.
 
         Returns:
-          What the model takes each sample for, in its dtype and of the shape of `values`: near the
-          sample where there is one, and its forecast where there is none.
+          What the model takes each sample for, in the dtype of `forecast` and of the shape of
+          `values`: near the sample where there is one, and its forecast where there is none.
 
         Raises:
           InputError: values are not numbers, infinite, or of another shape; none was read then.
@@ -199,7 +200,7 @@ class Forecaster:
         """Return the latest samples as the model sees them, and what they are measured by."""
         known = ~np.isnan(self._recent)
         assert self._measure_window is not None
-        window = self._measure_window(self._recent, known)
+        window = told_by(known, self._measure_window(self._recent, known))
         return scaled(self._recent, known, window).astype(self._dtype), window
 
     def _began_with(self, window: Window) -> LSTMCarry | SensorCarry:
@@ -215,9 +216,12 @@ class Forecaster:
     def forecast(self, steps: int, band: float) -> Band: ...
 
     def forecast(self, steps: int, band: float | None = None) -> np.ndarray | Band:
-        """Return the next `steps` values, `[steps]` or `[steps, batch]`, in the model's dtype.
+        """Return the next `steps` values, `[steps]` or `[steps, batch]`.
 
-        The stream stays where it is: what is observed next follows what was observed last.
+        They are in the model's dtype; where windows are measured or samples scaled in float64, lest
+        a large level rounds the waves away. Where a window that is measured holds no sample they
+        are NaN, and where it holds a single one, a band's low and high are: one tells no scale. The
+        stream stays where it is: what is observed next follows what was observed last.
 
         Args:
           steps: how many.
@@ -248,7 +252,8 @@ class Forecaster:
             values = window.level + window.scale * values
         if reach is None:
             return self._as_answer(values)
-        away = reach * window.scale * outputs[..., 1:]
+        tells_scale = (~np.isnan(self._recent)).sum(axis=0) >= FEWEST_FOR_A_SCALE
+        away = reach * np.where(tells_scale, window.scale, np.nan) * outputs[..., 1:]
         return Band(*map(self._as_answer, (values, values - away, values + away)))
 
     def _as_answer(self, values: np.ndarray) -> np.ndarray:
@@ -258,8 +263,8 @@ class Forecaster:
     def _undo(self, values: np.ndarray) -> np.ndarray:
         """Return values in the units of the samples."""
         if self.scaling != UNSCALED:
-            values = self.scaling.undo(values.astype(np.float64))
-        return values.astype(self._dtype, copy=False)
+            return self.scaling.undo(values.astype(np.float64))
+        return values.astype(np.float64 if self._measures else self._dtype, copy=False)
 
     @property
     def _dtype(self) -> np.dtype:

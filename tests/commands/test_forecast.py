@@ -55,6 +55,23 @@ def test_standard_input_is_continued_with_a_band_in_its_units(command):
     np.testing.assert_allclose(rows[:, 3:], np.stack([value - away, value + away], 1), atol=6e-4)
 
 
+def test_a_large_level_and_a_pause_leave_what_is_known(command):
+    level, history = 123456789, 50 * np.sin(np.arange(300) / 9)
+    lines = [f"{i / 100:.2f},{level + x:.3f}" for i, x in enumerate(history)]
+    late = [f"{2000 + i / 100:.2f},{level + 1}" for i in range(2)]
+    given = "time,a\n" + "\n".join(lines + late) + "\n"
+    command_line = ("forecast", "--steps", 30, "--every", 300)
+    code, output, errors = command(*command_line, given=given)
+    assert code == 0 and "a has 2 samples: models are trained to forecast after 20" in errors
+    rows = list(csv.reader(output.splitlines()))[1:]
+    known = np.array([row[2:] for row in rows if row[0] == "300"], float)
+    assert np.unique(known[:, 0]).size == 30  # float32 knows every eighth number there
+    off = known[:, 0] - level - 50 * np.sin(np.arange(300, 330) / 9)
+    assert np.abs(off).max() < 5 and (known[:, 2] - known[:, 1] > 0.1).all()
+    # In the middle of the pause nothing is known, and nothing is written.
+    assert {tuple(row[2:]) for row in rows if row[0] == "9900"} == {("", "", "")}
+
+
 def test_a_model_without_a_band_has_none(command):
     output = command("forecast", *CURRICULUM, given=text(WAVES[:100, :1]))[1]
     header, rows = parsed(output)

@@ -33,6 +33,23 @@ def test_bands_of_normal_errors_hold_the_shares_they_are_named_after():
     np.testing.assert_allclose(shares_held(2 * off, MODEL, ((0, 100),))[0], less, atol=0.006)
 
 
+def test_the_last_interval_ends_where_the_forecast_does(monkeypatch):
+    values = RNG.standard_normal((PAST + 250, 50))
+    off = RNG.standard_normal((PAST + 250, 50, 1))
+
+    def rollout_with_spread(model, history, horizon):
+        steps = PAST + horizon
+        return values[:steps, :, None] + off[:steps], np.ones((steps, 50, 1))
+
+    monkeypatch.setattr("sinlstm_jax.evaluation.bands.rollout_with_spread", rollout_with_spread)
+    for steps, ends in ((50, (50,)), (100, (100,)), (250, (100, 200, 250))):
+        bands = held_by_bands(MODEL, HeldOut(values[: PAST + steps], np.ones(50)), PAST)
+        assert bands.intervals == tuple(zip((0, 100, 200), ends, strict=False))
+        first, last = bands.intervals[-1]
+        inside = np.abs(off[PAST + first : PAST + last]) <= NormalDist().inv_cdf(0.95)
+        assert bands.held[0, -1, SHARES.index(0.9)] == pytest.approx(inside.mean())
+
+
 @pytest.fixture
 def told(monkeypatch):
     """Have every model be off by normal errors, of twice the spread that it tells after noise."""

@@ -49,3 +49,6 @@ def test_the_same_rate_changes_nothing_and_too_little_is_refused():
     assert resampled(given, 100, 100) is given
     with pytest.raises(InputError, match=r"--resample 0\.01 leaves fewer than 2 of 1200 samples"):
         resampled(given, 100, 0.01)
+    # Steps of 250 s from 50 Hz: the nearest ratio of at most 10,000 is one of 200 s.
+    with pytest.raises(InputError, match=r"--resample 0\.004 is too far .* at least 0\.005, or av"):
+        resampled(sampled(1.0, 50, 2000.0), 50, 0.004)

@@ -68,6 +68,11 @@ UNDERSTOOD = {
         lines(lambda i, x: f"{i + 1},{seconds(i)},{x}", "No.,time,a\n"), {}, ["a"], 50, 0),
     "Time (s)": (PLAIN.replace("time", "Time (s)"), {}, ["temp_C"], 50, 0),
     "t": (PLAIN.replace("time", "t"), {}, ["temp_C"], 50, 0),
+    "T, a temperature, alone": (lines(lambda i, x: f"{x}", "T\n"), {}, ["T"], None, 0),
+    "T, a temperature that is named": (
+        lines(lambda i, x: f"{x},{9 - x}", "T,h\n"), {"column": ("T",)}, ["T"], None, 0),
+    "T, a temperature, before time": (
+        lines(lambda i, x: f"{x},{seconds(i)}", "T,time\n"), {}, ["T"], 50, 0),
     "time in any column": (
         lines(lambda i, x: f"{x},{seconds(i)}", "a,time\n"), {}, ["a"], 50, 0),
     "no header": (lines(lambda i, x: f"{seconds(i)},{x}"), {}, ["value_2"], 50, 0),
@@ -288,6 +293,9 @@ REFUSED = {
         PLAIN, {"no_time": True, "time_column": "time"}, "with --no-time: give one"),
     "a time that is not understood": (
         lines(lambda i, x: f"week {i},{x}", "date,a\n"), {}, "date holds 'week 0', which is not"),
+    "T, a temperature, and another": (
+        lines(lambda i, x: f"{comma(f'{x}')};{comma(f'{9 - x}')}", "T;h\n"), {},
+        "2 columns of numbers: give --column, one or more of T, h"),
     "numbers for dates": (
         lines(lambda i, x: f"{45352 + i / 24},{x}", "Date,a\n"), {}, "Date holds '45352.0', which"),
     "a date cut off at the end": (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sinlstm_jax import InputError
+from sinlstm_jax.measurements.reader import LONGEST_GAP
 from sinlstm_jax.measurements.reading import Reading
 from sinlstm_jax.streams.csv_samples import read_samples
 from sinlstm_jax.streams.doubts import doubts
@@ -33,6 +34,9 @@ NAN = float("nan")
         ('time,"a,b"\n17e8,1\n1700000000.01,0\n', ["a,b"], [17e8, 17e8 + 0.01], [[1], [0]]),
         ("time,a\n0,0\n0.0115,1\n0.0195,1\n", ["a"], [0, 0.0115, 0.0195], [[0], [1], [1]]),
         ("time,a\n", ["a"], [], np.empty(0)),
+        ("T\n0.2\n0.1\n", ["T"], [0, 0.01], [[0.2], [0.1]]),  # a temperature
+        ("T,time\n0.2,0\n0.1,0.01\n", ["T"], [0, 0.01], [[0.2], [0.1]]),
+        ("t,a\n0,1\n0.01,0\n", ["a"], [0, 0.01], [[1], [0]]),
     ],
 )
 def test_texts_that_are_read(caplog, text, names, times, values):
@@ -79,6 +83,19 @@ def test_the_rate_is_checked_on_the_whole(rate, fits):
             read(text)
 
 
+def test_a_long_pause_is_no_other_rate():
+    resumed = [200 + i / 100 for i in range(300)]
+    times = [*(i / 100 for i in range(200)), *resumed, *(1e7 + i / 100 for i in range(300))]
+    _, found, values = read("time,a\n" + "".join(f"{t:.2f},{t:.2f}\n" for t in times))
+    known = np.isfinite(values[:, 0])
+    np.testing.assert_array_equal(values[known, 0], times)
+    np.testing.assert_array_equal(np.array(found)[known], times)
+    assert (~known).sum() == 2 * LONGEST_GAP
+    late = [f"{2e7 + i / 95:.4f},0\n" for i in range(4000)]  # what is another rate is still told
+    with pytest.raises(InputError, match=r"the rate is 9.* Hz up to here, and not 100"):
+        read("time,a\n0,0\n0.01,0\n" + "".join(late))
+
+
 def test_jitter_that_does_not_add_up_is_no_other_rate():
     rng = np.random.default_rng(0)
     for jitter in (rng.uniform(-8e-4, 8e-4, 5000), *rng.normal(0, 5e-4, (5, 5000))):
@@ -115,6 +132,7 @@ def test_a_first_line_that_counts_the_columns_is_a_header(text, names, count, ca
         ("time,a\n9,1\n0,2\n", {"no_time": True, "column": ("2",)}, ["a"], [0, 0.01], [1, 2]),
         ("x,a\n0,1\n0.01,2\n", {"time_column": "x"}, ["a"], [0, 0.01], [1, 2]),
         ("time,a\n0,1\n0.5,2\n", {"rate": 2.0}, ["a"], [0, 0.5], [1, 2]),
+        ("T,h\n20,5\n19,6\n", {"column": ("T",)}, ["T"], [0, 0.01], [20, 19]),
         (
             "time,a\n2024-03-01T00:00:00Z,1\n2024-03-01T00:00:00.01Z,2\n",
             {},

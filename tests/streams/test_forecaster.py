@@ -265,7 +265,35 @@ def test_a_sensors_window_is_measured_anew_each_time(sensor):
         np.testing.assert_allclose(band.high - np.float64(band.values), reach, atol=0.01)
         np.testing.assert_allclose(np.float64(band.values) - band.low, reach, atol=0.01)
         np.testing.assert_array_equal(forecaster.forecast(25), band.values)
-        assert band.low.dtype == np.float32 and len(seen) == stop - start
+        assert band.low.dtype == np.float64 and len(seen) == stop - start
+
+
+def test_what_too_few_samples_do_not_tell_is_nan(sensor):
+    forecaster = Forecaster(sensor, batch_size=3, window=10)
+    forecaster.observe(1013 + HISTORY[:20])
+    forecaster.observe([[np.nan, np.nan, 1013.0]] + [[np.nan, 1012.0, 1013.0]] * 4)
+    forecaster.observe(np.full((5, 3), np.nan))
+    band = forecaster.forecast(7, band=0.9)
+    assert np.isnan(band.values[:, 0]).all()  # no level: 1013 was long before
+    np.testing.assert_array_equal(band.values[:, 1:], [[1012, 1013]] * 7)
+    np.testing.assert_array_equal(band.high[:, 1:], [[1012, 1013]] * 7)  # none of them varies
+    for each in (band.low, band.high):
+        assert np.isnan(each[:, 0]).all()
+    forecaster.observe(np.full((4, 3), np.nan))
+    forecaster.observe([[4.0, np.nan, 5.0]])
+    band = forecaster.forecast(7, band=0.9)
+    np.testing.assert_array_equal(band.values[:, [0, 2]], [[4, 5]] * 7)
+    for each in (band.low, band.high):  # one sample tells no scale
+        assert np.isnan(each).all()
+    assert np.isnan(forecaster.observe(np.full((10, 3), np.nan))[-1]).all()
+
+
+def test_a_large_level_rounds_no_waves_away(sensor):
+    near, far = Forecaster(sensor), Forecaster(sensor)
+    near.observe(50 * HISTORY[:, 0])
+    far.observe(123456789 + 50 * HISTORY[:, 0])
+    for a, b in zip(near.forecast(40, band=0.9), far.forecast(40, band=0.9), strict=True):
+        np.testing.assert_allclose(b - 123456789, a, atol=2e-4)
 
 
 def test_a_sensor_observes_as_long_as_it_likes(sensor):
