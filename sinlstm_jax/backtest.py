@@ -67,7 +67,9 @@ def calibration_of(models: list[SineLSTM], backtest: Recipe) -> Calibration | No
     forecaster, between = of_model(model)
     found = rolled(forecaster, origins, Scaling(), between)  # the samples are scaled already
     assert found.high is not None
-    known = np.isfinite(origins.truth)
+    known = np.isfinite(origins.truth) & np.isfinite(found.high)
+    if not known.any():
+        return None
     off = np.abs(origins.truth - found.forecasts)[known]
     away = (found.high - found.forecasts)[known]
     with np.errstate(all="ignore"):  # a spread may be 0 in float32

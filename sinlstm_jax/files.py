@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; on success it becomes `path`, in one step."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    temporary.mkdir()
     try:
-        temporary.mkdir()
         yield temporary
         os.rename(temporary, path)
     finally:
@@ -78,10 +79,18 @@ def read_json(path: Path) -> dict:
     return found
 
 
+def is_leftover(path: Path) -> bool:
+    """Tell whether a path is a temporary one, of which `replacing` or `new_folder` was killed."""
+    return re.fullmatch(r"\..*\.\d+\.(tmp|new)", path.name) is not None
+
+
 def clear_leftovers(folder: Path) -> None:
-    """Remove the temporary files in a folder of which `replacing` was killed."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    """Remove the temporary files and folders in a folder."""
+    for path in filter(is_leftover, list(folder.iterdir())):
+        if path.suffix == ".new":
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

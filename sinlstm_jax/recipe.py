@@ -178,8 +178,8 @@ class Recipe:
         for before, stage in zip((None, *stages), stages, strict=False):
             if stage.afresh and (before is None or not _alike(before, stage)):
                 raise InputError(
-                    "a stage begins afresh: put it after one of the same horizon, past and "
-                    "error_floor, which it is another try at"
+                    "a stage begins afresh: put it after one of the same horizon, past, "
+                    "error_floor and beta, which it is another try at"
                 )
         known_signal(self.signal)
         if not isinstance(self.observation, Observation):
@@ -243,9 +243,8 @@ class Recipe:
 
 def _alike(one: Stage, other: Stage) -> bool:
     """Tell whether losses of two stages are of the same kind."""
-    return all(
-        getattr(one, name) == getattr(other, name) for name in ("horizon", "past", "error_floor")
-    )
+    same = ("horizon", "past", "error_floor", "beta")
+    return all(getattr(one, name) == getattr(other, name) for name in same)
 
 
 def _hold(settings: Stage | Recipe, **checks) -> None:

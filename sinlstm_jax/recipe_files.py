@@ -35,11 +35,15 @@ def read_recipe(path: str | Path) -> Recipe:
         raise InputError(f"{path} holds {len(found)} recipes{named}"[:300] + "; have it hold one")
     ((name, table),) = found.items()
     try:
-        if not re.fullmatch(r"[\w-]+", name):
-            raise InputError(f"a recipe is called {shown(name)}: give letters, digits, - and _")
-        return _recipe(name, table)
+        return _recipe(_checked_name(name), table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise InputError(f"a recipe is called {shown(name)}: give letters, digits, - and _")
+    return name
 
 
 def _recipe(name: str, table) -> Recipe:
@@ -90,14 +94,16 @@ def recipe_in_toml(recipe: Recipe) -> str:
     """Return a recipe as `read_recipe` reads it: what is not the default, a stage a line.
 
     Raises:
-      InputError: it learns something else than sine waves, which no file can say.
+      InputError: it learns something else than sine waves, which no file can say, or is called as
+        no recipe in a file is.
     """
     if type(recipe.signal) is not Sines:
         raise InputError(
             f"{recipe.name} learns {in_words(recipe.signal.describe())}: leave --format out, a "
             "file tells of Sines alone"
         )
-    lines = [f"[{recipe.name}]"]
+    name = _checked_name(recipe.name)
+    lines = [f"[{name}]" if name.isascii() else f"[{_value(name)}]"]  # a bare key is of ASCII
     for field in _told(recipe):
         value = getattr(recipe, field.name)
         if field.name == "stages":

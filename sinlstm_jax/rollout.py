@@ -54,7 +54,7 @@ def rollout_with_spread(
 
     A spread is the standard deviation that the model expects of its error, in the units of the
     history: of a normal error, 1.645 of them to both sides hold 90 %. It is 0 where samples do not
-    vary, or are one, which tells no scale.
+    vary, and NaN where there is only one, which tells no scale.
 
     Takes and raises what `rollout` does, and InputError for a model without a spread.
     """

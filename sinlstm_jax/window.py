@@ -42,11 +42,15 @@ def measured(values, observed) -> Window:
 
 
 def told_by(observed, window: Window) -> Window:
-    """Return windows with NaN for level and scale where nothing was observed that tells them."""
+    """Return windows with NaN for what too little was observed to tell.
+
+    Of level and scale, and so of a forecast, that is nothing at all; of noise, and so of a spread,
+    a single sample, which tells no scale.
+    """
     xp = np if isinstance(observed, np.ndarray) else jnp
-    some = observed.any(axis=0)
-    level, scale = (xp.where(some, each, xp.nan) for each in (window.level, window.scale))
-    return window._replace(level=level, scale=scale)
+    count = observed.sum(axis=0)
+    level, scale = (xp.where(count > 0, each, xp.nan) for each in (window.level, window.scale))
+    return Window(level, scale, xp.where(count > 1, window.noise, xp.nan))
 
 
 def scaled(values, observed, window: Window) -> Any:

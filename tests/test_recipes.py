@@ -141,6 +141,7 @@ def test_a_try_afresh_goes_wrong_where_it_ends_no_lower_than_what_was_there():
         (Stage(6, 20), Stage(5, 20, afresh=True)),
         (Stage(5, 20), Stage(5, 20, error_floor=0.1, afresh=True)),
         (Stage(5, 20), Stage(5, 20, past=9, afresh=True)),
+        (Stage(5, 20, error_floor=0.1), Stage(5, 20, error_floor=0.1, beta=0.5, afresh=True)),
     ],
 )
 def test_a_try_afresh_comes_after_what_it_is_compared_with(stages):

@@ -120,6 +120,9 @@ def test_windows_without_variation_have_a_level_and_none_without_samples(model, 
     forecasts = rollout(model, history, 4)[-4:, :, 0]
     np.testing.assert_array_equal(forecasts[:, :2], [[7, 1]] * 4)
     assert np.isnan(forecasts[:, 2]).all()  # no level is known, nor made up
+    _, spreads = rollout_with_spread(model, history, 4)
+    assert (spreads[-4:, 0, 0] < 1e-30).all()  # nothing varies
+    assert np.isnan(spreads[-4:, 1:]).all()  # one sample tells no scale
     assert np.isfinite(model(np.where(known, values, NO_INPUT))).all()  # as in training
 
 

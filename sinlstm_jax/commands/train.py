@@ -81,7 +81,8 @@ class TrainOptions:
         from ..ensemble import ensemble_of, widened
         from ..measurements.series import series_in
         from ..recording_recipes import recipe_for
-        from ..runs.loading import ENSEMBLE, has_ensemble, load_models, save_model
+        from ..runs.loading import has_ensemble, load_models, save_model
+        from ..runs.record import ENSEMBLE
         from ..runs.replicates import give_each_core_a_device
         from ..runs.signals import trained_on
         from ..signals.recording import Recording

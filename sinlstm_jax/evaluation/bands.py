@@ -42,15 +42,18 @@ def held_by_bands(model: SensorLSTM, windows: HeldOut, past: int) -> Bands:
         forecast, spread = (
             np.asarray(x)[past:, :, 0] for x in rollout_with_spread(model, history, len(truth))
         )
-        row[:] = shares_held(np.abs(forecast - truth) / spread, model, intervals)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a spread may be 0
+            off = np.abs(forecast - truth) / spread
+        row[:] = shares_held(off, model, intervals)
     return Bands(intervals, held)
 
 
 def shares_held(off: np.ndarray, model: SensorLSTM, intervals) -> np.ndarray:
     """Return the share of errors within each of SHARES' bands, `[interval, share]`.
 
-    Errors are in spreads, `[step, window]`, NaN where they are not known.
+    Errors are in spreads, `[step, window]`, NaN where they are not known, and infinite where there
+    is no spread around a forecast that is off.
     """
     reaches = [reach_of(model, share) for share in SHARES]
-    parts = [off[first:last][np.isfinite(off[first:last])] for first, last in intervals]
+    parts = [off[first:last][~np.isnan(off[first:last])] for first, last in intervals]
     return np.array([[np.mean(part <= reach) for reach in reaches] for part in parts])

@@ -46,9 +46,12 @@ class Rolled(NamedTuple):
     high: np.ndarray | None = None
 
     def held(self, truth: np.ndarray) -> float:
-        """Return the share of the samples, noise and all, that lie between low and high."""
+        """Return the share of the samples, noise and all, that lie between low and high.
+
+        Where too little was observed for a band, there is none to hold them.
+        """
         assert self.low is not None and self.high is not None
-        known = np.isfinite(truth)
+        known = np.isfinite(truth) & np.isfinite(self.low)
         return float(np.mean(((self.low <= truth) & (truth <= self.high))[known]))
 
 

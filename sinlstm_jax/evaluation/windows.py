@@ -9,6 +9,8 @@ from ..signals.samples import real_numbers
 from ..signals.signal import HELD_OUT_SEED, NO_INPUT, HeldOut
 from .errors import INTERVALS, ForecastFunction, interval_means
 
+FEWEST = 2  # samples of a window that noise and gaps leave
+
 
 class Errors(NamedTuple):
     """Squared errors of forecasts; NaN where the truth is not known."""
@@ -97,11 +99,15 @@ def spoil(
 ) -> np.ndarray:
     """Return a history, `[past, wave]`, with noise and missing values; where it is NaN, NO_INPUT.
 
-    The noise is relative to an amplitude for all, or one for each, `[wave]`.
+    The noise is relative to an amplitude for all, or one for each, `[wave]`. Of what is known of a
+    wave the last two values stay where all others are missing, lest there is nothing to go by.
     """
     noisy = history + spoiling.noise * amplitude * rng.standard_normal(history.shape)
     missing = rng.random(history.shape) < spoiling.missing
-    return np.where(missing | np.isnan(noisy), NO_INPUT, noisy)
+    known = ~np.isnan(noisy)
+    is_last = known & (np.cumsum(known[::-1], axis=0)[::-1] <= FEWEST)
+    few = np.sum(known & ~missing, axis=0) < FEWEST
+    return np.where((missing & ~(few & is_last)) | ~known, NO_INPUT, noisy)
 
 
 def error_after(

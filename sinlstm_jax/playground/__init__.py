@@ -18,7 +18,7 @@ from ..files import replacing
 from ..model import SineLSTM, split_model
 from ..recipe import TRAINED_SAMPLES
 from ..recipes import DEFAULT_SEED, RECIPES, SHIPPED
-from ..runs.loading import load_model
+from ..runs.loading import has_ensemble, load_model
 from ..runs.pretrained import load_pretrained
 from ..runs.record import RECORD, RunRecord
 from ..runs.signals import load_signal, record_of
@@ -126,10 +126,13 @@ def run_data(path: str | Path, replicate: int | None = None, own: Signal | None 
     if record is None or not (path / RECORD).is_file():
         stages = [_stage(load_model(path, replicate))]
         return _data(name, stages, signal=load_signal(path, own), record=record)
-    stages = [
-        _stage(load_model(path / figures.checkpoint, replicate), figures.horizon)
-        for figures in record.figures
-    ] or [_stage(load_model(path, replicate))]
+    if replicate is None and has_ensemble(path):  # the one model that the replicates became
+        stages = [_stage(load_model(path), record.figures[-1].horizon)]
+    else:
+        stages = [
+            _stage(load_model(path / figures.checkpoint, replicate), figures.horizon)
+            for figures in record.figures
+        ] or [_stage(load_model(path, replicate))]
     origin = {"recipe": record.recipe, "seed": record.seeds[replicate or 0]}
     return _data(name, stages, **origin, signal=load_signal(path, own), record=record)
 

@@ -45,5 +45,6 @@ function showPicked({ model, stage }, modelCards, stageCards) {
 function showOnCard(card, { predictions, figures }, scene, learnt, as, colours) {
   drawSmall(card.canvas, { ...scene, predictions }, learnt, colours);
   const { error, frequency } = figures;
-  card.error.textContent = error === null ? as.hertz(frequency) : `error ${small(error)}`;
+  const otherwise = Number.isNaN(predictions.at(-1)) ? NOTHING : as.hertz(frequency);
+  card.error.textContent = error === null ? otherwise : `error ${small(error)}`;
 }

@@ -52,15 +52,18 @@ function step(model, gates, hidden, cell, input, outputs) {
   }
 }
 
-/** Return mean and standard deviation of what is observed, NaN where nothing is, and its noise. */
+/**
+ * Return mean and standard deviation of what is observed, and its noise: NaN where nothing is, and
+ * of a single sample the noise, and so the spread, for it tells no scale.
+ */
 function measured(observed) {
   const values = observed.filter((value) => !Number.isNaN(value));
-  if (values.length === 0) return { level: 0, scale: 1, noise: UNKNOWN_NOISE };
+  if (values.length === 0) return { level: NaN, scale: NaN, noise: NaN };
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const level = mean(values);
   const variance = mean(values.map((value) => (value - level) ** 2));
   const scale = Math.max(Math.sqrt(variance), 2 ** -126);
-  return { level, scale, noise: noiseOf(observed, level, scale) };
+  return { level, scale, noise: values.length > 1 ? noiseOf(observed, level, scale) : NaN };
 }
 
 const POINTS = 5;

@@ -4,7 +4,7 @@
 const REACH = 1.6448536; // spreads to both sides that hold 90 % of what comes, of normal errors
 const DEAD = 0.1; // share of the usual swing; what swings by less has no frequency to speak of
 
-/** Return the mean squared error from step `first` on, null where no truth is known. */
+/** Return the mean squared error from step `first` on, null where there is none to be known. */
 function meanSquaredError(predictions, truth, first) {
   let [sum, known] = [0, 0];
   for (let time = first; time < truth.length; time++) {
@@ -12,7 +12,7 @@ function meanSquaredError(predictions, truth, first) {
     sum += (predictions[time] - truth[time]) ** 2;
     known++;
   }
-  return known ? sum / known : null;
+  return known && !Number.isNaN(sum) ? sum / known : null;
 }
 
 /** Return the step from `first` on where prediction and truth are furthest apart, or null. */

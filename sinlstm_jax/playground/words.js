@@ -2,6 +2,7 @@
 
 const NO_TRUTH = "a drawn wave has no truth";
 const CYCLES = "from cycle to cycle";
+const NOTHING = "no sample to go by";
 
 const decimals = (value, digits = 3) => value.toFixed(digits).replace("-", "\u2212");
 const small = (value) =>
@@ -31,7 +32,8 @@ function tilesOf({ settings, predictions, truth, figures, milliseconds, size }, 
   const steps = predictions.length.toLocaleString("en");
   const speed = [`${milliseconds.toFixed(1)} ms`, `${steps} steps of ${size} units`];
   if (error === null) {
-    const none = ["\u2013", truth === null ? NO_TRUTH : "the truth is not known"];
+    const unknown = truth === null ? NO_TRUTH : "the truth is not known";
+    const none = ["\u2013", Number.isNaN(predictions.at(-1)) ? NOTHING : unknown];
     return { speed, error: none, miss: none, estimate: [as.hertz(frequency), CYCLES] };
   }
   const level = learnt.levelOf(settings) === 0 ? "0" : "its level";
@@ -48,15 +50,17 @@ function tilesOf({ settings, predictions, truth, figures, milliseconds, size }, 
 }
 
 /** Return in a sentence what the charts show: it is read aloud. */
-function summaryOf({ settings, observed, horizon, truth, figures }, who, learnt, as) {
+function summaryOf({ settings, observed, horizon, truth, predictions, figures }, who, learnt, as) {
   const missing = observed.filter(Number.isNaN).length;
   const { frequency, error } = figures;
+  const swings = frequency === null ? " hardly swings" : ` swings at ${as.hertz(frequency)}`;
+  const goesOn = Number.isNaN(predictions.at(-1))
+    ? ` has ${NOTHING}`
+    : `${swings} for ${as.span(horizon)} s`;
   return [
     `After ${observed.length} ${settings.noise > 0 ? "noisy samples" : "samples"} of ${truth ? learnt.nameOf(settings, as) : "what you drew"}`,
     missing ? `, ${missing} of them missing` : "",
-    `, ${who}`,
-    frequency === null ? " hardly swings" : ` swings at ${as.hertz(frequency)}`,
-    ` for ${as.span(horizon)} s`,
+    `, ${who}${goesOn}`,
     error === null ? "." : `; its mean squared error is ${small(error)}.`,
   ].join("");
 }
@@ -95,7 +99,7 @@ const NONE = {
 /** Return how another forecast than the network's does, "fit" or "limit", and what it knows. */
 function besideWords(name, forecast, error, ours) {
   if (forecast === null) return NONE[name];
-  const errors = error === null ? "" : `Its error: ${small(error)}; the network\u2019s: ${small(ours)}. `;
+  const errors = error === null || ours === null ? "" : `Its error: ${small(error)}; the network\u2019s: ${small(ours)}. `;
   return errors + TOLD[name];
 }
 
@@ -106,8 +110,8 @@ function readoutOf(shown, step, noInput, as) {
   const [low, high] = bandOf(shown);
   const fed = inputs[step] === noInput ? "no input" : as.fed(inputs[step]);
   return [
-    `${as.time(step)} s: network ${as.value(predictions[step])}`,
-    ...(low ? [`90 % within ${as.value(low[step])} to ${as.value(high[step])}`] : []),
+    `${as.time(step)} s: network ${Number.isNaN(predictions[step]) ? "\u2013" : as.value(predictions[step])}`,
+    ...(low && !Number.isNaN(low[step]) ? [`90 % within ${as.value(low[step])} to ${as.value(high[step])}`] : []),
     ...(known ? [`truth ${as.value(truth[step])}`] : []),
     `fed ${fed}`,
   ].join(", ");

@@ -10,7 +10,7 @@ import filelock
 import numpy as np
 
 from ..errors import InputError
-from ..files import clear_leftovers, replacing, writing_to
+from ..files import clear_leftovers, is_leftover, replacing, writing_to
 from ..kernel.choice import choose_implementation
 from ..recipe import Recipe
 from ..signals.signal import in_words
@@ -115,7 +115,8 @@ def _claimed(path: Path, new: RunRecord) -> Iterator[list[dict]]:
     lock = filelock.FileLock(path / LOCK, blocking=False)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not (path / RECORD).exists() and any(x.name != LOCK for x in path.iterdir()):
+        others = (x for x in path.iterdir() if x.name != LOCK and not is_leftover(x))
+        if not (path / RECORD).exists() and any(others):
             raise InputError(f"{path} is not empty and holds no run: give a new or an empty folder")
         lock.acquire()
         clear_leftovers(path)
@@ -179,7 +180,7 @@ def _difference(name: str, there, wanted) -> str:
             return f"{len(there)} stages, not {len(wanted)}"
         number = next(i for i, each in enumerate(there) if each != wanted[i])
         there, wanted = there[number], wanted[number]
-        setting = next(x for x in wanted | there if there.get(x) != wanted.get(x))
+        setting = next(x for x in wanted | there if there.get(x, "") != wanted.get(x, ""))
         return f"{setting} {there.get(setting)} in stage {number + 1}, not {wanted.get(setting)}"
     if isinstance(there, dict) and "class" in there:
         there, wanted = in_words(there), in_words(wanted)

@@ -14,10 +14,9 @@ from ..files import new_folder, one_line, usable_path
 from ..model import SineLSTM, lstm_model, split_model
 from ..networks import abstract_model, network_named
 from .checkpoints import Checkpoints
-from .record import CHECKPOINTS
+from .record import CHECKPOINTS, ENSEMBLE
 from .replicates import stack, take
 
-ENSEMBLE = "ensemble"  # folder in a run's, of the one model that its replicates were made into
 _LOG = logging.getLogger("sinlstm_jax")
 
 

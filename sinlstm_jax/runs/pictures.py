@@ -93,6 +93,7 @@ def draw_stage(folder: Path, recipe: Recipe, number: int, shown: Shown, losses: 
     model, whose = shown.models[shown.replicate], shown.one_named(recipe)
     windows = picture_windows(recipe, TEST_STEPS, shown.seeds[0])
     steps = len(windows.truth) - past
+    in_window = title if horizon <= steps else f"{title}, its first {steps} steps"
     # As long for all stages that one program does it; what comes later changes nothing before.
     inputs = np.full((*windows.truth.shape, 1), NO_INPUT, np.float32)
     inputs[:past, :, 0] = windows.history
@@ -100,7 +101,7 @@ def draw_stage(folder: Path, recipe: Recipe, number: int, shown: Shown, losses: 
         folder / f"{name}-windowed.png",
         _forecasts(recipe, number, windows, _predict(model, inputs)[: past + horizon]),
         past,
-        f"Windowed test: {title} ({whose})",
+        f"Windowed test: {in_window} ({whose})",
         recipe.signal.sampling_rate,
     )
     plot_forecasts(

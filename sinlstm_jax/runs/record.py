@@ -3,20 +3,21 @@
 import json
 import math
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, positive_integer
 from ..files import read_json, replacing
-from ..recipe import NETWORKS, Recipe
+from ..recipe import NETWORKS, Recipe, Stage
 from ..signals.observation import CLEAN
 from ..signals.signal import description_of
 from ..signals.sines import SINES
 
 RECORD = "run.json"
 CHECKPOINTS = "checkpoints"  # the folder of a run that holds them
+ENSEMBLE = "ensemble"  # and that of the one model that its replicates were made into
 IDENTITY = (
     "recipe seed replicates seeds network hidden_size forget_bias batch_size past stages signal "
     "observation"
@@ -28,7 +29,7 @@ UNTOLD = {
     "signal": SINES.describe(),
     "observation": CLEAN.describe(),
 }
-UNTOLD_OF_STAGES = {"error_floor": None, "past": None, "afresh": False, "beta": 0.0}
+UNTOLD_OF_STAGES = {x.name: x.default for x in fields(Stage) if x.default is not MISSING}
 PACKAGES = ("sinlstm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -137,16 +138,16 @@ class RunRecord:
             )
             for stage in found.get("figures", ())
         ]
-        fields: dict[str, Any] = UNTOLD | found | {"figures": figures}
-        if isinstance(fields["observation"], dict):  # some were written before it had powers
-            fields["observation"] = CLEAN.describe() | fields["observation"]
-        fields["stages"] = [
-            UNTOLD_OF_STAGES | each if isinstance(each, dict) else each for each in fields["stages"]
+        told: dict[str, Any] = UNTOLD | found | {"figures": figures}
+        if isinstance(told["observation"], dict):  # some were written before it had powers
+            told["observation"] = CLEAN.describe() | told["observation"]
+        told["stages"] = [
+            UNTOLD_OF_STAGES | each if isinstance(each, dict) else each for each in told["stages"]
         ]
-        record = cls(**fields)
+        record = cls(**told)
         positive_integer("past", record.past)
-        told = (record.signal, record.observation, *record.stages)
-        if not all(isinstance(each, dict) for each in told) or "class" not in record.signal:
+        described = (record.signal, record.observation, *record.stages)
+        if not all(isinstance(each, dict) for each in described) or "class" not in record.signal:
             raise InputError("its signal, its observation or a stage is not described by names")
         return record
 

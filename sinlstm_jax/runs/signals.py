@@ -22,7 +22,7 @@ from ..signals.signal import (
 )
 from ..signals.sines import SINES, Sines
 from ..signals.tones import Tones
-from .record import CHECKPOINTS, RECORD, RunRecord, read_record
+from .record import CHECKPOINTS, ENSEMBLE, RECORD, RunRecord, read_record
 
 RECORDING = "recording.safetensors"
 LARGEST = 1.5  # amplitudes that samples stay below, noise and all
@@ -93,12 +93,14 @@ def record_of(path: str | Path) -> RunRecord | None:
 
 
 def _folder_of(path: str | Path) -> Path:
-    """Return a run's folder, given it or one of its checkpoints, or raise InputError."""
+    """Return a run's folder, given it, its ensemble's or a checkpoint's, or raise InputError."""
     path = usable_path(path).resolve()
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise InputError(f"{one_line(path)} {what}: give a run's folder or one of its checkpoints")
-    return path.parent.parent if path.parent.name == CHECKPOINTS else path
+    folder = path.parent.parent if path.parent.name == CHECKPOINTS else path
+    is_in_a_run = folder.name == ENSEMBLE and (folder.parent / RECORD).is_file()
+    return folder.parent if is_in_a_run else folder
 
 
 def trained_on(path: str | Path, model: SineLSTM) -> Trained:

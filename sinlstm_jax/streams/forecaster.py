@@ -22,7 +22,6 @@ from .scaling import AUTO, estimated
 from .state import MEASURED, checked_state
 
 PIECE = 64  # samples that a SensorLSTM's window moves on by at the most
-FEWEST_FOR_A_SCALE = 2  # samples: one tells a level alone
 UNSCALED = Scaling()
 
 
@@ -252,8 +251,7 @@ class Forecaster:
             values = window.level + window.scale * values
         if reach is None:
             return self._as_answer(values)
-        tells_scale = (~np.isnan(self._recent)).sum(axis=0) >= FEWEST_FOR_A_SCALE
-        away = reach * np.where(tells_scale, window.scale, np.nan) * outputs[..., 1:]
+        away = reach * window.scale * outputs[..., 1:]
         return Band(*map(self._as_answer, (values, values - away, values + away)))
 
     def _as_answer(self, values: np.ndarray) -> np.ndarray:

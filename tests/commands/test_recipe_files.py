@@ -27,7 +27,10 @@ OWN = Recipe(
 SMALL = "[mine]\nsummary = 'x'\ndisplay_every = 5\nstages = [{horizon = 5, iterations = 9}]\n"
 
 
-@pytest.mark.parametrize("recipe", [*RECIPES.values(), OWN], ids=lambda recipe: recipe.name)
+GERMAN = replace(OWN, name="Schwingungen-für-mich")
+
+
+@pytest.mark.parametrize("recipe", [*RECIPES.values(), OWN, GERMAN], ids=lambda recipe: recipe.name)
 def test_what_is_written_is_read_back(recipe, tmp_path):
     (tmp_path / "r.toml").write_text(recipe_in_toml(recipe), encoding="utf-8")
     assert read_recipe(tmp_path / "r.toml") == recipe
@@ -120,7 +123,9 @@ def test_options_that_do_not_go_together_are_named(command, tmp_path, line, comp
     assert complaint in errors and errors.count("\n") == 1
 
 
-def test_other_signals_are_in_no_file():
+def test_other_signals_and_names_are_in_no_file():
+    with pytest.raises(InputError, match="a recipe is called 'my own': give letters, digits"):
+        recipe_in_toml(replace(OWN, name="my own"))
     with pytest.raises(InputError, match=r"^my-own_1 learns Tones\(.*a file tells of Sines alone"):
         recipe_in_toml(replace(OWN, signal=Tones(2)))
 

@@ -27,6 +27,9 @@ def test_bands_of_normal_errors_hold_the_shares_they_are_named_after():
     off[100:150, :1000] = np.nan  # not known
     held = shares_held(off, MODEL, ((0, 100), (100, 300)))
     np.testing.assert_allclose(held, np.tile(SHARES, (2, 1)), atol=5 * 0.5 / 200_000**0.5)
+    # No spread around what is off holds nothing; where nothing is known, nothing counts.
+    few = shares_held(np.array([[0.5, np.inf, np.nan, 0.6]]), MODEL, ((0, 1),))
+    np.testing.assert_allclose(few[0, -1], 2 / 3)
     # Of twice the spread that is told, less: P(|z| < reach / 2).
     normal = NormalDist()
     less = [2 * normal.cdf(normal.inv_cdf((1 + share) / 2) / 2) - 1 for share in SHARES]

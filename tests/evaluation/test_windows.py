@@ -76,6 +76,16 @@ def test_noise_is_relative_to_each_windows_amplitude_and_gaps_stay():
     np.testing.assert_allclose(known.std(axis=0), 0.1 * amplitude, rtol=0.05)
 
 
+def test_the_last_two_samples_stay_where_all_would_be_missing():
+    history = np.arange(8.0)[:, None] + np.zeros((8, 3))
+    history[6:, 1] = np.nan
+    history[1:, 2] = np.nan
+    spoilt = spoil(history, Spoiling(missing=1.0), np.random.default_rng(0))
+    expected = np.full((8, 3), float(NO_INPUT))
+    expected[6:, 0], expected[4:6, 1], expected[0, 2] = (6, 7), (4, 5), 0
+    np.testing.assert_array_equal(spoilt, expected)
+
+
 def test_the_error_after_a_spoilt_history_is_against_the_clean_window():
     windows = HeldOut(np.full((300, 2), 2.0), np.array([1.0, 10.0], np.float32))
     noise = []

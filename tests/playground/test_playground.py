@@ -128,6 +128,19 @@ def test_a_run_before_its_first_stages_end_is_one_stage(tmp_path):
     assert_holds(data["stages"][0], latest)
 
 
+def test_a_run_whose_networks_were_made_into_one_is_that_one(tmp_path):
+    a_run(tmp_path / "run")
+    joined = SineLSTM(6)
+    save_model(joined, tmp_path / "run" / "ensemble")
+    for name in ("run", "run/ensemble"):
+        data = run_data(tmp_path / name)
+        assert (data["past"], len(data["stages"])) == (30, 1)
+        assert_holds(data["stages"][0], joined)
+    data = run_data(tmp_path / "run")
+    assert (data["recipe"], data["stages"][0]["horizon"]) == ("mine", 20)
+    assert len(run_data(tmp_path / "run", replicate=0)["stages"]) == 2
+
+
 def test_a_checkpoint_and_a_model_without_a_run_are_one_stage(tmp_path):
     first, _ = a_run(tmp_path / "run")
     data = run_data(tmp_path / "run" / "checkpoints" / "200")

@@ -145,7 +145,11 @@ def test_the_fitted_sine_is_sine_fits(page):
         assert float(told[1]) == pytest.approx(error, rel=0.05, abs=1e-4)
     assert page.locator(".of-fit").is_visible()
     page.fill("#dropped", "100")
-    assert read(page)["fit"] is None
+    shown = read(page)
+    assert shown["fit"] is None
+    assert all(x is None or np.isnan(x) for x in shown["predictions"])  # as Python's rollout
+    assert "has no sample to go by" in page.inner_text("#summary")
+    assert "no sample to go by" in page.inner_text("main") and "NaN" not in page.inner_text("main")
     assert page.inner_text("#fit-words") == "Fewer than three samples: nothing to fit."
     page.locator("#fit").uncheck()
     assert read(page)["fit"] is None and page.inner_text("#fit-words") == ""

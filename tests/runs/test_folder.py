@@ -78,6 +78,39 @@ def test_another_run_is_not_overwritten(tmp_path, name, other):
     assert (tmp_path / "run.json").read_bytes() == before
 
 
+# What a stage of 0.1.0 told, the first to keep a record.
+FIRST_FIELDS = """horizon iterations learning_rate epsilon b1 b2 nesterov clip_norm warmup
+final_fraction undo_above""".split()
+
+
+def test_a_run_from_before_stages_had_more_settings_is_the_same_run(tmp_path):
+    record, _ = open_run(tmp_path)
+    (tmp_path / "checkpoints" / "10").mkdir(parents=True)
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert set(told["stages"][0]) > set(FIRST_FIELDS)
+    told["stages"] = [{name: stage[name] for name in FIRST_FIELDS} for stage in told["stages"]]
+    (tmp_path / "run.json").write_text(json.dumps(told))
+    assert open_run(tmp_path)[0] == record
+    told["stages"][0]["unheard_of"] = None  # by a version to come
+    (tmp_path / "run.json").write_text(json.dumps(told))
+    with pytest.raises(InputError, match="a run with unheard_of None in stage 1, not None"):
+        open_run(tmp_path)
+
+
+def test_what_a_kill_leaves_of_a_first_record_is_no_other_thing(tmp_path):
+    (tmp_path / ".run.json.999.tmp").write_text("{")
+    (tmp_path / ".ensemble.999.new").mkdir()
+    (tmp_path / ".ensemble.999.new" / "half").write_text("")
+    record, now = open_run(tmp_path)
+    assert record == now
+    assert [path.name for path in tmp_path.iterdir() if "999" in path.name] == []
+    (tmp_path / "run.json").unlink()
+    (tmp_path / ".notes.tmp").write_text("precious")
+    with pytest.raises(InputError, match="not empty and holds no run"):
+        open_run(tmp_path)
+    assert (tmp_path / ".notes.tmp").read_text() == "precious"
+
+
 def test_a_run_that_never_came_to_a_checkpoint_makes_way(tmp_path):
     open_run(tmp_path, recipe=dataclasses.replace(RECIPE, hidden_size=5))
     (tmp_path / "checkpoints" / "saving" / "10").mkdir(parents=True)  # as a kill leaves it

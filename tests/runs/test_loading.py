@@ -10,8 +10,9 @@ from sinlstm_jax import InputError, SineLSTM, load_model, load_pretrained, sampl
 from sinlstm_jax.commands.evaluate import evaluated_models
 from sinlstm_jax.model import split_model
 from sinlstm_jax.runs.checkpoints import Checkpoints
-from sinlstm_jax.runs.loading import ENSEMBLE, has_ensemble
+from sinlstm_jax.runs.loading import has_ensemble
 from sinlstm_jax.runs.pretrained import FOLDER, save_pretrained
+from sinlstm_jax.runs.record import ENSEMBLE
 from sinlstm_jax.runs.signals import load_signal
 
 

@@ -34,10 +34,10 @@ def test_longer_tests_go_on_with_the_same_waves():
 
 
 def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypatch):
-    drawn = {}
+    drawn, titles = {}, {}
 
     def note(path, forecasts, past, title, sampling_rate):
-        drawn[path.name] = forecasts
+        drawn[path.name], titles[path.name] = forecasts, title
         assert title.endswith(" (tiny, seed 6, the median of 3)") and sampling_rate == 100
 
     monkeypatch.setattr("sinlstm_jax.runs.pictures.plot_forecasts", note)
@@ -46,6 +46,12 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
     shown = Shown([4, 5, 6], 2, [None, None, model])
     draw_stage(tmp_path, recipe, 2, shown, np.ones((3, 4)))
     draw_long_term(tmp_path, recipe, shown)
+    (tmp_path / "far").mkdir()
+    far = Recipe("tiny", "for tests", (Stage(700, 4),), 2)
+    draw_stage(tmp_path / "far", far, 1, shown, np.ones((3, 4)))
+    assert len(drawn.pop("stage-1-horizon-700-windowed.png")[0].truth) == 700
+    assert "horizon 700, its first 600 steps (" in titles["stage-1-horizon-700-windowed.png"]
+    del drawn["stage-1-horizon-700-stepwise.png"]
 
     reference = reference_lstm.arrays(*split_model(model)[1:])
     for name, future in (
@@ -62,7 +68,7 @@ def test_pictures_show_what_a_float64_lstm_makes_of_the_waves(tmp_path, monkeypa
             np.testing.assert_array_equal(forecast.truth, waves[:, i])
             np.testing.assert_allclose(forecast.prediction, expected[:, i], atol=1e-6)
     assert not drawn
-    assert [path.name for path in tmp_path.iterdir()] == ["stage-2-horizon-50-loss.png"]
+    assert [path.name for path in tmp_path.glob("*.png")] == ["stage-2-horizon-50-loss.png"]
 
 
 def test_pictures_tell_whose_they_are():

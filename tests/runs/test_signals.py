@@ -41,8 +41,9 @@ def changed(path, **changes):
 def test_a_runs_signal_is_had_again(kind, tmp_path):
     recipe = folder_of(kind, tmp_path / "run")
     own = None if kind != "sawtooth" else own_signals.Sawtooth(3.0)
-    (tmp_path / "run" / "checkpoints" / "10").mkdir(parents=True)
-    for path in (tmp_path / "run", tmp_path / "run" / "checkpoints" / "10"):
+    for name in ("", "checkpoints/10", "ensemble", "ensemble/checkpoints/0"):
+        path = tmp_path / "run" / name
+        path.mkdir(parents=True, exist_ok=True)
         found = load_signal(path, own)
         assert type(found) is type(recipe.signal)
         assert found.describe() == recipe.signal.describe()
@@ -65,6 +66,8 @@ def test_runs_of_before_and_folders_without_one_are_of_the_tutorials_waves(tmp_p
     assert load_signal(tmp_path / "empty") == Sines()
     assert trained_on(tmp_path / "empty", MODEL) == TUTORIALS
     assert trained_on(tmp_path / "empty", SENSOR) == SENSORS
+    (tmp_path / "empty" / "ensemble").mkdir()  # a name as any other, where no run is around
+    assert trained_on(tmp_path / "empty" / "ensemble", MODEL) == TUTORIALS
     assert Scaling() == (0, 1)
 
 
@@ -135,7 +138,8 @@ def test_a_run_from_before_there_were_networks_is_the_same_run(tmp_path, no_pict
     del told["network"], told["forget_bias"]
     del told["observation"]["noise_power"], told["observation"]["missing_power"]
     for stage in told["stages"]:
-        del stage["error_floor"], stage["past"], stage["afresh"], stage["beta"]
+        for name in "error_floor past afresh beta muon_learning_rate".split():
+            del stage[name]
     path.write_text(json.dumps(told))
     again = run(recipe, 0, tmp_path / "run", console=QUIET)
     assert (again["network"], again["forget_bias"]) == ("SineLSTM", 1)
