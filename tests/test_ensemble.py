@@ -14,7 +14,10 @@ SIZES = (3, 5, 8)
 
 
 def networks(kind):
-    return [kind(size, rngs=nnx.Rngs(size)) for size in SIZES]
+    models = [kind(size, rngs=nnx.Rngs(size)) for size in SIZES]
+    for model in models:  # as a network has it whose input bias was trained
+        model.cell.input_bias[...] += 0.05 * model.hidden_size
+    return models
 
 
 def samples(steps=40):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinlstm_jax import InputError, Recording
+from sinlstm_jax import InputError, Recording, Stage
 from sinlstm_jax.recording_recipes import recipe_for
 
 
@@ -37,6 +37,19 @@ def test_what_is_given_is_taken():
     assert (recipe.past, recipe.stages[-1].horizon, recipe.hidden_size) == (33, 7, 5)
     whole = recipe_for(recording(500, 20), "x", past=33, horizon=7, hidden_size=5)
     assert recipe.iteration_steps == pytest.approx(0.1 * whole.iteration_steps, rel=0.01)
+
+
+def test_stages_and_units_are_as_the_page_tells():
+    recipe = recipe_for(recording(5000, 30), "x")
+    assert [stage.iterations for stage in recipe.stages] == [2000, 1500, 2500]
+    last = Stage(
+        60, 2500, 0.005, epsilon=1e-8, b1=0.99, b2=0.99, nesterov=True, clip_norm=0.1, warmup=200,
+        final_fraction=0.01, error_floor=0.001, beta=0.5,
+    )  # fmt: skip
+    assert recipe.stages[-1] == last
+    # A tenth is held out: 1,999 steps and 2,000 are trained on.
+    sizes = [recipe_for(recording(n, 30, 0.1), "x").hidden_size for n in (2221, 2222)]
+    assert sizes == [12, 24]
 
 
 def test_what_is_too_short_is_refused():

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from sinlstm_jax import Recipe, Recording, Stage, run
+from sinlstm_jax import Recipe, Recording, Stage, forecast_function, load_model, run
 from sinlstm_jax.evaluation.rolling import origins_of
 
 STEP = np.arange(600)
@@ -39,6 +39,8 @@ def test_models_are_held_against_baselines_on_a_file(command, tmp_path):
     yardstick = np.mean(np.abs(np.round(NOISY, 4)[40:480] - np.round(NOISY, 4)[:440]))
     assert float(row["mase"]) == pytest.approx(np.mean(np.abs(off[:10])) / yardstick, rel=1e-6)
     assert float(found["sensor", 50]["rmse"]) < 0.08 < float(found["last value", 50]["rmse"])
+    # `tuned` knows waves of amplitude 1 around 0 alone: 20 V fed as they are would be lost on it.
+    assert float(rows(tmp_path / "found/tuned/log/errors.csv")["tuned", 50]["rmse"]) < 0.3
     assert "lie in its bands of 90%" in output and "sensor" in output and "tuned" in output
 
 
@@ -52,10 +54,33 @@ def test_a_run_on_a_recording_brings_its_scaling_and_what_it_held_out(command, t
     origins = origins_of(np.round(NOISY, 4), 420, past=8, horizon=10)
     assert f"over the first steps of {len(origins.first)} forecasts" in output
     assert "(8 steps observed each time)" in output
+    mean, scale = recording.scaling
+    forecaster = forecast_function(load_model(tmp_path / "run"))
+    forecast = mean + scale * np.float64(forecaster((origins.history - mean) / scale, 10))
+    found = rows(tmp_path / "run" / "evaluation" / "log" / "errors.csv")["run", 10]
+    mae = np.mean(np.abs(forecast - origins.truth))
+    assert float(found["mae"]) == pytest.approx(mae, rel=1e-5)
     assert (tmp_path / "run" / "evaluation" / "log" / "forecasts.png").exists()
     code, _, errors = command("evaluate", "run", "--data", "log.csv", "--rate", 50)
     assert code == 2
     assert "log.csv is at 50 Hz, and the model was trained at 100 Hz: give --resample 100" in errors
+
+
+def test_past_and_rate_are_as_asked_and_the_horizon_is_half_of_what_is_held_out(command, tmp_path):
+    written(tmp_path / "log.csv")
+    for options, past, horizon, origins in (
+        (("--past", 30), 30, 60, 61),
+        (("--rate", 400, "--resample", "model"), 50, 15, 16),  # 150 steps, of which 30 are held out
+    ):
+        line = ("evaluate", "sensor", "--data", "log.csv", "--out", "found", *options)
+        code, output, _ = command(*line)
+        assert code == 0 and f"({past} steps observed each time)" in output
+        assert f"over the first steps of {origins} forecasts" in output
+        found = rows(tmp_path / "found" / "sensor" / "log" / "errors.csv")
+        assert max(last for _, last in found) == horizon
+    (tmp_path / "log.csv").write_text("".join(f"{x:.4f}\n" for x in NOISY[:50]))
+    code, output, _ = command("evaluate", "sensor", "--data", "log.csv", "--out", "found")
+    assert code == 0 and "(20 steps observed each time)" in output  # the least that it knows
 
 
 @pytest.mark.parametrize(

@@ -151,13 +151,14 @@ def test_misspelt_names_are_told_what_they_are_like(command, tmp_path, line, com
 def test_a_run_goes_to_a_folder_named_after_recipe_and_seed(command, tmp_path):
     code, output, errors = command(
         *"curriculum --recipe smoke --batch-size 1 --hidden-size 1 --seed 5".split(),
-        *"--device cpu --display-every 40".split(),
+        *"--device cpu --display-every 40 --implementation scan --tensorboard".split(),
     )
     assert (code, errors) == (0, "")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["smoke-5"]
+    assert any((tmp_path / "runs" / "smoke-5" / "tensorboard").iterdir())
     description = json.loads((tmp_path / "runs" / "smoke-5" / "run.json").read_text())
-    named = ("recipe", "seed", "hidden_size", "batch_size", "device")
-    assert [description[name] for name in named] == ["smoke", 5, 1, 1, "cpu"]
+    named = ("recipe", "seed", "hidden_size", "batch_size", "device", "implementation")
+    assert [description[name] for name in named] == ["smoke", 5, 1, 1, "cpu", "scan"]
     assert "step    160" in output and "step     50" not in output
     assert "average" in output and "of 40" in output
     assert "tutorial" not in output  # it has no such run

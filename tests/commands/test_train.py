@@ -94,11 +94,15 @@ def test_quiet_trains_as_ever_and_prints_nothing(command, tmp_path):
 def test_a_file_that_is_too_short_to_look_back_is_learnt_all_the_same(command, tmp_path):
     lines = [f"{x:.3f}" for x in VALUES[:60]]
     (tmp_path / "short.csv").write_text("pressure\n" + "\n".join(lines))
-    options = ("--past", 36, "--horizon", 6, "--replicates", 1, "--effort", 0.01)
-    code, output, errors = command("train", "short.csv", *options)
+    options = ("--past", 33, "--horizon", 6, "--replicates", 1, "--effort", 0.01)
+    told = ("--held-out", 0.25, "--seed", 7, "--hidden-size", 3, "--out", "mine")
+    code, output, errors = command("train", "short.csv", *options, *told)
     assert (code, errors) == (0, "")
     assert "too short to look back, or says nothing: bands are as they were learnt" in output
-    assert not (tmp_path / "runs/short-4112/backtest").exists()
+    assert not (tmp_path / "mine" / "backtest").exists()
+    record = json.loads((tmp_path / "mine" / "run.json").read_text())
+    assert (record["seed"], record["signal"]["held_out"]) == (7, 0.25)
+    assert (record["past"], record["hidden_size"], record["replicates"]) == (33, 3, 1)
 
 
 @pytest.mark.slow

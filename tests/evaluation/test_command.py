@@ -107,6 +107,8 @@ def test_a_recording_is_evaluated_as_far_as_half_its_tail_goes(tmp_path, capsys)
     files = {path.name for path in (tmp_path / "run" / "evaluation").iterdir()}
     csv_files = {f"{name}.csv" for name in ("errors", "over_time", "robustness", "waves")}
     assert files == {*csv_files, "error.png", "robustness.png"}
+    EvaluateOptions((str(tmp_path / "run"),), past=10).execute()
+    assert "), 10 steps observed\n" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("no_pictures")

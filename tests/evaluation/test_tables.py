@@ -79,6 +79,32 @@ def test_the_tables_fit_a_terminal_and_have_a_row_for_each(of_sines):
     assert "> 900" in text  # the sine fit's
 
 
+def test_phases_and_bands_are_told_of_the_waves_that_they_are_of(of_sines):
+    lines = printed(of_sines).splitlines()
+    rows = [line.split()[1:] for line in lines if line.startswith(f"{NAME} ")]
+    held_out, grid = of_sines.models[NAME].sines
+    off, frequency = np.abs(held_out.frequency_error), held_out.waves.frequency
+    never = f"{100 * np.mean(np.isinf(held_out.lost)):.0f}"
+    amplitude = f"{_middle(_last_known(held_out.track.amplitude)):.2f}"
+    assert rows[1][:2] == [error(_middle(off)), error(100 * _middle(off / frequency))]
+    assert rows[1][-3:] == [never, "%", amplitude]
+    bands = [grid.waves.frequency < 0.5, grid.waves.frequency > 4]
+    bands.insert(1, ~bands[0] & ~bands[1])
+    assert [band.sum() for band in bands] == [8, 116, 32]
+    errors, off = grid.errors[grid.intervals.index(FIRST_400)], np.abs(grid.frequency_error)
+    expected = [error(np.mean(errors[band])) for band in bands]
+    assert rows[2] == expected + [error(_middle(off[band])) for band in bands]
+
+
+def _last_known(values):
+    return np.array([column[~np.isnan(column)][-1] for column in values.T])
+
+
+def _middle(values):
+    """Return the value in the middle of those that are known."""
+    return np.quantile(values[~np.isnan(values)], 0.5, method="nearest")
+
+
 def test_figures_have_four_decimals_or_two_digits():
     assert [error(x) for x in (0.5, 0.00123, 0.00012345, 0.0, np.nan)] == [
         "0.5000",
@@ -142,6 +168,10 @@ def test_the_csv_files_hold_what_was_measured(tmp_path, of_sines):
     assert [float(row["mean"]) for row in rows] == pytest.approx(
         [errors.mean() for errors in expected], rel=1e-5
     )
+    for column, level in (("median", 0.5), ("percentile_90", 0.9)):
+        assert [float(row[column]) for row in rows] == pytest.approx(
+            [np.quantile(errors, level) for errors in expected], rel=1e-5
+        )
     assert [(int(row["first_step"]), int(row["last_step"])) for row in rows] == [
         *report.held_out.intervals,
         *report.grid.intervals,
@@ -162,6 +192,8 @@ def test_the_csv_files_hold_what_was_measured(tmp_path, of_sines):
         for column, values in (
             ("frequency", evaluation.waves.frequency),
             ("frequency_error", evaluation.frequency_error),
+            ("relative_frequency_error", evaluation.frequency_error / evaluation.waves.frequency),
+            ("amplitude_at_the_end", _last_known(evaluation.track.amplitude)),
             ("step_off_by_0.1_rad", evaluation.slightly_lost),
             ("step_off_by_half_a_cycle", evaluation.lost),
             ("error_0_400", evaluation.errors[3]),
@@ -172,6 +204,9 @@ def test_the_csv_files_hold_what_was_measured(tmp_path, of_sines):
     middle = rows[40]
     assert float(middle["mean_error"]) == pytest.approx(
         report.held_out.error_over_time[400], rel=1e-5
+    )
+    assert float(middle["share_within_0.1_rad"]) == pytest.approx(
+        np.mean(report.held_out.slightly_lost > 400), rel=1e-5
     )
     assert float(middle["share_within_half_a_cycle"]) == pytest.approx(
         np.mean(report.held_out.lost > 400), rel=1e-5

@@ -14,14 +14,19 @@ from sinlstm_jax import (
     NO_INPUT,
     Forecaster,
     InputError,
+    Recipe,
+    Recording,
     SensorLSTM,
     SineLSTM,
+    Stage,
     load_pretrained,
     rollout,
     rollout_with_spread,
     save_model,
 )
 from sinlstm_jax.model import split_model
+from sinlstm_jax.runs.record import RunRecord, write_record
+from sinlstm_jax.runs.signals import keep_signal
 from sinlstm_jax.streams.chunks import CHUNKS
 
 HISTORY = np.sin(np.arange(900).reshape(300, 3) / 20)
@@ -266,6 +271,39 @@ def test_a_sensors_window_is_measured_anew_each_time(sensor):
         np.testing.assert_allclose(np.float64(band.values) - band.low, reach, atol=0.01)
         np.testing.assert_array_equal(forecaster.forecast(25), band.values)
         assert band.low.dtype == np.float64 and len(seen) == stop - start
+
+
+def run_of_a_recording(path, model, past=8):
+    """Keep a model as that of a run on a recording; return its signal."""
+    samples = 40 + 3 * np.sin(2 * np.pi * np.arange(1000) / 20)
+    recipe = Recipe("volts", "", (Stage(5, 9),), 1, past=past, signal=Recording(samples))
+    save_model(model, path)
+    write_record(path, RunRecord.new(recipe, [1], device="cpu", implementation="scan"))
+    keep_signal(path, recipe.signal)
+    return recipe.signal
+
+
+@pytest.mark.parametrize(("batch_size", "window"), [(None, None), (2, 30)])
+def test_a_run_of_a_recording_is_followed_in_its_units(tmp_path, batch_size, window):
+    model = SineLSTM(4, rngs=nnx.Rngs(3))
+    mean, scale = run_of_a_recording(tmp_path / "run", model).scaling
+    assert (mean, scale) == (pytest.approx(40), pytest.approx(3))
+    stream = Forecaster.load(tmp_path / "run", batch_size, window)
+    assert (stream.batch_size, stream.window) == (batch_size, window)
+    given = 41 + 2 * HISTORY[:80, : batch_size or 1]
+    shown = (given[-(window or 80) :] - mean) / scale
+    want = mean + scale * expected(model, shown, 25)[-25:]
+    stream.observe(given if batch_size else given[:, 0])
+    state = json.loads(json.dumps({name: x.tolist() for name, x in stream.state().items()}))
+    for each in (stream, Forecaster.from_state(model, state)):
+        assert (each.batch_size, each.window) == (batch_size, window)
+        np.testing.assert_allclose(each.forecast(25).reshape(25, -1), want, atol=2e-5)
+
+
+def test_a_sensors_run_is_followed_over_what_it_was_trained_to_observe(tmp_path, sensor):
+    run_of_a_recording(tmp_path / "run", sensor, past=60)
+    assert Forecaster.load(tmp_path / "run").window == 60
+    assert Forecaster.load(tmp_path / "run", window=9).window == 9
 
 
 def test_what_too_few_samples_do_not_tell_is_nan(sensor):

@@ -33,6 +33,23 @@ def test_what_is_no_wave_has_its_mean_and_deviation():
         assert window.scale.ravel().tolist() == [1, 1]
 
 
+def test_a_wave_that_is_a_guess_is_not_taken_for_one():
+    rng = np.random.default_rng(0)
+    part = np.sin(2 * np.pi * 0.3 * np.arange(100) / 100)  # less than a third of a cycle
+    half = np.sin(0.3 * np.arange(100)) + rng.normal(0, 0.7, 100)  # explains half of its variance
+    samples = 7 + 3 * np.stack([part, half], axis=1)[:, :, None]
+    window = estimated(samples, np.ones(samples.shape, bool))
+    np.testing.assert_allclose(window.level, samples.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(window.scale, np.sqrt(2) * samples.std(axis=0), rtol=1e-12)
+
+
+def test_where_samples_are_scaled_the_latest_hundred_count():
+    model = load_pretrained("curriculum")
+    assert Forecaster(model, scaling="auto").window == 100
+    assert Forecaster(model, window=40, scaling="auto").window == 40
+    assert Forecaster(load_pretrained(), scaling="auto").window == 300
+
+
 def test_a_scaled_stream_forecasts_as_well_as_one_of_amplitude_one():
     model = load_pretrained("tuned")
     plain = Forecaster(model, batch_size=4, window=100)
