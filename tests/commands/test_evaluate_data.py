@@ -46,7 +46,7 @@ def test_models_are_held_against_baselines_on_a_file(command, tmp_path):
 
 def test_a_run_on_a_recording_brings_its_scaling_and_what_it_held_out(command, tmp_path):
     written(tmp_path / "log.csv")
-    recording = Recording(NOISY, held_out=0.3)
+    recording = Recording(1.5 * NOISY, held_out=0.3)  # not the scaling that the file would have
     recipe = Recipe("volts", "a test", (Stage(5, 30),), 10, past=8, hidden_size=4, signal=recording)
     run(recipe, 1, tmp_path / "run")
     code, output, _ = command("evaluate", "run", "--data", "log.csv", "--horizon", 10)
