@@ -148,7 +148,7 @@ def test_the_fitted_sine_is_sine_fits(page):
     shown = read(page)
     assert shown["fit"] is None
     assert all(x is None or np.isnan(x) for x in shown["predictions"])  # as Python's rollout
-    assert "has no sample to go by" in page.inner_text("#summary")
+    page.locator("#summary", has_text="has no sample to go by").wait_for()  # it comes at rest
     assert "no sample to go by" in page.inner_text("main") and "NaN" not in page.inner_text("main")
     assert page.inner_text("#fit-words") == "Fewer than three samples: nothing to fit."
     page.locator("#fit").uncheck()
