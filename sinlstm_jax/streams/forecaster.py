@@ -191,16 +191,20 @@ class Forecaster:
     def _measure(self, samples: np.ndarray) -> np.ndarray:
         """Move a window that is measured on by samples; return what these are taken for."""
         self._remember(samples)
-        inputs, window = self._seen()
+        inputs, window, told = self._seen()
         outputs, _ = self._read(self._began_with(window), inputs)
-        return window.level + window.scale * outputs[-len(samples) :, :, :1]
+        return told.level + told.scale * outputs[-len(samples) :, :, :1]
 
-    def _seen(self) -> tuple[np.ndarray, Window]:
-        """Return the latest samples as the model sees them, and what they are measured by."""
+    def _seen(self) -> tuple[np.ndarray, Window, Window]:
+        """Return the latest samples as the model sees them, what measures them, and what they tell.
+
+        The last is NaN where too little is known: on the host alone, where it disturbs nothing.
+        """
         known = ~np.isnan(self._recent)
         assert self._measure_window is not None
-        window = told_by(known, self._measure_window(self._recent, known))
-        return scaled(self._recent, known, window).astype(self._dtype), window
+        window = self._measure_window(self._recent, known)
+        inputs = scaled(self._recent, known, window).astype(self._dtype)
+        return inputs, window, told_by(known, window)
 
     def _began_with(self, window: Window) -> LSTMCarry | SensorCarry:
         """Return the carry before a window that was measured, in whose units samples are seen."""
@@ -238,9 +242,9 @@ class Forecaster:
         return self._forecast(steps, reach)
 
     def _forecast(self, steps: int, reach: float | None = None) -> np.ndarray | Band:
-        carry, window = self._carry, Window(0.0, 1.0)
+        carry, told = self._carry, Window(0.0, 1.0)
         if self._measures:
-            inputs, window = self._seen()
+            inputs, window, told = self._seen()
             _, carry = self._read(self._began_with(window), inputs)
         elif self.window is not None:
             _, carry = self._read(self.model.initial_carry(self.batch_size or 1), self._recent)
@@ -248,10 +252,10 @@ class Forecaster:
         outputs, _ = self._read(carry, nothing)
         values = outputs[..., :1]
         if self._measures:
-            values = window.level + window.scale * values
+            values = told.level + told.scale * values
         if reach is None:
             return self._as_answer(values)
-        away = reach * window.scale * outputs[..., 1:]
+        away = reach * np.where(np.isnan(told.noise), np.nan, told.scale) * outputs[..., 1:]
         return Band(*map(self._as_answer, (values, values - away, values + away)))
 
     def _as_answer(self, values: np.ndarray) -> np.ndarray:
