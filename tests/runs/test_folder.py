@@ -78,7 +78,7 @@ def test_another_run_is_not_overwritten(tmp_path, name, other):
     assert (tmp_path / "run.json").read_bytes() == before
 
 
-# What a stage of 0.1.0 told, the first to keep a record.
+# What records told of a stage before errors could be weighed.
 FIRST_FIELDS = """horizon iterations learning_rate epsilon b1 b2 nesterov clip_norm warmup
 final_fraction undo_above""".split()
 
