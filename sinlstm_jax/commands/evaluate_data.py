@@ -115,7 +115,10 @@ def _backtest(
     from ..measurements.summary import wave_of
     from ..signals.signal import Scaling
 
-    origins = origins_of(values, first, past, horizon)
+    try:
+        origins = origins_of(values, first, past, horizon)
+    except InputError as problem:
+        raise InputError(f"{column}: {problem}") from None
     before = values[:first]
     if not np.isfinite(before).any():
         raise InputError(f"{column}: all samples before what is held out are missing")

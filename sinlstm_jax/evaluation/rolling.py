@@ -68,14 +68,19 @@ def origins_of(values: np.ndarray, first: int, past: int, horizon: int) -> Origi
       InputError: the series is too short, or all of it is missing there.
     """
     steps = np.arange(max(first, past), len(values) - horizon + 1)
-    known = np.concatenate([[0], np.cumsum(np.isfinite(values))])
-    seen = (known[steps] > known[steps - past]) & (known[steps + horizon] > known[steps])
-    steps = steps[seen]
     if steps.size == 0:
         raise InputError(
             f"{len(values)} steps, of which {max(0, len(values) - first)} are held out, hold no "
             f"forecast of {horizon} steps after {past}: give a shorter --horizon or --past, or a "
             "larger --held-out"
+        )
+    known = np.concatenate([[0], np.cumsum(np.isfinite(values))])
+    seen = (known[steps] > known[steps - past]) & (known[steps + horizon] > known[steps])
+    steps = steps[seen]
+    if steps.size == 0:
+        raise InputError(
+            f"of the {len(values) - first} steps held out, what would be observed or what would "
+            "be forecast is always missing: give a larger --held-out, or leave the column out"
         )
     chosen = steps[np.unique(np.linspace(0, steps.size - 1, ORIGINS).round().astype(int))]
     rows = chosen[None, :] + np.arange(-past, horizon)[:, None]

@@ -10,12 +10,14 @@ from typing import Literal
 
 from ..errors import InputError
 from .fields import as_number, as_time, is_missing, plain_number
+from .names import CALLED, word_and_unit
 
 BEGINNING = 1 << 16  # bytes that a layout is found from
 DELIMITERS = (";", "\t", ",", "|")
 SPACES = r"\s+"  # as pandas takes any of them between two fields
 NONE = "\x1f"  # a delimiter that no file has: of a single column
 COMMENTS = ("#", "%")
+TIMES = ("time", "date", "zeit", "uhrzeit", "datum")  # what no unit is called
 TAKEN = 0.9  # share of lines that must have the same number of fields
 # What a file begins with that is no text.
 PACKED = {b"PK": "a spreadsheet or a zip archive", b"\x1f\x8b": "packed by gzip"}
@@ -86,7 +88,11 @@ def find_layout(
     before = begin > 0 and count > 1 and len(fields[begin - 1][1]) == count - 1
     if before and all(each[-1].strip() == "" for _, each in fields[begin:]):
         begin -= 1
-    elif before and not _is_of_values(fields[begin - 1][1], decimal, missing):
+    elif (
+        before
+        and not _is_of_values(fields[begin - 1][1], decimal, missing)
+        and any(as_number(x, decimal) is not None or as_time(x) for x in fields[begin][1][1:])
+    ):
         begin -= 1  # R writes rows with a name, and no name for that
         fields[begin] = (fields[begin][0], ["", *fields[begin][1]])
     names, units, first = _names(fields[begin:], count, decimal, header, missing)
@@ -206,9 +212,10 @@ def _decimal(delimiter: str, rows: list[list[str]]) -> str:
 
 def _names(fields, count: int, decimal: str, header: str, missing):
     """Return (names, units, lines before the first row) of what begins with a header, perhaps."""
-
+    has_words = not _is_of_values(fields[0][1], decimal, missing)
+    if header == "auto" and has_words and len(fields) > 2 and not _name_times(fields[0][1]):
+        fields = fields[_name_times(fields[1][1]) :]  # a title may have as many fields
     number, first = fields[0]
-    has_words = not _is_of_values(first, decimal, missing)
     if header == "no" or not (header == "yes" or has_words or _counts(first, fields)):
         names = tuple(f"value_{i}" for i in range(1, count + 1)) if count > 1 else ("value",)
         return names, ("",) * count, number
@@ -219,6 +226,12 @@ def _names(fields, count: int, decimal: str, header: str, missing):
         rest = rest[1:]
     after = rest[0][0] if rest else fields[-1][0] + 1
     return names, units, after
+
+
+def _name_times(row: list[str]) -> bool:
+    """Tell whether a row has the name of a column of times: `time`, or `t_ms`, with its unit."""
+    words = [word_and_unit(field, "") for field in row]
+    return any(word in CALLED and (unit or word.startswith(TIMES)) for word, unit in words)
 
 
 def _counts(first: list[str], fields) -> bool:

@@ -12,7 +12,7 @@ from .clock import Rate, corrections, step_of, steps_between
 from .columns import Table, chosen
 from .layout import find_layout
 from .reading import Reading, delimiter_of
-from .rows import first_rows, line_of, numbers, times
+from .rows import first_rows, line_of, numbers, settled, times
 
 RATE_TOLERANCE = 0.01  # share by which a rate that is told may differ from that of the times
 LONGEST_GAP = 10_000  # steps that stand for a gap; of a longer one only its end is of use
@@ -67,7 +67,7 @@ def survey(
     rows = first_rows(path, layout)
     if not rows:
         raise InputError(f"{path}: there is a header, but no samples: give some, one a line")
-    table = chosen(path, layout, reading, rows)
+    table = settled(chosen(path, layout, reading, rows))
     measured = None if table.time is None else _measured_rate(table, progress)
     if measured is None:  # a single row, or no times
         return Survey(table, None, rate)

@@ -29,6 +29,21 @@ def first_rows(path: Path, layout: Layout) -> list[list[str]]:
     return rows
 
 
+def settled(table: Table) -> Table:
+    """Return a file with day and month of its dates as the whole of it tells, if they are in doubt.
+
+    Its first rows may be of one day, which is the same day of a month either way round.
+    """
+    if table.time is None or table.time.turned() is None:
+        return table
+    parts: list[list] = [[] for _ in table.time.columns]
+    for frame in _frames(table, lambda share: None):
+        some = frame.iloc[:: max(1, len(frame) // SEEN)]
+        for part, i in zip(parts, table.time.columns, strict=True):
+            part += some[i].astype("string").fillna("").tolist()
+    return table._replace(time=table.time.settled(parts))
+
+
 def line_of(table: Table, row: int) -> int:
     """Return the line of a row, both counted from their first, rows from 0 and lines from 1."""
     layout, seen = table.layout, -1

@@ -26,12 +26,16 @@ EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 EPOCH = 1e8  # and of seconds
 FORMATS = (
     "ISO8601",
-    *(f"{date}{of_day}" for date in ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d")
+    *(f"{date}{of_day}" for date in ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y",
+                                     "%d/%m/%y", "%y/%m/%d", "%d-%m-%Y", "%y-%m-%d", "%d-%m-%y",
+                                     "%Y/%m/%d")
       for of_day in (" %H:%M:%S.%f", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")),
     *("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
 )  # fmt: skip
 # As pandas reads what is in no one format, month or day first: slow, so the last that are tried.
 MIXED = ("mixed, month first", "mixed, day first")
+# What dates may be read as, either of the two.
+TURNED = (("%m/%d/", "%d/%m/"), ("%y-%m-%d", "%d-%m-%y"), MIXED)
 WHOLE_DATE = re.compile(r"(19|20)\d{6}(\d{4}(\d{2})?)?")
 MOST = 0.8  # share of fields that must be times, for a column to be one of times: some are damaged
 OF_DAY = "of day"
@@ -56,6 +60,14 @@ class TimeColumn(NamedTuple):
             return DAY
         return HOUR if self.form and self.zone is None else 0.0
 
+    def turned(self) -> "TimeColumn | None":
+        """Return the column with day and month the other way round; None where they are told."""
+        for pair in TURNED:
+            for one, other in (pair, pair[::-1]):
+                if self.form is not None and self.form.startswith(one):
+                    return self._replace(form=self.form.replace(one, other))
+        return None
+
     def seconds(self, fields: list) -> np.ndarray:
         """Return columns of fields, `[time]` each, as seconds in float64; NaN where none is told.
 
@@ -64,10 +76,15 @@ class TimeColumn(NamedTuple):
         if self.form is None:
             given: Any = pd.to_numeric(pd.Series(fields[0]), errors="coerce")
             return given.to_numpy(np.float64) * SECONDS[self.unit]
-        text = _plain(pd.Series(fields[0]).astype("string"))
-        for more in fields[1:]:
-            text = text + " " + _plain(pd.Series(more).astype("string"))
-        return _seconds_of(text, self.form)
+        return _seconds_of(_joined(fields), self.form)
+
+    def settled(self, fields: list) -> "TimeColumn":
+        """Return the column, with day and month as fields from all over a file tell."""
+        if self.form is None or self.turned() is None:
+            return self
+        text = _joined(fields)
+        form = _format_of(text[text.str.strip() != ""].reset_index(drop=True)) or self.form
+        return self._replace(form=form, day=_day_of(_seconds_of(text, form)))
 
     def written(self, seconds: float, rate: float) -> float | str:
         """Return a time as the column has it, to as many digits as samples at `rate` Hz need."""
@@ -142,9 +159,7 @@ def time_column(
         if unit is None and abs(numbers[0]) < EPOCH and set(re.split(r"[_ ]", word)) & {*DATES}:
             return None
         return TimeColumn((which[0],), None, unit or "s")
-    text = _plain(pd.Series(first, dtype="string"))
-    if len(which) > 1:
-        text = text + " " + _plain(pd.Series(columns[which[1]], dtype="string"))
+    text = _joined([columns[i] for i in which])
     text = text[text.str.strip() != ""].reset_index(drop=True)
     if text.empty:
         return None
@@ -166,16 +181,29 @@ def _date_and_time(dates: list[int], names: tuple[str, ...], columns: list[list[
     whole = [i for i, each in zip(dates, of_day, strict=True) if not each]
     times = [i for i, each in zip(dates, of_day, strict=True) if each]
     alone = [i for i in whole if not _most(columns[i], lambda x: ":" in x)]
-    called = [i for i in times if word_and_unit(names[i], "")[0] in CALLED or not names[i]]
+    nameless = ("", *(f"value_{i}" for i in range(1, len(names) + 1)))  # as `layout` has them
+    called = [i for i in times if word_and_unit(names[i], "")[0] in CALLED or names[i] in nameless]
     if alone and called and alone[0] == whole[0]:
         return [alone[0], called[0]]
     going_on = [i for i in whole if len(set(columns[i])) > len(columns[i]) / 2]
     return (going_on or whole or times)[:1]
 
 
+def _joined(fields: list):
+    """Return columns of fields as one of text, with a space between them."""
+    first, *others = (_plain(pd.Series(each).astype("string")) for each in fields)
+    for more in others:
+        first = first + " " + more
+    return first
+
+
 def _plain(text):
-    """Return times with a decimal point, and without words for a zone that `Z` stands for."""
+    """Return times with a decimal point, and without words for a zone that `Z` stands for.
+
+    Nor is there a comma between a date and a time of day.
+    """
     text = text.fillna("").str.strip()
+    text = text.str.replace(r"(?<=\d), *(?=\d{1,2}:)", " ", regex=True)
     text = text.str.replace(r"(?<=:\d\d),(?=\d)", ".", regex=True)
     text = text.str.replace(r"\[[^\]]*\]$", "", regex=True)
     return text.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True)

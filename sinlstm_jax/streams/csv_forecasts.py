@@ -103,15 +103,17 @@ def write_forecasts(
         raise InputError("there is a header, but no samples: give some, one a line")
     if forecast is None:
         forecast = write_forecast()
-    times = [sample.time for sample in latest]
-    times = np.array([*times, *_times_after(times[-1], steps, rate)])
+    # By steps: a clock may be put back, at midnight or for summer time.
+    times = latest[-1].time + np.arange(1 - len(latest), steps + 1) / rate
     observed = np.stack([sample.values for sample in latest])
     seen = np.isfinite(observed[-window:]).sum(axis=0)
     counts = np.where(seen < SHORTEST_PAST, seen, counts)  # what came long before is no help
     for doubt in doubts(samples.names, counts, observed, trained):
         _LOG.warning(doubt)
     values, *between = forecast
-    begin = f"{samples.written(times[0], rate)} {samples.unit}".rstrip() if samples.dated else None
+    begin = None
+    if samples.dated:
+        begin = f"{samples.written(latest[0].time, rate)} {samples.unit}".rstrip()
     return StreamForecasts(samples.names, times, observed, values, *between, band=band, begin=begin)
 
 

@@ -13,14 +13,12 @@ import numpy as np
 from ..errors import InputError, positive_number, shown
 from ..measurements.columns import index_of
 from ..measurements.fields import as_number, as_time, is_missing
-from ..measurements.names import SECONDS, called_time, may_be_temperature
-from ..measurements.reader import LONGEST_GAP
+from ..measurements.names import called_time, may_be_temperature
 from ..measurements.reading import Reading, delimiter_of
-from ..measurements.times import TimeColumn, time_column
+from ..measurements.times import time_column
 from ..runs.signals import TUTORIALS, Trained
+from .stream_clock import StreamClock
 
-STEP_TOLERANCE = 0.5  # steps that a sample may come early or late, or one is missing, or twice
-RATE_TOLERANCE = 0.01  # share by which the rate may be off on the whole
 _LOG = logging.getLogger("sinlstm_jax")
 
 
@@ -176,8 +174,7 @@ def _steps(
     trained: Trained,
     rate: float,
 ) -> Iterator[Sample]:
-    time = first = before = None
-    step, warned = 0, False
+    follow, before, step, warned = None, 0.0, 0, False
     nothing = np.full(len(columns), math.nan)
     for number, fields in rows:
         if fields == [""] and len(names) > 1:
@@ -186,19 +183,13 @@ def _steps(
         values = _values(names, columns, fields, where, reading)
         now = step / rate
         if clock is not None:
-            if time is None:
-                time = time_column([clock], names, ("",) * len(names), [[x] for x in fields])
-            now = _seconds(time, fields[clock], where)
-            if first is None or before is None:
-                first = now
-            else:
-                missing = _missing_between(before, now, where, rate, begins=step == 1)
-                told = min(missing, LONGEST_GAP)
-                for i in range(1, told + 1):
-                    yield Sample(before + i * (now - before) / (told + 1), nothing)
-                step += told
-                first += (missing - told) / rate  # as if what is left out had never been
-                _check_rate(now - first, step, where, rate)
+            if follow is None:
+                example = [[x] for x in fields]
+                time = time_column([clock], names, ("",) * len(names), example)
+                follow = StreamClock(time, rate)
+            now, missing = follow(fields[clock], where)
+            for i in range(1, missing + 1):
+                yield Sample(before + i * (now - before) / (missing + 1), nothing)
             before = now
         beyond = np.abs(values) > trained.largest  # never true of NaN
         if beyond.any() and not warned:
@@ -227,46 +218,3 @@ def _values(names, columns, fields: list[str], where: str, reading: Reading) -> 
             )
         numbers.append(value)
     return np.array(numbers)
-
-
-def _seconds(time: TimeColumn | None, field: str, where: str) -> float:
-    now = math.nan
-    if time is not None and time.form is not None:
-        now = float(time.seconds([[field]])[0])
-    elif time is not None:
-        number = as_number(field.replace(",", "."))
-        now = math.nan if number is None else number * SECONDS[time.unit]
-    if math.isnan(now):
-        raise InputError(
-            f"{where} has no time, but {shown(field.strip())}: give one in every line, or --no-time"
-        )
-    return now
-
-
-def _missing_between(before: float, now: float, where: str, rate: float, begins: bool) -> int:
-    """Return how many samples are missing between two times, or raise InputError.
-
-    Where the stream begins, they are rather at another rate.
-    """
-    apart = (now - before) * rate
-    if begins and apart > 1 + STEP_TOLERANCE:
-        raise InputError(
-            f"{where} is {now - before:.4g} s after the one before: the rate is taken to be "
-            f"{rate:g} Hz, so give --rate {1 / (now - before):.4g} if that is it"
-        )
-    if apart <= 0:
-        raise InputError(
-            f"{where} is {now - before:.4g} s after the one before: sort the lines and leave out "
-            "doubles, or give --no-time"
-        )
-    return max(round(apart) - 1, 0)
-
-
-def _check_rate(elapsed: float, step: int, where: str, rate: float) -> None:
-    """Raise InputError if a step is not where its rate would put it, the first one being 0."""
-    apart = elapsed * rate
-    if abs(apart - step) > STEP_TOLERANCE + RATE_TOLERANCE * step:
-        raise InputError(
-            f"{where}: the rate is {step * rate / apart:.4g} Hz up to here, and not {rate:g}: give "
-            "--rate, or --no-time if times are wrong"
-        )

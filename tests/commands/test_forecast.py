@@ -199,6 +199,19 @@ def test_a_file_is_brought_to_the_models_rate_and_forecast_on_the_way(command, t
     np.testing.assert_allclose(at_last[:, :3], rows[100:, :3], atol=2e-3)
 
 
+def test_a_picture_of_times_of_day_goes_on_over_midnight(command, tmp_path, monkeypatch):
+    drawn = Mock()
+    monkeypatch.setattr("sinlstm_jax.plots.plot_streams", drawn)
+    minutes = 23 * 60 + np.arange(400)
+    lines = [f"{m // 60 % 24:02}:{m % 60:02}:00,{np.sin(m / 9):.4f}" for m in minutes]
+    (tmp_path / "log.csv").write_text("\n".join(["Uhrzeit,a", *lines]))
+    code, _, errors = command("forecast", "log.csv", "--steps", 20, "--picture", "x.png")
+    assert code == 0 and "Traceback" not in errors
+    ((_, streams, _), _) = drawn.call_args
+    np.testing.assert_allclose(np.diff(streams.times), 60)
+    assert streams.observed.shape[0] + 20 == len(streams.times)
+
+
 def test_names_in_a_picture_are_no_formulas(command, tmp_path):
     given = "$x_$\n" + text(WAVES[:, :1])
     assert command("forecast", "--picture", "a.png", "--steps", 1, given=given)[::2] == (0, "")

@@ -44,6 +44,13 @@ def test_what_does_not_fit_is_refused(past, horizon, first):
         origins_of(NOISY, first, past, horizon)
 
 
+def test_what_is_missing_is_not_called_too_short():
+    values = NOISY.copy()
+    values[350:] = np.nan
+    with pytest.raises(InputError, match=r"of the 200 steps held out, .* is always missing: give"):
+        origins_of(values, 400, past=30, horizon=20)
+
+
 def test_errors_are_those_of_the_forecasts_in_the_units_of_the_series():
     values = NOISY.copy()
     values[450] = np.nan

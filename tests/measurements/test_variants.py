@@ -203,6 +203,18 @@ UNDERSTOOD = {
         lines(lambda i, x: f"{i * 20},{x}", "# t_ms,a\n"), {}, ["a"], 50, 0),
     "R's names of rows": (
         lines(lambda i, x: f'"{i + 1}" {seconds(i)} {x}', '"time" "a"\n'), {}, ["a"], 50, 0),
+    "a title, as the only field of its line": (
+        "Weather station\n" + lines(lambda i, x: f"{20 * i},{x}", "time_ms,temp_C\n"),
+        {}, ["temp_C"], 50, 0),
+    "a title with as many fields": (
+        "Serial,17\n" + lines(lambda i, x: f"{20 * i},{x}", "time_ms,temp_C\n"),
+        {}, ["temp_C"], 50, 0),
+    "comments of another language": (
+        "// a logger\n" + lines(lambda i, x: f"{i},{x}", "time,temp_C\n"), {}, ["temp_C"], 1, 0),
+    "units that are called as times are": (
+        lines(lambda i, x: f"{20 * i},{x}", "t,load\nms,t\n"), {}, ["load"], 50, 0),
+    "date and time in two columns, without names": (
+        lines(lambda i, x: f"{iso(i, 1, '%Y-%m-%d,%H:%M:%S')},{-x}"), {}, ["value_3"], 1, 0),
     "Excel's line of the delimiter": ("sep=;\n" + PLAIN.replace(",", ";"), {}, ["temp_C"], 50, 0),
     "words that are no units": (
         lines(lambda i, x: f"ok,{x if i else 'NA'}", "state,a\n"), {}, ["a"], None, 1),
@@ -244,6 +256,34 @@ def test_files_that_are_understood(tmp_path, name):
     np.testing.assert_allclose(samples.values[known, 0], sign * WAVE[known], rtol=1e-12)
     if surveyed.rate is not None:
         assert surveyed.rate.jitter < (0.03 if name == "British months" else 1e-3)
+
+
+@pytest.mark.parametrize("begins", [MIDNIGHT, datetime.datetime(2024, 3, 12)], ids=str)
+@pytest.mark.parametrize(
+    "form",
+    ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%y %H:%M", "%d.%m.%Y, %H:%M:%S", "%y-%m-%d %H:%M",
+     "%y/%m/%d %H:%M", "%d/%m/%y %H:%M", "%-d/%-m/%Y %H:%M", "%d/%m/%Y;%H:%M"],
+)  # fmt: skip
+def test_the_whole_of_a_file_tells_which_of_day_and_month_is_first(tmp_path, form, begins):
+    path, count = tmp_path / "log.csv", 600  # over two days; 200 rows are less than one
+    moments = [begins + datetime.timedelta(minutes=5 * i) for i in range(count)]
+    head = "Date;Time;a\n" if ";" in form else "Date;a\n"
+    rows = "".join(f"{moment.strftime(form)};{i % 7}\n" for i, moment in enumerate(moments))
+    path.write_text(head + rows)
+    surveyed, samples = read(path)
+    assert len(samples.values) == count and surveyed.rate.gaps == 0
+    assert surveyed.sampling_rate == pytest.approx(1 / 300)
+    written = surveyed.table.time.written(samples.seconds[-1], 1 / 300)
+    assert written == moments[-1].isoformat()
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%y %H:%M", "%y-%m-%d %H:%M"])
+def test_within_a_day_what_points_and_dashes_are_used_for_tells_it(tmp_path, form):
+    path = tmp_path / "log.csv"
+    path.write_text("when;a\n" + lines(lambda i, x: f"{iso(i, 60, form)};{x}"))
+    surveyed, samples = read(path)
+    written = surveyed.table.time.written(samples.seconds[-1], 1 / 60)
+    assert written == "2024-03-01T00:39:00"
 
 
 @pytest.mark.parametrize(
