@@ -11,6 +11,7 @@ import numpy as np
 
 from .ensemble import ensemble_of
 from .errors import InputError
+from .evaluation.bands import in_spreads
 from .evaluation.rolling import of_model, origins_of, rolled
 from .model import SineLSTM
 from .recipe import Recipe
@@ -70,10 +71,10 @@ def calibration_of(models: list[SineLSTM], backtest: Recipe) -> Calibration | No
     known = np.isfinite(origins.truth) & np.isfinite(found.high)
     if not known.any():
         return None
-    off = np.abs(origins.truth - found.forecasts)[known]
-    away = (found.high - found.forecasts)[known]
-    with np.errstate(all="ignore"):  # a spread may be 0 in float32
-        widening = float(np.quantile(off / away, BAND))
+    error = (origins.truth - found.forecasts)[known]
+    ratio = in_spreads(error, (found.high - found.forecasts)[known])
+    with np.errstate(invalid="ignore"):  # between two that are infinite
+        widening = float(np.quantile(ratio, BAND))
     if not 0 < widening < np.inf:
         return None
     return Calibration(widening, found.held(origins.truth), len(origins.first))

@@ -23,7 +23,7 @@ from .runs.pictures import Shown, draw_long_term, draw_stage
 from .runs.processes import from_first, is_first
 from .runs.progress import RunProgress
 from .runs.replicates import fresh_models, merge_models, replicate_mesh, run_seeds
-from .runs.report import stage_figures, where_it_starts
+from .runs.report import check_held_out, stage_figures, where_it_starts
 from .runs.resume import StageState, is_complete, restore_stages, steps_to_resume
 from .runs.signals import keep_signal
 from .runs.stage import StageTrainer
@@ -90,6 +90,7 @@ def run(
             stage.horizon,
             recipe.batch_size,
         )
+    check_held_out(recipe)
     implementation = known_implementation(implementation)
     if console is None:
         console = Console(highlight=False, markup=False, soft_wrap=True, quiet=not is_first())

@@ -95,7 +95,8 @@ def number_range(name: str, value, positive: bool) -> tuple[float, float]:
 
 def _finite(value) -> float | None:
     try:
-        if isinstance(value, numbers.Real) and math.isfinite(value):
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if is_number and math.isfinite(value):
             return float(value)
     except OverflowError:  # a whole number beyond all floats
         pass

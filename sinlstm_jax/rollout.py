@@ -194,7 +194,9 @@ def _as_inputs(model: SineLSTM, arrays, history) -> tuple[Any, Window | None]:
     dtype = _dtype(arrays)
     if isinstance(model, SensorLSTM):
         return _measured_inputs(dtype, history)
-    if not isinstance(history, Tracer):
+    if isinstance(history, Tracer):
+        history = jnp.where(jnp.isnan(history), NO_INPUT, history)
+    else:
         history = observed("history", history, dtype)
     return _by_time(history).astype(dtype), None
 
@@ -204,7 +206,9 @@ def _measured_inputs(dtype, history) -> tuple[Any, Window]:
     if not isinstance(history, Tracer):  # in float64, lest a large level rounds the waves away
         history = finite_or_missing("history", history, dtype)
     history = _by_time(history)
-    known = ~(jnp if isinstance(history, Tracer) else np).isnan(history)
+    xp = jnp if isinstance(history, Tracer) else np
+    known = ~xp.isnan(history)
+    history = xp.where(known, history, 0)  # a NaN would make gradients NaN, whatever became of it
     window = told_by(known, measured(history, known))
     inputs = scaled(history, known, window).astype(dtype)
     return inputs, Window(*(x.astype(dtype) for x in window))

@@ -79,7 +79,7 @@ def reach_of(model, band: float) -> float:
       InputError: band is not between 0 and 1, or the model does not say how sure it is.
     """
     with_spread(model)
-    if not 0 < finite_number("band", band) < 1:
+    if not 0.5 < (1 + finite_number("band", band)) / 2 < 1:
         raise InputError(f"band is {band!r}: give a share between 0 and 1, such as 0.9")
     return NormalDist().inv_cdf((1 + band) / 2)
 

@@ -83,6 +83,26 @@ def test_bands_are_widened_to_hold_nine_in_ten_of_what_came():
     assert again.widening == pytest.approx(1, abs=1e-3)
 
 
+def test_a_flat_stretch_and_missing_samples_leave_bands_to_widen():
+    given = values(400)
+    given[270 : 270 + PAST + HORIZON + 5] = 7.0  # whole windows that do not vary
+    given[[310, 312, 313]] = np.nan
+    models = [SensorLSTM(4, rngs=nnx.Rngs(seed)) for seed in (1, 2)]
+    backtest = backtest_of(recipe(given))
+    calibration = calibration_of(models, backtest)
+    series, joined = backtest.signal.scaled.astype(np.float64), ensemble_of(models)
+    ratio = []
+    for first in range(256, 320 - HORIZON + 1):
+        history, truth = series[first - PAST : first, None], series[first : first + HORIZON]
+        found = rollout_with_spread(joined, history.astype(np.float32), HORIZON)
+        value, spread = (np.asarray(each)[-HORIZON:, 0, 0] for each in found)
+        for off, away in zip(np.abs(truth - value), spread, strict=True):
+            if np.isfinite(off):
+                ratio.append(off / away if away else np.inf if off else 0.0)
+    wanted = np.quantile(ratio, 0.9) / 1.6448536
+    np.testing.assert_allclose(calibration.widening, wanted, rtol=1e-4)
+
+
 def test_bands_of_no_width_cannot_be_widened():
     model = SensorLSTM(4, rngs=nnx.Rngs(1))
     model.output.bias[...] = model.output.bias[...].at[1:].set(-1000)  # logs of the spread
@@ -91,6 +111,7 @@ def test_bands_of_no_width_cannot_be_widened():
 
 def test_what_is_too_short_to_look_back_has_no_backtest():
     assert backtest_of(recipe(values(70), 0.25)) is not None  # 39 of 52 steps are trained on
+    assert backtest_of(recipe(values(53), 0.25)) is not None  # 30 of 40, and 10 to forecast
     assert backtest_of(recipe(values(52), 0.25)) is None  # 29 of 39, and a window has 30
     assert backtest_of(recipe(values(60), 0.17)) is None  # 8 of 50 would be held out
     nothing = values(70)

@@ -16,6 +16,8 @@ from tiny import QUIET, tiny_recipe, weights
 from sinlstm_jax import (
     InputError,
     Observation,
+    Recipe,
+    Recording,
     SineLSTM,
     Stage,
     curriculum,
@@ -25,6 +27,7 @@ from sinlstm_jax import (
     rollout_errors,
     run,
     sample_batch,
+    save_model,
     train_chunk,
 )
 from sinlstm_jax.errors import Diverged
@@ -252,6 +255,32 @@ def test_a_try_afresh_rescues_what_failed_and_may_fail_itself(tmp_path, capsys):
     jax.tree.map(np.testing.assert_array_equal, [first], weights(tmp_path / "first"))
     with pytest.raises(Diverged, match="stage 2"):  # no try is left
         train("none", failing, failing)
+    again = Stage(3, 40, good, 1e-8, afresh=True, undo_above=1e-9)  # one that is not good enough
+    recipe = tiny_recipe(Stage(3, 40, failing, 1e-8), again, Stage(5, 10, 0.01, 1e-8))
+    with pytest.raises(Diverged, match="stage 2"):
+        run(recipe, 3, tmp_path / "undone", console=QUIET)
+
+
+@pytest.mark.slow
+def test_a_folder_with_an_ensemble_makes_no_way_for_another_run(tmp_path, no_pictures):
+    run(TINY, 3, tmp_path / "a", replicates=2, console=QUIET)
+    save_model(load_model(tmp_path / "a", 0), tmp_path / "a" / "ensemble")
+    shutil.rmtree(tmp_path / "a" / "checkpoints")
+    with pytest.raises(InputError, match="holds a run with hidden_size 4, not 5: give another"):
+        run(replace(TINY, hidden_size=5), 3, tmp_path / "a", replicates=2, console=QUIET)
+    shutil.rmtree(tmp_path / "a" / "ensemble")
+    run(replace(TINY, hidden_size=5), 3, tmp_path / "a", replicates=2, console=QUIET)
+
+
+def test_what_is_held_out_is_looked_at_before_training(tmp_path):
+    values = np.sin(np.arange(200.0))
+    values[140:186] = np.nan
+    recording = Recording(values, 1.0, 0.2)
+    stages = (Stage(5, 1000000), Stage(14, 1000000))
+    recipe = Recipe("r", "", stages, 5, past=20, signal=recording, network="SensorLSTM")
+    with pytest.raises(InputError, match="40 steps: it takes 14, not all missing, to test"):
+        run(recipe, 1, tmp_path / "run", console=QUIET)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ def test_recipes_are_the_tutorials():
         {"horizon": 0},
         {"iterations": -1},
         {"learning_rate": 0.0},
+        {"learning_rate": True},
         {"epsilon": float("nan")},
         {"b1": 1.0},
         {"b2": -0.1},

@@ -10,6 +10,7 @@ from sinlstm_jax import (
     NO_INPUT,
     Forecaster,
     InputError,
+    SensorLSTM,
     SineLSTM,
     forecast,
     observe,
@@ -162,6 +163,15 @@ def test_rollout_works_inside_jit_and_grad(model):
     step = 1e-2
     slope = (total(1.0 + step) - total(1.0 - step)) / (2 * step)
     np.testing.assert_allclose(jax.jit(jax.grad(total))(1.0), slope, rtol=1e-2)
+
+
+def test_a_missing_sample_is_one_inside_jit_and_has_no_gradient(model):
+    history = jnp.sin(jnp.arange(40) / 5).at[7].set(jnp.nan)
+    for each in (model, SensorLSTM(4, rngs=nnx.Rngs(2))):
+        inside = jax.jit(lambda history, each=each: rollout(each, history, 3))(history)
+        np.testing.assert_allclose(inside, rollout(each, history, 3), atol=1e-5)
+        slope = jax.grad(lambda history, each=each: rollout(each, history, 3).sum())(history)
+        assert slope[7] == 0 and np.isfinite(slope).all() and (slope[8:] != 0).all()
 
 
 def test_a_rollouts_gradient_is_the_scans(history):

@@ -247,7 +247,7 @@ def test_its_weights_go_to_pytorchs_layout_and_back(model):
 def test_a_band_is_that_of_a_normal_error(model):
     for band in (0.5, 0.9, 0.99):
         np.testing.assert_allclose(reach_of(model, band), norm.ppf((1 + band) / 2), rtol=1e-12)
-    for band in (0, 1, 1.5, float("nan"), "x"):
+    for band in (0, 1, 1 - 2**-53, 1.5, float("nan"), "x"):
         with pytest.raises(InputError, match="band is"):
             reach_of(model, band)
     with pytest.raises(InputError, match="a SineLSTM, which does not say how sure it is"):

@@ -35,7 +35,8 @@ def publish(results: dict[str, dict], names: list[str]) -> None:
     for name in names:
         parts = [part[name] for part in (kept, new) if name in part]
         others = [[part.get(what) for part in parts] for what in ("trained", "stages")]
-        if len(parts) == 2 and (name in DRAWN or any(kept != new for kept, new in others)):
+        told = [pair for pair in others if None not in pair]  # older ones tell of stages alone
+        if len(parts) == 2 and (name in DRAWN or any(kept != new for kept, new in told)):
             del parts[0]
         if parts:
             study[name] = joined(parts)

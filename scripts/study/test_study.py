@@ -66,6 +66,9 @@ def test_what_is_not_trained_anew_stays_as_it_was_published(tmp_path, monkeypatc
     assert published.pop()["noisy"] == found["noisy"]  # published again, it stands there once
     assert found["noisy"]["average_loss"] == [[0.5], [0.1235]]
     assert "curve" not in found["noisy"]
+    told = {"noisy": result(1003, 0.25) | {"trained": "a network"}}  # as older ones do not tell
+    study_report.publish(told, ["noisy"])
+    assert published.pop()["noisy"]["seeds"] == [1001, 1002, 1003]
     study_report.publish({"noisy": new | {"stages": ["other"]}, "tuned": new}, list(found))
     assert published[1]["noisy"]["seeds"] == published[1]["tuned"]["seeds"] == [1002]
     assert published[1]["tuned"]["curve"] == [[3.0]] * 3  # quantiles of a single seed

@@ -42,10 +42,19 @@ def held_by_bands(model: SensorLSTM, windows: HeldOut, past: int) -> Bands:
         forecast, spread = (
             np.asarray(x)[past:, :, 0] for x in rollout_with_spread(model, history, len(truth))
         )
-        with np.errstate(divide="ignore", invalid="ignore"):  # a spread may be 0
-            off = np.abs(forecast - truth) / spread
-        row[:] = shares_held(off, model, intervals)
+        row[:] = shares_held(in_spreads(forecast - truth, spread), model, intervals)
     return Bands(intervals, held)
+
+
+def in_spreads(error: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return how many spreads forecasts are off by, NaN where that is not known.
+
+    A spread may be 0, of samples that do not vary: what is right is off by none, and else by
+    infinitely many.
+    """
+    off = np.abs(error)
+    of_none = np.where(np.isnan(spread), np.nan, np.where(off > 0, np.inf, off))
+    return np.divide(off, spread, out=of_none, where=spread > 0)
 
 
 def shares_held(off: np.ndarray, model: SensorLSTM, intervals) -> np.ndarray:

@@ -72,6 +72,8 @@ def _project(cos, sin, values):
     cc, ss, cs = (np.sum(a * b, axis=0) for a, b in ((cos, cos), (sin, sin), (cos, sin)))
     cv, sv = np.sum(cos * values, axis=0), np.sum(sin * values, axis=0)
     determinant = cc * ss - cs**2
+    # 0 where each step that was observed is at the same angle, or opposite to it.
+    determinant = np.where(determinant > TINY * cc * ss, determinant, np.inf)
     return (ss * cv - cs * sv) / determinant, (cc * sv - cs * cv) / determinant
 
 

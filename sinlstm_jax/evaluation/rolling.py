@@ -13,7 +13,7 @@ from ..sensor import BAND, SensorLSTM, reach_of
 from ..signals.signal import NO_INPUT, Scaling
 from .baselines import last_value, linear_prediction, seasonal_naive, tones_fit, zero
 from .errors import ForecastFunction, forecast_function
-from .windows import forecast_of
+from .windows import forecast_of, known_mean
 
 ORIGINS = 256  # at most, evenly spread
 ENDS = (1, 10, 50, 100, 200, 400, 1000, 2000, 5000)  # steps: errors are of those up to each
@@ -126,8 +126,8 @@ def rolled(
     if between is not None:
         bounds = tuple(scaling.undo(each) for each in between(history, horizon))
     return Rolled(
-        np.array([np.nanmean(np.abs(error[each])) for each in intervals]),
-        np.array([np.sqrt(np.nanmean(np.square(error[each]))) for each in intervals]),
+        np.array([known_mean(np.abs(error[each])) for each in intervals]),
+        np.array([np.sqrt(known_mean(np.square(error[each]))) for each in intervals]),
         _root_mean_squares(error),
         forecasts,
         *bounds,

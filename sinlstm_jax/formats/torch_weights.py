@@ -109,6 +109,9 @@ def _unwrapped(state_dict: Mapping) -> Mapping:
         return state_dict  # whose problems are listed
     ((where, weights),) = found.items()
     plain = {_plain(name): value for name, value in weights.items()}
+    if len(plain) < len(weights):
+        twice = next(name for name in plain if sum(_plain(x) == name for x in weights) > 1)
+        raise InputError(f"{twice} is there twice, with a wrapper's prefix, too: give one of them")
     for name in plain:
         for ours in SHAPES:
             if name.endswith(f".{ours}"):

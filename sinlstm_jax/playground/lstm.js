@@ -60,7 +60,8 @@ function measured(observed) {
   const values = observed.filter((value) => !Number.isNaN(value));
   if (values.length === 0) return { level: NaN, scale: NaN, noise: NaN };
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const level = mean(values);
+  const near = mean(values);
+  const level = near + mean(values.map((value) => value - near)); // what rounding left of it
   const variance = mean(values.map((value) => (value - level) ** 2));
   const scale = Math.max(Math.sqrt(variance), 2 ** -126);
   return { level, scale, noise: values.length > 1 ? noiseOf(observed, level, scale) : NaN };

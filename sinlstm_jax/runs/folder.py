@@ -18,6 +18,7 @@ from .checkpoints import Checkpoints
 from .processes import from_first, is_first
 from .record import (
     CHECKPOINTS,
+    ENSEMBLE,
     IDENTITY,
     RECORD,
     RunRecord,
@@ -164,7 +165,8 @@ def _same_run(path: Path, new: RunRecord) -> RunRecord | None:
     for name in IDENTITY:
         there, wanted = getattr(found, name), getattr(new, name)
         if there != wanted:
-            if not any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*")):
+            reached = any(step.name.isdecimal() for step in (path / CHECKPOINTS).glob("*"))
+            if not reached and not (path / ENSEMBLE).exists():
                 return None
             raise InputError(
                 f"{path} holds a run with {_difference(name, there, wanted)}: give another --out, "

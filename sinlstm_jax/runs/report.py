@@ -123,6 +123,21 @@ def stage_figures(
     )
 
 
+def check_held_out(recipe: Recipe) -> None:
+    """Raise InputError where what is held out of a recording cannot test each of the stages."""
+    if recipe.signal.longest_horizon is not None:
+        for stage in recipe.stages:
+            last = max(last for _, last in _intervals(recipe, stage.horizon).values())
+            recipe.signal.held_out(1, recipe.past, last)
+
+
+def _intervals(recipe: Recipe, horizon: int) -> dict[str, tuple[int, int]]:
+    """Return the forecast steps that a stage's errors are told over, by name."""
+    longest = recipe.signal.test_horizon(LATEST, horizon)
+    intervals = {"horizon": (0, horizon)}
+    return intervals | {f"{a}-{b}": (a, b) for a, b in INTERVALS if b <= longest}
+
+
 def _rollout_errors(model: SineLSTM, recipe: Recipe, horizon: int) -> dict[str, float | None]:
     """Return mean squared errors over forecast steps: over the stage's horizon, and beyond.
 
@@ -130,9 +145,7 @@ def _rollout_errors(model: SineLSTM, recipe: Recipe, horizon: int) -> dict[str, 
     out goes.
     """
     signal, past = recipe.signal, recipe.past
-    longest = signal.test_horizon(LATEST, horizon)
-    intervals = {"horizon": (0, horizon)}
-    intervals |= {f"{a}-{b}": (a, b) for a, b in INTERVALS if b <= longest}
+    intervals = _intervals(recipe, horizon)
     spans = list(intervals.values())
     if recipe.is_of_the_tutorials_waves:  # known in float64, at any step
         errors = rollout_errors(model, *held_out_waves(ROLLOUT_WAVES), spans, past)

@@ -66,7 +66,12 @@ def undo_where_wrong(stage: Stage, weights, state: TrainState, standing=np.inf) 
     if stage.afresh:  # a try that failed is forgotten where what was there had not
         forgotten = wrong & ~np.isnan(standing)
         iteration = np.where(forgotten, np.int32(-1), failure.iteration)
-        failure = failure._replace(iteration=iteration)
+        # Weights that failed before are none to go on from, however well the try did.
+        failed = wrong & np.isnan(standing) & (iteration < 0)
+        iteration = np.where(failed, np.int32(0), iteration)
+        failure = failure._replace(
+            iteration=iteration, loss=np.where(failed, np.float32(np.nan), failure.loss)
+        )
     return state._replace(weights=back, failure=failure)
 
 

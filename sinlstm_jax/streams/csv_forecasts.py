@@ -107,7 +107,8 @@ def write_forecasts(
     times = latest[-1].time + np.arange(1 - len(latest), steps + 1) / rate
     observed = np.stack([sample.values for sample in latest])
     seen = np.isfinite(observed[-window:]).sum(axis=0)
-    counts = np.where(seen < SHORTEST_PAST, seen, counts)  # what came long before is no help
+    if window <= LATEST:
+        counts = np.where(seen < SHORTEST_PAST, seen, counts)  # what came long before is no help
     for doubt in doubts(samples.names, counts, observed, trained):
         _LOG.warning(doubt)
     values, *between = forecast

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..evaluation.baselines import fit_sine
+from ..evaluation.fits import fit_sine, fit_tones
 from ..runs.signals import TUTORIALS, Trained
 from ..signals.signal import NO_INPUT, SAMPLING_RATE, range_in_words
 from ..signals.sines import Sines
 
 LARGEST_LEVEL = 0.2  # of the amplitude
-LEVEL_ROUNDS = 10
 WELL_FITTED = 0.3  # of the amplitude
 HARDLY_NOISE, LOUD_ECHO = 0.05, 0.5  # of the amplitude; a correlation that noise does not have
 ENOUGH_FOR_A_FIT = 20  # samples
@@ -36,32 +35,43 @@ def _fitted(samples: np.ndarray, trained: Sines) -> _Wave:
     Else on a level, for which a slow wave around 0 stands in as well where less than one of its
     cycles is there.
     """
-    around_zero = _fitted_around(0.0, samples, trained.sampling_rate)
+    known = np.flatnonzero(np.isfinite(samples))
+    apart = int(np.gcd.reduce(np.diff(known)))  # 10, where a slow sensor fills every tenth row
+    samples, rate = samples[known[0] :: apart], trained.sampling_rate / apart
+    around_zero = _fitted_around_zero(samples, rate)
     well = around_zero.left_over < WELL_FITTED * around_zero.amplitude
     if well and around_zero.frequency > trained.frequency[0] * (1 - FREQUENCY_TOLERANCE):
         return around_zero
-    wave = _fitted_around(float(np.nanmean(samples)), samples, trained.sampling_rate)
-    for _ in range(LEVEL_ROUNDS):  # its frequency and its level by turns
-        wave = _fitted_around(wave.level, samples, trained.sampling_rate)
+    wave = _fitted_on_a_level(samples, rate)
     return wave if wave.left_over < around_zero.left_over else around_zero
 
 
-def _fitted_around(level: float, samples: np.ndarray, rate: float) -> _Wave:
-    """Fit a frequency around a level, and then amplitude and level to that; 0 stays 0."""
-    observed = np.isfinite(samples)
-    waves = np.where(observed, samples - level, NO_INPUT)[:, None]
-    frequency = float(fit_sine(waves)[0][0])
-    angle = 2 * np.pi * frequency * np.arange(samples.size)[observed] / SAMPLING_RATE
-    constant = np.full_like(angle, level != 0)
-    terms = np.stack([np.cos(angle), np.sin(angle), constant], axis=1)
-    fit = np.linalg.lstsq(terms, samples[observed])[0]
-    off = np.full(samples.size, np.nan)
-    off[observed] = terms @ fit - samples[observed]
+def _fitted_around_zero(samples: np.ndarray, rate: float) -> _Wave:
+    waves = np.where(np.isfinite(samples), samples, NO_INPUT)[:, None]
+    frequency, cosine, sine = (float(each[0]) for each in fit_sine(waves))
+    return _wave(0.0, frequency / SAMPLING_RATE, cosine, sine, samples, rate)
+
+
+def _fitted_on_a_level(samples: np.ndarray, rate: float) -> _Wave:
+    # Around the mean, lest a sample of NO_INPUT is taken for a missing one.
+    mean = float(np.nanmean(samples))
+    around = samples - mean
+    around = np.where(around == NO_INPUT, np.nextafter(NO_INPUT, 0), around)
+    waves = np.where(np.isfinite(around), around, NO_INPUT)[:, None]
+    level, *tones = fit_tones(waves, 1)
+    frequency, cosine, sine = (float(each[0, 0]) for each in tones)
+    return _wave(mean + float(level[0]), frequency, cosine, sine, samples, rate)
+
+
+def _wave(level, frequency, cosine, sine, samples: np.ndarray, rate: float) -> _Wave:
+    """Return a wave, of a frequency in cycles a step, as it fits samples."""
+    angle = 2 * np.pi * frequency * np.arange(samples.size)
+    off = level + cosine * np.cos(angle) + sine * np.sin(angle) - samples
     square = float(np.nanmean(np.square(off)))
     pairs = off[1:] * off[:-1]
     echo = np.nanmean(pairs) / square if square and np.isfinite(pairs).any() else 0.0
-    frequency *= rate / SAMPLING_RATE  # the fit counts in steps, as if at the tutorial's rate
-    return _Wave(frequency, math.hypot(*fit[:2]), float(fit[2]), math.sqrt(square), float(echo))
+    amplitude = math.hypot(cosine, sine)
+    return _Wave(frequency * rate, amplitude, level, math.sqrt(square), float(echo))
 
 
 def doubts(

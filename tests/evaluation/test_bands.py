@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from sinlstm_jax import SensorLSTM
-from sinlstm_jax.evaluation.bands import SHARES, held_by_bands, shares_held
+from sinlstm_jax.evaluation.bands import SHARES, held_by_bands, in_spreads, shares_held
 from sinlstm_jax.evaluation.baselines import last_value
 from sinlstm_jax.evaluation.csv_files import write_csv
 from sinlstm_jax.evaluation.plots import plot_evaluation
@@ -34,6 +34,11 @@ def test_bands_of_normal_errors_hold_the_shares_they_are_named_after():
     normal = NormalDist()
     less = [2 * normal.cdf(normal.inv_cdf((1 + share) / 2) / 2) - 1 for share in SHARES]
     np.testing.assert_allclose(shares_held(2 * off, MODEL, ((0, 100),))[0], less, atol=0.006)
+
+
+def test_errors_are_told_in_spreads_where_there_are_some():
+    error, spread = np.array([1.0, -2, 0, 3, np.nan, 1]), np.array([2.0, 4, 0, 0, 1, np.nan])
+    np.testing.assert_array_equal(in_spreads(error, spread), [0.5, 0.5, 0, np.inf, np.nan, np.nan])
 
 
 def test_the_last_interval_ends_where_the_forecast_does(monkeypatch):

@@ -47,6 +47,20 @@ def test_a_sine_fit_is_exact_on_clean_waves_with_and_without_gaps(spoil):
     np.testing.assert_allclose(np.hypot(cosine, sine), AMPLITUDE, rtol=1e-10)
 
 
+@pytest.mark.parametrize("every", [10, 20, 25])
+def test_a_sine_fit_is_finite_where_every_tenth_sample_alone_is_there(every):
+    time = np.arange(300) / 100
+    history = np.sin(2 * np.pi * 0.7 * time + 0.3)[:, None]
+    history[np.arange(300) % every != 3] = NO_INPUT
+    with np.errstate(all="raise"):
+        frequency, cosine, sine = fit_sine(history)
+    fitted = cosine * np.cos(2 * np.pi * frequency * time) + sine * np.sin(
+        2 * np.pi * frequency * time
+    )
+    known = history[:, 0] != NO_INPUT
+    np.testing.assert_allclose(fitted[known], history[known, 0], atol=1e-6)
+
+
 def test_a_sine_fit_to_noise_is_scipys_least_squares():
     history = with_gaps(waves(0, 100) + 0.2 * RNG.standard_normal((100, FREQUENCY.size)))
     frequency, cosine, sine = fit_sine(history)

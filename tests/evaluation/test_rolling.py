@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinlstm_jax import InputError, load_pretrained, rollout
+from sinlstm_jax import InputError, load_pretrained, rollout, rollout_with_spread
 from sinlstm_jax.evaluation.rolling import (
     ORIGINS,
     baselines,
@@ -104,9 +104,14 @@ def test_a_model_and_its_bands_are_those_of_a_rollout():
     expected = np.asarray(rollout(model, origins.history, 40))[100:, :, 0]
     np.testing.assert_allclose(found.forecasts, expected, atol=1e-3)
     assert (found.low < found.forecasts).all() and (found.forecasts < found.high).all()
+    spread = np.asarray(rollout_with_spread(model, origins.history, 40)[1])[100:, :, 0]
+    for edge in (found.high, found.low):
+        np.testing.assert_allclose(np.abs(edge - expected), 1.6448536 * spread, atol=1e-3)
     inside = (found.low <= origins.truth) & (origins.truth <= found.high)
     assert found.held(origins.truth) == inside.mean()
     assert found.root_square[-1] < 0.08
+    found.low[:, :100] = np.nan  # as where there is no band
+    assert found.held(origins.truth) == inside[:, 100:].mean()
 
 
 @pytest.mark.parametrize(("horizon", "ends"), [(1, [1]), (50, [1, 10, 50]), (60, [1, 10, 50, 60])])

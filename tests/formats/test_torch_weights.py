@@ -162,6 +162,10 @@ NOT_FOUND = {
         lambda weights: weights | {"epoch": np.zeros(1)},
         "epoch is unknown: leave it out",
     ),
+    "names with a wrapper's prefix and without it": (
+        lambda weights: weights | prefixed("module.", weights),
+        "^lstm.weight_ih_l0 is there twice, with a wrapper's prefix, too: give one of them$",
+    ),
     "nothing": (lambda weights: {}, r"lstm.weight_ih_l0 is missing; .* ip1.bias is missing$"),
 }
 

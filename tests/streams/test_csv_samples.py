@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ import pytest
 from sinlstm_jax import InputError
 from sinlstm_jax.measurements.reader import LONGEST_GAP
 from sinlstm_jax.measurements.reading import Reading
-from sinlstm_jax.streams.csv_samples import read_samples
+from sinlstm_jax.runs.signals import SENSORS
+from sinlstm_jax.streams.csv_samples import in_seconds, read_samples
 from sinlstm_jax.streams.doubts import doubts
 
 
@@ -246,3 +248,31 @@ def test_what_is_not_one_wave_is_told_and_noise_that_was_trained_on_is_not():
     tones = np.sin(1.7 * angle) + 0.8 * np.sin(2.9 * angle)
     (doubt,) = doubts(["x"], np.array([300]), tones[:, None])
     assert doubt.startswith("x is hardly one sine wave") and "off by 0.5" in doubt
+
+
+def test_times_have_the_digits_that_their_rate_asks_for():
+    assert in_seconds(0.1 + 0.2, 100) == 0.3
+    assert in_seconds(0.123456789, 1e6) == 0.123456789
+
+
+@pytest.mark.parametrize("period", [2.2, 3, 5, 7, 12])
+def test_a_wave_too_fast_is_told_with_its_own_period(period):
+    noise = 0.2 * np.random.default_rng(3).normal(size=300)
+    values = 10 + 5 * np.sin(2 * np.pi * np.arange(300) / period + 0.4) + noise
+    (doubt,) = doubts(["x"], np.array([300]), values[:, None], SENSORS)
+    assert float(re.search(r"([\d.]+) steps a period", doubt)[1]) == pytest.approx(period, 0.01)
+
+
+def test_a_slow_sensors_column_is_judged_by_its_own_samples():
+    values = np.full((300, 2), np.nan)
+    for column, period in enumerate((50, 500)):
+        values[3::10, column] = 7 + np.sin(2 * np.pi * np.arange(3, 300, 10) / period)
+    (doubt,) = doubts(["fits", "slow"], np.array([30, 30]), values, SENSORS)
+    assert doubt.startswith("slow has a frequency of about 0.2 Hz")
+
+
+def test_a_slow_waves_level_is_its_own():
+    values = 2.5 + 1.8 * np.sin(np.pi * np.arange(120) / 100 + 3)
+    level, amplitude = doubts(["x"], np.array([120]), values[:, None])
+    assert level.startswith("x has a level of about 2.5")
+    assert amplitude.startswith("x has an amplitude of about 1.8")
