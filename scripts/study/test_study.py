@@ -117,6 +117,15 @@ def test_every_seed_of_the_longest_training_has_its_row():
     assert lines[3] == "| 5 | 2e-05 | 0.01 | 0.02 | 0.03 | 0.04 | inf | no |"
 
 
+def test_a_seed_follows_to_1500_where_all_three_intervals_are_low():
+    errors = [[0.01, 0.02, 0.03, 1], [0.01, 0.02, 0.06, 1], [0.06, 0.02, 0.03, 1]]
+    result = {"iteration_steps": 15e6, "stages": ["plain"], "average_loss": [[1.0], [2.0], [4.0]]}
+    row = study_report.table({"x": result | {"errors": errors}}, ["x"]).splitlines()[2]
+    cells = row.strip("| ").split(" | ")
+    assert cells[:4] == ["x", "15.0", "2, worst 4", "0.01, worst 0.06"]
+    assert [cell.split(" (")[0] for cell in cells[-2:]] == ["2 of 3", "1 of 3"]
+
+
 def test_budgets_stand_in_order_and_count_who_beats_the_original():
     def result(steps, *losses):
         return {"iteration_steps": steps, "average_loss": [[0.9, loss] for loss in losses]}

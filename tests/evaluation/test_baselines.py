@@ -376,3 +376,74 @@ def test_what_has_too_few_values_goes_on_as_the_last_and_the_others_as_ever(sign
         if name.endswith("fit"):
             np.testing.assert_array_equal(forecast[:, 1], 0.7)
         np.testing.assert_allclose(forecast[:, :1], each(history[:, :1], 40), atol=1e-6)
+
+
+@pytest.mark.parametrize(("true", "fitted"), [(0.02, 0.05), (10.3, 9.95)])  # Hz
+def test_a_sine_fit_stays_within_its_frequencies(true, fitted):
+    history = np.sin(2 * np.pi * true * np.arange(100) / 100)[:, None]
+    assert fit_sine(history)[0] == pytest.approx(fitted, abs=1e-9)
+
+
+def test_a_fit_of_tones_stays_within_its_frequencies():
+    step, ends = np.arange(100), np.array([0.001, 0.4999])  # cycles a step
+    history = np.cos(2 * np.pi * ends * step[:, None] + 0.5)
+    _, frequency, _, _ = fit_tones(history, 1)
+    np.testing.assert_allclose(frequency[0], [0.0025, 0.4975], rtol=1e-9)
+
+
+def yin(values):
+    """Return the period as the docstring tells it, of values with None where missing."""
+    past = len(values)
+    squares = {}
+    for lag in range(1, 3 * past // 4 + 1):
+        pairs = [
+            (values[step] - values[step - lag]) ** 2
+            for step in range(lag, past)
+            if values[step] is not None and values[step - lag] is not None
+        ]
+        if len(pairs) >= 3:
+            squares[lag] = sum(pairs) / len(pairs)
+    ratio = {}
+    for lag in squares:
+        before = [squares[each] for each in squares if each <= lag]
+        ratio[lag] = squares[lag] / (sum(before) / len(before))
+    far = float("inf")
+    dips = {
+        lag: each
+        for lag, each in ratio.items()
+        if each < 0.3 and each <= min(ratio.get(lag - 1, far), ratio.get(lag + 1, far))
+    }
+    return min((lag for lag in dips if dips[lag] <= min(dips.values()) + 0.1), default=0)
+
+
+def test_a_seasonal_forecasts_period_is_yins_in_plain_python():
+    rng, past, waves = np.random.default_rng(11), 24, 400
+    period = rng.integers(3, 15, waves)
+    history = np.sin(2 * np.pi * np.arange(past)[:, None] / period + rng.uniform(0, 6, waves))
+    history += rng.uniform(0, 0.6, waves) * rng.standard_normal((past, waves))
+    observed = rng.random((past, waves)) > rng.uniform(0, 0.8, waves)
+    observed[0] = True
+    history = np.where(observed, history, NO_INPUT)
+    found = seasonal_naive(history, past)
+    periods = []
+    for values, seen, forecast in zip(history.T, observed.T, found.T, strict=True):
+        lag = yin([value if known else None for value, known in zip(values, seen, strict=True)])
+        periods.append(lag)
+        if lag == 0:
+            np.testing.assert_allclose(forecast, values[seen].mean(), rtol=1e-12)
+            continue
+        np.testing.assert_array_equal(forecast[lag:], forecast[:-lag])
+        last = {}  # of each step of the period, the latest value
+        for step in np.flatnonzero(seen):
+            last[step % lag] = values[step]
+        for step in range(past):
+            if (past + step) % lag in last:
+                assert forecast[step] == last[(past + step) % lag]
+    assert len(set(periods)) > 10 and periods.count(0) > 50
+
+
+def test_burg_does_not_predict_what_rounding_leaves():
+    values = np.sin(np.pi / 2 * np.arange(13) + 0.3)[:, None]  # two lags predict it
+    reflection, _ = burg(values, 6)
+    np.testing.assert_allclose(reflection[:2, 0], [0, -1], atol=1e-12)
+    np.testing.assert_array_equal(reflection[2:], 0)

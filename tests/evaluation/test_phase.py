@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinlstm_jax.evaluation.phase import HOP, frequency_error, lost_at, track
+from sinlstm_jax.evaluation.phase import HOP, Track, frequency_error, lost_at, track
 
 FREQUENCY = np.array([0.25, 0.5, 1.1337, 2.0, 3.7, 4.0, 5.0])  # Hz
 ANGLE = np.linspace(0.3, 6, FREQUENCY.size)  # rad, at step 0
@@ -111,3 +111,21 @@ def test_a_forecast_shorter_than_a_period_is_not_measured():
     assert np.isnan(followed.amplitude[:, slow]).all()
     assert np.isnan(lost_at(followed, 0.1)[slow]).all()
     assert (lost_at(followed, 0.1)[~slow] == np.inf).all()
+
+
+def of_phase(phase):
+    steps = np.arange(0, HOP * phase.size, HOP)
+    return Track(steps, np.ones((steps.size, 1)), phase[:, None])
+
+
+def test_the_frequency_is_that_of_the_tutorials_1500_steps():
+    seconds = np.arange(300) * HOP / 100
+    phase = 2 * np.pi * np.where(seconds < 15, 0.01 * seconds, 0.4 * seconds)
+    np.testing.assert_allclose(frequency_error(of_phase(phase)), 0.01, rtol=1e-12)
+
+
+def test_ten_measurements_are_the_fewest_that_tell_a_frequency():
+    phase = 2 * np.pi * 0.03 * np.arange(10) * HOP / 100
+    np.testing.assert_allclose(frequency_error(of_phase(phase)), 0.03, rtol=1e-12)
+    phase[4] = np.nan
+    assert np.isnan(frequency_error(of_phase(phase))).all()

@@ -144,6 +144,7 @@ def test_a_recordings_report_counts_what_is_known_in_its_held_out_tail():
         (Tones(), []),
         (recording(1000), []),
         (Sines(offset=(0, 1)), []),
+        (Sines(offset=(0, 2)), ["the limit", "limit, any amplitude"]),
         (Sines(level=(0, 1)), ["limit, any amplitude"]),
         (Sines(amplitude=(2, 2)), ["limit, any amplitude"]),
         (SINES, ["the limit", "limit, any amplitude"]),

@@ -94,6 +94,7 @@ def test_signatures_and_weights_are_those_of_the_model(model, exported):
             assert [e["dtype"] for e in entries] == ["float32"] * 3
     assert [e["name"] for e in described["arguments"]] == ["hidden", "cell", "inputs"]
     assert signatures["hidden_size"] == 6 and signatures["no_input"] == NO_INPUT
+    assert (signatures["past"], signatures["sampling_rate"]) == (100, 100)
     weights = safetensors.numpy.load_file(exported / "weights.safetensors")
     assert {e["name"] for e in signatures["weights"]["entries"]} == set(weights)
     jax.tree.map(np.testing.assert_array_equal, weights, params_to_torch(model))

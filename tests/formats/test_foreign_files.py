@@ -102,6 +102,12 @@ def test_archives_that_unpack_to_more_than_they_are(tmp_path):
     assert (tmp_path / "a.pt").stat().st_size < 2**18
     with pytest.raises(ValueError, match="its entries are packed"):
         _check_torch_file(tmp_path / "a.pt")
+    # Nor is any packed entry as `torch.save` writes it, even one that does not shrink.
+    noise = np.random.default_rng(0).bytes(1000)
+    torch_file(tmp_path / "b.pt", packed({}), zipfile.ZIP_DEFLATED, data=noise)
+    assert (tmp_path / "b.pt").stat().st_size > 1000 + len(packed({}))
+    with pytest.raises(ValueError, match="its entries are packed"):
+        _check_torch_file(tmp_path / "b.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", packed({}), b"\x80" * 1000])

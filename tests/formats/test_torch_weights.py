@@ -104,6 +104,16 @@ def test_every_problem_is_listed_at_once():
         assert complaint in message
 
 
+def test_a_network_beyond_the_largest_is_refused_before_it_is_made(bounded_memory):
+    one = np.zeros(1, np.float32)
+    large = {
+        name: np.broadcast_to(one, [4097 * size // 3 if size > 1 else 1 for size in array.shape])
+        for name, array in state_dict(3).items()
+    }
+    with pytest.raises(InputError, match="the hidden size is 4097: at most 4096 is taken"):
+        params_from_torch(large)
+
+
 ADAM = {"state": {0: {"step": 3, "exp_avg": np.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
 
 

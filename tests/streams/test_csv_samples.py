@@ -7,7 +7,7 @@ import pytest
 from sinlstm_jax import InputError
 from sinlstm_jax.measurements.reader import LONGEST_GAP
 from sinlstm_jax.measurements.reading import Reading
-from sinlstm_jax.runs.signals import SENSORS
+from sinlstm_jax.runs.signals import SENSORS, TUTORIALS
 from sinlstm_jax.streams.csv_samples import in_seconds, read_samples
 from sinlstm_jax.streams.doubts import doubts
 
@@ -221,6 +221,12 @@ def test_what_was_not_trained_on_is_doubted():
     assert doubt == (
         "x has a frequency of about 5.5 Hz, 18.2 steps a period: models are trained on 25 to 200 "
         "steps, so the forecast may be poor (of a file, --resample 390 may do)"
+    )
+    wave = np.sin(2 * np.pi * 0.055 * np.arange(100)[:, None] + 0.3)
+    (doubt,) = doubts(["x"], np.array([100]), wave, TUTORIALS.at_rate(1000.0))
+    assert doubt == (
+        "x has a frequency of about 55 Hz, 18.2 steps a period: models are trained on 25 to 200 "
+        "steps, so the forecast may be poor (of a file, --resample 3900 may do)"
     )
     (doubt,) = doubts_about(0.3)
     assert doubt.startswith("x has a frequency of about 0.3 Hz")

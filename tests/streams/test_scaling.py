@@ -43,6 +43,27 @@ def test_a_wave_that_is_a_guess_is_not_taken_for_one():
     np.testing.assert_allclose(window.scale, np.sqrt(2) * samples.std(axis=0), rtol=1e-12)
 
 
+def test_the_crest_of_a_slow_wave_is_a_guess_and_its_slope_is_none():
+    """The amplitude is over four times the deviation of the 0.42 cycles around the crest."""
+    angle = 2 * np.pi * 0.0042 * (np.arange(100) - 49.5)
+    samples = 7 + 3 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, :, None]
+    assert 3 > 4 * samples[:, 0].std()
+    window = estimated(samples, np.ones(samples.shape, bool))
+    np.testing.assert_allclose(window.level.ravel(), [samples[:, 0].mean(), 7], rtol=1e-6)
+    expected = [np.sqrt(2) * samples[:, 0].std(), 3]
+    np.testing.assert_allclose(window.scale.ravel(), expected, rtol=1e-6)
+
+
+def test_eight_samples_are_the_fewest_that_a_wave_is_fitted_to():
+    samples = np.repeat((7 + 3 * WAVES[:100, 2:3])[:, None], 2, axis=1)
+    known = np.zeros(samples.shape, bool)
+    known[5:85:10, 0] = known[5:75:10, 1] = True  # 8 of one, 7 of the other
+    window = estimated(samples, known)
+    few = samples[:, 1][known[:, 1]]
+    np.testing.assert_allclose(window.level.ravel(), [7, few.mean()], rtol=1e-6)
+    np.testing.assert_allclose(window.scale.ravel(), [3, np.sqrt(2) * few.std()], rtol=1e-6)
+
+
 def test_where_samples_are_scaled_the_latest_hundred_count():
     model = load_pretrained("curriculum")
     assert Forecaster(model, scaling="auto").window == 100
