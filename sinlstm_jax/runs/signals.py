@@ -37,6 +37,7 @@ class Trained(NamedTuple):
     scaling: Scaling = Scaling()  # of samples into what the model sees
     waves: Sines | None = SINES  # None: other signals than sine waves
     in_any_units: bool = False  # whether the model measures what it observes by itself
+    horizon: int = 400  # steps forecast, at the most
 
     @classmethod
     def by(cls, recipe: Recipe) -> "Trained":
@@ -49,6 +50,7 @@ class Trained(NamedTuple):
             signal.scaling,
             signal if isinstance(signal, Sines) else None,
             in_any_units=recipe.network == SensorLSTM.__name__,
+            horizon=max(stage.horizon for stage in recipe.stages),
         )
 
     def at_rate(self, rate: float) -> "Trained":
@@ -121,12 +123,12 @@ def trained_on(path: str | Path, model: SineLSTM) -> Trained:
             scaling = checked_scaling((mean_and_scale["mean"], mean_and_scale["scale"]))
             rate = positive_number("sampling_rate", told["sampling_rate"])
             fewest = positive_integer("shortest_past", record.fewest)
+            horizon = max(positive_integer("horizon", each["horizon"]) for each in record.stages)
         except InputError as error:  # `reading` names the file
             raise ValueError(str(error)) from None
         waves = _from_numbers(Sines, told)
-        return Trained(
-            record.past, fewest, rate, scaling, waves, in_any_units=isinstance(model, SensorLSTM)
-        )
+        in_any_units = isinstance(model, SensorLSTM)
+        return Trained(record.past, fewest, rate, scaling, waves, in_any_units, horizon)
 
 
 def load_signal(path: str | Path, own: Signal | None = None) -> Signal:

@@ -16,7 +16,7 @@ from ..sensor import SHORTEST_PAST
 from ..signals.signal import Scaling
 from .chunks import CHUNKS
 from .csv_samples import Sample, Samples
-from .doubts import doubts
+from .doubts import doubts, doubts_of_the_horizon
 from .forecaster import UNSCALED, Forecaster
 
 LATEST = 300  # samples that are kept to be looked at
@@ -109,7 +109,8 @@ def write_forecasts(
     seen = np.isfinite(observed[-window:]).sum(axis=0)
     if window <= LATEST:
         counts = np.where(seen < SHORTEST_PAST, seen, counts)  # what came long before is no help
-    for doubt in doubts(samples.names, counts, observed, trained):
+    of_the_samples = doubts(samples.names, counts, observed, trained)
+    for doubt in (*of_the_samples, *doubts_of_the_horizon(steps, trained)):
         _LOG.warning(doubt)
     values, *between = forecast
     begin = None

@@ -17,6 +17,7 @@ HARDLY_NOISE, LOUD_ECHO = 0.05, 0.5  # of the amplitude; a correlation that nois
 ENOUGH_FOR_A_FIT = 20  # samples
 FREQUENCY_TOLERANCE = 0.05  # share by which an estimate may leave the band
 AMPLITUDES = (0.8, 1.25)
+FAR = 4  # times the horizon trained on; the study measures bands of `sensor` about as far
 
 
 class _Wave(NamedTuple):
@@ -99,6 +100,15 @@ def doubts(
                 yield from _doubts_of_its_units(name, wave, trained.waves)
             yield from _doubts_of_its_frequency(name, wave, trained.waves)
             yield from _doubts_of_its_shape(name, wave)
+
+
+def doubts_of_the_horizon(steps: int, trained: Trained = TUTORIALS) -> Iterator[str]:
+    """Say where a forecast of so many steps goes far beyond what a model is trained on."""
+    if steps > FAR * trained.horizon:
+        yield (
+            f"{steps} steps go far beyond the {trained.horizon} that the model is trained to "
+            "forecast, so the last ones may be poor, and a band around them too narrow"
+        )
 
 
 def _doubts_of_its_units(name: str, wave: _Wave, trained: Sines) -> Iterator[str]:

@@ -227,6 +227,9 @@ def test_what_the_model_was_not_trained_on_is_said(command):
     assert first.startswith("warning: standard input, line 3 holds 1.69")
     assert second.startswith("warning: value has 50 samples: models are trained to forecast after")
     assert third.startswith("warning: value has an amplitude of about 8:")
+    code, output, errors = command("forecast", "--steps", 1601, given=given)
+    assert code == 0 and len(output.splitlines()) == 1602
+    assert errors.startswith("warning: 1601 steps go far beyond the 400 that the model is trained")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_a_runs_signal_is_had_again(kind, tmp_path):
         known = trained_on(path, MODEL)
         assert (known.past, known.sampling_rate) == (recipe.past, recipe.signal.sampling_rate)
         assert known.scaling == recipe.signal.scaling
+        assert known.horizon == max(stage.horizon for stage in recipe.stages)
     for one, other in zip(
         found.held_out(4, 20, 30), recipe.signal.held_out(4, 20, 30), strict=True
     ):

@@ -7,9 +7,9 @@ import pytest
 from sinlstm_jax import InputError
 from sinlstm_jax.measurements.reader import LONGEST_GAP
 from sinlstm_jax.measurements.reading import Reading
-from sinlstm_jax.runs.signals import SENSORS, TUTORIALS
+from sinlstm_jax.runs.signals import SENSORS, TUTORIALS, Trained
 from sinlstm_jax.streams.csv_samples import in_seconds, read_samples
-from sinlstm_jax.streams.doubts import doubts
+from sinlstm_jax.streams.doubts import doubts, doubts_of_the_horizon
 
 
 def read(text, **options):
@@ -282,3 +282,13 @@ def test_a_slow_waves_level_is_its_own():
     level, amplitude = doubts(["x"], np.array([120]), values[:, None])
     assert level.startswith("x has a level of about 2.5")
     assert amplitude.startswith("x has an amplitude of about 1.8")
+
+
+@pytest.mark.parametrize(("trained", "horizon"), [(SENSORS, 400), (Trained(horizon=50), 50)])
+def test_a_forecast_far_beyond_the_horizon_trained_on_is_doubted(trained, horizon):
+    assert list(doubts_of_the_horizon(4 * horizon, trained)) == []
+    (doubt,) = doubts_of_the_horizon(4 * horizon + 1, trained)
+    assert doubt == (
+        f"{4 * horizon + 1} steps go far beyond the {horizon} that the model is trained to "
+        "forecast, so the last ones may be poor, and a band around them too narrow"
+    )
