@@ -11,6 +11,8 @@ LARGEST_JITTER = 0.35  # of a step, beyond which samples are at no rate at all
 BESIDE = 5  # rows before and after a gap that tell whether it is one
 CHANGE = 0.7  # steps that these are late by, or early, where it was taken for the wrong thing
 AROUND = 0.55  # of a step: intervals of one, where times are rounded, too
+WHOLE = 0.02  # of a step: what times that are rounded to whole steps may be off by
+SINGLE = 0.1  # share of these that must be one step apart
 NEAR = 10  # steps of a gap at the most, from which a step is measured
 ROUNDS = 9
 MONTHS = (3, 4, 9, 10, 11)  # in which summer time begins and ends, in the north and the south
@@ -26,6 +28,7 @@ class Rate(NamedTuple):
     gaps: int
     longest_gap: float  # s
     put: int  # times that the clock was put back or forward, at midnight or for summer
+    last: float  # s, of the last row, as the clock tells it
 
 
 def corrections(chain: np.ndarray, step: float, wraps: float) -> np.ndarray:
@@ -82,6 +85,10 @@ def step_of(intervals: np.ndarray, where: str) -> float:
     Raises:
       InputError: it varies too much for there to be one.
     """
+    least = float(intervals.min())
+    whole = np.round(intervals / least)
+    if np.mean(whole == 1) > SINGLE and np.abs(intervals / least - whole).max() < WHOLE:
+        return float(intervals.sum() / whole.sum())  # however many rows are missing
     step = float(np.quantile(intervals, 0.25))  # some of the others are several steps long
     for _ in range(ROUNDS):
         step = float(np.mean(intervals[np.abs(intervals / step - 1) < AROUND]))

@@ -113,8 +113,9 @@ def _columns_of(
         names = [layout.names[i] for i in numeric] or layout.names
         if not numeric:
             words = [row[i] for row in rows for i in range(len(row)) if i not in times]
-            word = next((x for x in words if not is_missing(x, reading.missing)), "")
-            what += f" (there is {shown(word)})"
+            word = next((x for x in words if not is_missing(x, reading.missing)), None)
+            seen = f"nothing in the first {len(rows)} rows" if word is None else shown(word)
+            what += f" (there is {seen})"
         raise InputError(f"{path} has {what}: give --column, one or more of {_listed(names)}")
     return tuple(numeric)
 

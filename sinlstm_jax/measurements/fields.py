@@ -5,13 +5,17 @@ import re
 
 MISSING = ("", "nan", "na", "n/a", "none", "null", "-", "--", "?")  # fields, in any case
 # A date, a time of day, or both; what `times` reads.
-_DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(19|20)\d{6}|\d{4}-\d{2}"
-_MONTH = r"(\w{3},? )?(\d{1,2}[- ])?[A-Z][a-z]{2,8}[- ]((\d{1,2},? )?\d{4}|\d{2})"
+IN_ONE = r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"  # a date in one number, 20241231
+_DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}-\d{2}"
+_NAMES = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+_MONTH = rf"(\w{{3}},? )?(\d{{1,2}}[- ])?{_NAMES}[- ]((\d{{1,2}},? )?\d{{4}}|\d{{2}})"
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?|(?<=T)\d{4,6}([.,]\d+)?"
 _ZONE = r"( ?(z|utc|gmt|[+-]\d{2}(:?\d{2})?))?(\[[^\]]*\])?"
 THOUSANDS = r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"  # as Germans write 20.000,5
 OF_DAY = re.compile(_CLOCK, re.IGNORECASE)
-_TIME = re.compile(rf"({_DATE}|{_MONTH})(([T ]+|, )({_CLOCK}){_ZONE})?|({_CLOCK})", re.IGNORECASE)
+_TIME = re.compile(
+    rf"({_DATE}|{IN_ONE}|{_MONTH})(([T ]+|, )({_CLOCK}){_ZONE})?|({_CLOCK})", re.IGNORECASE
+)
 
 
 def as_number(field: str, decimal: str = ".") -> float | None:
@@ -26,11 +30,6 @@ def as_number(field: str, decimal: str = ".") -> float | None:
     except ValueError:
         return None
     return None if number is None or math.isnan(number) else number
-
-
-def plain_number(field: str) -> bool:
-    """Tell whether a field holds a number with a decimal point."""
-    return as_number(field) is not None
 
 
 def is_missing(field: str, missing: tuple[str, ...] = ()) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InputError
-from .fields import as_number, as_time, is_missing, plain_number
+from .fields import THOUSANDS, as_number, as_time, is_missing
 from .names import CALLED, word_and_unit
 
 BEGINNING = 1 << 16  # bytes that a layout is found from
@@ -84,7 +84,7 @@ def find_layout(
     # A header may lack the delimiter at the end that all rows have.
     begin = next(i for i, same in enumerate(alike) if same)
     if decimal is None:
-        decimal = _decimal(delimiter, [each for _, each in fields[begin:]])
+        decimal = _decimal(path, delimiter, [each for _, each in fields[begin:]], missing)
     before = begin > 0 and count > 1 and len(fields[begin - 1][1]) == count - 1
     if before and all(each[-1].strip() == "" for _, each in fields[begin:]):
         begin -= 1
@@ -99,7 +99,7 @@ def find_layout(
     if comment and all(name.startswith("value") for name in names) and header != "no":
         names = _names_in_comment(lines[:first], comment, delimiter, names)
     if not any(line.startswith(comment or "\0") for line in lines[first:]):
-        comment = None  # pandas would cut lines at one, too
+        comment = None  # among rows: pandas alone is faster
     inner = [line.strip() for line in lines[first:]]
     while inner and not inner[-1]:
         del inner[-1]
@@ -191,7 +191,7 @@ def _split(rows, delimiter: str | None, decimal: str | None, missing) -> tuple[s
 def _are_decimal_commas(rows, decimal: str | None) -> bool:
     """Tell whether what one comma is in, in every line, is a column of numbers like `0,5`."""
     if decimal == ",":
-        return True
+        return not all('"' in line for _, line in rows[1:])
     header, *rest = (line.strip() for _, line in rows)
     return "," not in header and all(as_number(line, ",") is not None for line in rest if line)
 
@@ -202,12 +202,35 @@ def _is_value(field: str, missing) -> bool:
     )
 
 
-def _decimal(delimiter: str, rows: list[list[str]]) -> str:
-    """Return the decimal point: a comma where rows have numbers with one, and none with a point."""
-    fields = [field for row in rows for field in row]
-    with_comma = any("," in field and as_number(field, ",") is not None for field in fields)
-    with_point = any("." in field and plain_number(field) for field in fields)
-    return "," if delimiter != "," and with_comma and not with_point else "."
+def _decimal(path: Path, delimiter: str, rows: list[list[str]], missing) -> str:
+    """Return the decimal point: a comma where columns have numbers with one.
+
+    A point is none between thousands, nor is a comma where fields are quoted for it.
+
+    Raises:
+      InputError: some columns have numbers with a comma, and others with a point.
+    """
+    with_comma = _numbers_with(",", rows, missing)
+    if delimiter == "," and all(re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", x) for x in with_comma):
+        with_comma = []
+    with_point = [x for x in _numbers_with(".", rows, missing) if not re.fullmatch(THOUSANDS, x)]
+    if with_comma and with_point:
+        raise InputError(
+            f"{path} has numbers with a decimal comma ({with_comma[0]}) and with a point "
+            f"({with_point[0]}): give --decimal , or --decimal ."
+        )
+    return "," if with_comma else "."
+
+
+def _numbers_with(decimal: str, rows: list[list[str]], missing) -> list[str]:
+    """Return numbers with a decimal point, or comma, of columns that hold numbers so."""
+    found = []
+    for i in range(max(map(len, rows))):
+        told = [row[i].strip() for row in rows if i < len(row) and not is_missing(row[i], missing)]
+        numbers = [x for x in told if as_number(x, decimal) is not None]
+        if 4 * len(numbers) >= len(told):  # there may be a header, and a row of units
+            found += [x for x in numbers if decimal in x]
+    return found
 
 
 def _names(fields, count: int, decimal: str, header: str, missing):

@@ -13,8 +13,11 @@ from .columns import Table, chosen
 from .layout import find_layout
 from .reading import Reading, delimiter_of
 from .rows import first_rows, line_of, numbers, settled, times
+from .words import duration_in_words
 
 RATE_TOLERANCE = 0.01  # share by which a rate that is told may differ from that of the times
+STRETCH = 32  # rows over which the rate is held against that of the whole file
+CHANGED = 0.15  # share by which it may differ
 LONGEST_GAP = 10_000  # steps that stand for a gap; of a longer one only its end is of use
 
 
@@ -71,6 +74,7 @@ def survey(
     measured = None if table.time is None else _measured_rate(table, progress)
     if measured is None:  # a single row, or no times
         return Survey(table, None, rate)
+    table = table._replace(time=table.time and table.time.counting(measured.last))
     told = 1 / measured.step
     if rate is not None and not math.isclose(rate, told, rel_tol=RATE_TOLERANCE):
         raise InputError(
@@ -190,8 +194,9 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
     first = last = step = None
     steps = gaps = 0
     moments, longest = np.zeros(3), 0.0
+    paces: list[tuple[float, int]] = []  # the shortest and the longest steps of a chunk
     for seconds in times(table, progress):
-        before = follow.before
+        before, row = follow.before, follow.row
         straight, apart = follow(seconds)
         step = follow.step or 1.0
         if first is None:
@@ -205,9 +210,34 @@ def _measured_rate(table: Table, progress: Progress) -> Rate | None:
         longest = max(longest, float(intervals[inner > 1].max(initial=0.0)))
         single = intervals[inner == 1] / step - 1
         moments += [len(single), single.sum(), np.square(single).sum()]
+        paces += _paces(intervals, inner, row)
     if first is None or last is None or steps == 0:
         return None
     step = (last - first) / steps
+    for pace, row in paces:
+        if abs(pace / step - 1) > CHANGED:
+            raise InputError(
+                f"{table.path}: around line {line_of(table, row)} rows are "
+                f"{duration_in_words(pace)} apart, and {duration_in_words(step)} over the whole "
+                "file, so its rate changes: split it there, or give --no-time and --rate if the "
+                "times are wrong"
+            )
     count, total, square = moments
     spread = math.sqrt(max(0.0, square / count - (total / count) ** 2) / 2) if count else 0.0
-    return Rate(step, spread, steps + 1, gaps, longest, follow.put)
+    return Rate(step, spread, steps + 1, gaps, longest, follow.put, last - follow.offset)
+
+
+def _paces(intervals: np.ndarray, steps: np.ndarray, row: int) -> list[tuple[float, int]]:
+    """Return (mean length of a step in s, row) of the stretches where it is shortest and longest.
+
+    Args:
+      intervals: between rows, in s.
+      steps: that these are taken for.
+      row: where they begin.
+    """
+    begin = np.arange(0, len(intervals) - STRETCH + 1, STRETCH)
+    if not begin.size:
+        return []
+    pace = np.add.reduceat(intervals, begin) / np.add.reduceat(steps, begin)
+    middle = row + begin + STRETCH // 2
+    return [(float(pace[i]), int(middle[i])) for i in (pace.argmin(), pace.argmax())]

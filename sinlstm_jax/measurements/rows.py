@@ -1,18 +1,23 @@
 """Rows of a file of samples: its columns as numbers, and which line a row is."""
 
+import contextlib
+import io
+import itertools
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError, shown
 from .columns import Table
-from .fields import MISSING, THOUSANDS, is_missing
+from .fields import MISSING, THOUSANDS, as_number, is_missing
 from .layout import Layout, split
 
 ROWS = 100_000  # that are read at once
+LINES = 1000  # that are looked at for comments at once
 SEEN = 200  # rows that columns are found by
 
 
@@ -65,6 +70,22 @@ def _is_row(line: str, layout: Layout, timed: bool = False) -> bool:
     return layout.blank or bool(line.strip('"\r\n\t '))
 
 
+class _WithoutComments(io.TextIOBase):
+    """The lines of a file but for comments: pandas would cut rows at a comment's sign, too."""
+
+    def __init__(self, file: IO[bytes], layout: Layout):
+        self.text = io.TextIOWrapper(file, encoding=layout.encoding, errors="replace", newline="")
+        self.lines = (
+            line
+            for number, line in enumerate(self.text)
+            if number < layout.first or not line.startswith(layout.comment or "")
+        )
+
+    def read(self, size: int | None = -1) -> str:
+        """Return the next lines, however long they are; nothing at the end."""
+        return "".join(itertools.islice(self.lines, LINES))
+
+
 def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:
     """Read the rows of a file, so many at once, as pandas takes them."""
     layout, reading, rows = table.layout, table.reading, 0
@@ -78,8 +99,11 @@ def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:
         size = max(1, table.path.stat().st_size)
         with (
             table.path.open("rb") as file,
+            contextlib.nullcontext(
+                _WithoutComments(file, layout) if layout.comment else file
+            ) as source,
             pd.read_csv(
-                file,
+                source,
                 sep=layout.delimiter,
                 encoding=layout.encoding,
                 encoding_errors="replace",
@@ -87,7 +111,6 @@ def _frames(table: Table, progress) -> Iterator[pd.DataFrame]:
                 names=range(extra + 1),
                 index_col=False,  # else longer rows are shifted
                 skiprows=layout.first,
-                comment=layout.comment,
                 decimal=layout.decimal,
                 na_values=spelt,
                 skipinitialspace=True,
@@ -157,7 +180,11 @@ def _column(table: Table, fields, index: int, row: int) -> np.ndarray:
 
 def _refuse(table: Table, index: int, row: int, field: str):
     name = table.layout.names[index] or f"column {index + 1}"
+    other = "," if table.layout.decimal == "." else "."
+    way_out = f"or give --missing {shlex.quote(field)}"
+    if as_number(field, other) is not None:
+        way_out = f"or give --decimal {other}"
     raise InputError(
         f"{table.path}, line {line_of(table, row)}: {name} is {shown(field)}: give a finite "
-        f"number, or leave the field empty where a sample is missing (or give --missing {field})"
+        f"number, or leave the field empty where a sample is missing ({way_out})"
     )

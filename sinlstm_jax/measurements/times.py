@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .fields import IN_ONE, as_number, as_time
 from .fields import OF_DAY as _DAY_TIME
-from .fields import as_number, as_time
 from .names import (
     CALLED,
     DATES,
@@ -36,7 +36,7 @@ FORMATS = (
 MIXED = ("mixed, month first", "mixed, day first")
 # What dates may be read as, either of the two.
 TURNED = (("%m/%d/", "%d/%m/"), ("%y-%m-%d", "%d-%m-%y"), MIXED)
-WHOLE_DATE = re.compile(r"(19|20)\d{6}(\d{4}(\d{2})?)?")
+WHOLE_DATE = re.compile(rf"{IN_ONE}(\d{{4}}(\d{{2}})?)?")
 MOST = 0.8  # share of fields that must be times, for a column to be one of times: some are damaged
 OF_DAY = "of day"
 UPWARDS = 0.9  # share of times that come after the one before, of which some may be wrong
@@ -52,6 +52,7 @@ class TimeColumn(NamedTuple):
     unit: str = "s"  # of numbers
     zone: timezone | None = None  # of dates; None where none is told
     day: int | None = None  # of the month, where all dates are of one: they are months apart
+    elapsed: bool = False  # whether OF_DAY is the time since a start, over a day
 
     @property
     def wraps(self) -> float:
@@ -86,6 +87,10 @@ class TimeColumn(NamedTuple):
         form = _format_of(text[text.str.strip() != ""].reset_index(drop=True)) or self.form
         return self._replace(form=form, day=_day_of(_seconds_of(text, form)))
 
+    def counting(self, last: float) -> "TimeColumn":
+        """Return the column, as it goes on after a row at so many seconds."""
+        return self._replace(elapsed=self.form == OF_DAY and last >= DAY)
+
     def written(self, seconds: float, rate: float) -> float | str:
         """Return a time as the column has it, to as many digits as samples at `rate` Hz need."""
         digits = max(DIGITS, 3 + int(np.ceil(np.log10(rate))))
@@ -95,8 +100,9 @@ class TimeColumn(NamedTuple):
             return int(number) if number.is_integer() and abs(number) >= 1e9 else number
         microseconds = round(seconds * 1e6)
         if self.form == OF_DAY:
-            whole = datetime(1970, 1, 1) + timedelta(microseconds=microseconds % int(DAY * 1e6))
-            return whole.time().isoformat()
+            days, of_day = divmod(microseconds, int(DAY * 1e6))
+            told = (datetime(1970, 1, 1) + timedelta(microseconds=of_day)).time().isoformat()
+            return f"{24 * days + int(told[:2])}{told[2:]}" if self.elapsed else told
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
         if self.day is not None:  # months are of 28 to 31 days, and steps all alike
             near = moment - timedelta(days=self.day - 1) + timedelta(seconds=MONTH / 2)
@@ -130,7 +136,9 @@ def find_times(
         free = []
     dates = [i for i in free if _most(columns[i], as_time)]
     if dates:
-        return time_column(_date_and_time(dates, names, columns), names, units, columns)
+        found = time_column(_date_and_time(dates, names, columns), names, units, columns)
+        if found is not None:
+            return found
     called = called_time(names, units)
     if called in free:
         is_called = names[called].lower() in CALLED and not may_be_temperature(names[called])
@@ -183,10 +191,17 @@ def _date_and_time(dates: list[int], names: tuple[str, ...], columns: list[list[
     alone = [i for i in whole if not _most(columns[i], lambda x: ":" in x)]
     nameless = ("", *(f"value_{i}" for i in range(1, len(names) + 1)))  # as `layout` has them
     called = [i for i in times if word_and_unit(names[i], "")[0] in CALLED or names[i] in nameless]
+    if alone and len(times) == 1 and not called and _stays(columns[alone[0]]):
+        called = times  # `Hour`, beside a date
     if alone and called and alone[0] == whole[0]:
         return [alone[0], called[0]]
-    going_on = [i for i in whole if len(set(columns[i])) > len(columns[i]) / 2]
+    going_on = [i for i in whole if not _stays(columns[i])]
     return (going_on or whole or times)[:1]
+
+
+def _stays(column: list[str]) -> bool:
+    """Tell whether most fields stand more than once."""
+    return len(set(column)) <= len(column) / 2
 
 
 def _joined(fields: list):

@@ -85,7 +85,8 @@ def read_samples(
     number, fields = first
     if _is_header(fields, reading, f"{source}, line {number}"):
         names = tuple(field.strip() for field in fields)
-        example = None
+        begin = list(itertools.islice(rows, 1))
+        rows, example = itertools.chain(begin, rows), begin[0][1] if begin else None
     else:
         names = tuple(f"value_{i}" for i in range(1, len(fields) + 1))
         names = names if len(fields) > 1 else ("value",)
@@ -111,7 +112,7 @@ def read_samples(
 
 
 def _clock_of(source: str, names, example: list[str] | None, reading: Reading) -> int | None:
-    """Return which column holds times: by its name, or where the first line has a date.
+    """Return which column holds times: by its name, or where the first row has a date.
 
     It is none that samples are wanted of, and where there is one alone, not `T`.
     """
@@ -121,8 +122,9 @@ def _clock_of(source: str, names, example: list[str] | None, reading: Reading) -
         return index_of(source, names, "--time-column", reading.time_column)
     if len(names) == 1 and may_be_temperature(names[0]):
         return None
-    dates = [i for i, field in enumerate(example or ()) if as_time(field)]
-    clock = dates[0] if dates else called_time(names, ("",) * len(names))
+    clock = called_time(names, ("",) * len(names))
+    if clock is None:
+        clock = next((i for i, field in enumerate(example or ()) if as_time(field)), None)
     wanted = [index_of(source, names, "--column", name) for name in reading.column]
     return None if clock in wanted else clock
 

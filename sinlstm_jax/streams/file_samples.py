@@ -62,8 +62,12 @@ def read_file(
         if resample is not None:
             wanted = math.ceil((wanted + BESIDE) * max(1.0, rate / resample))
     last, before = latest(pieces(surveyed, progress), wanted)
-    if not np.isfinite(last.values).any(axis=0).all():
-        raise InputError(f"{path}: the last {len(last.values)} samples of a column are all missing")
+    for name, column in zip(surveyed.table.names, last.values.T, strict=True):
+        if not np.isfinite(column).any():
+            raise InputError(
+                f"{path}: the last {len(column)} samples of {name} are all missing: give another "
+                "--column, or a file that ends earlier"
+            )
     said = summary(surveyed, last, before + len(last.values))
     if resample is not None:
         said.append(f"resampled from {rate_in_words(rate)} to {rate_in_words(resample)}")

@@ -199,6 +199,13 @@ def test_a_file_is_brought_to_the_models_rate_and_forecast_on_the_way(command, t
     np.testing.assert_allclose(at_last[:, :3], rows[100:, :3], atol=2e-3)
 
 
+def test_a_column_that_ended_long_ago_is_named(command, tmp_path):
+    (tmp_path / "log.csv").write_text("time,a,b\n" + "".join(f"{i},{i % 7},\n" for i in range(50)))
+    code, output, errors = command("forecast", "log.csv", "--column", "a", "--column", "b")
+    assert (code, output) == (2, "")
+    assert "the last 50 samples of b are all missing: give another --column" in errors
+
+
 def test_a_picture_of_times_of_day_goes_on_over_midnight(command, tmp_path, monkeypatch):
     drawn = Mock()
     monkeypatch.setattr("sinlstm_jax.plots.plot_streams", drawn)

@@ -71,6 +71,27 @@ def test_a_gap_of_days_takes_no_memory(tmp_path):
     assert samples.seconds[-1] == pytest.approx(1e5 + 0.01)
 
 
+@pytest.mark.parametrize("lost", [0.5, 0.75, 0.85])
+def test_of_whole_seconds_however_many_rows_may_be_missing(tmp_path, lost):
+    path = tmp_path / "log.csv"
+    for seed in range(8):
+        there = np.flatnonzero(np.random.default_rng(seed).uniform(size=3000) >= lost)
+        path.write_text("time,a\n" + "".join(f"{i},{i}.5\n" for i in there))
+        found = survey(path).rate
+        assert (found.step, found.jitter) == (1, 0)
+        assert found.steps == there[-1] - there[0] + 1
+
+
+def test_a_clock_that_jitters_and_leaves_out_rows_is_of_one_rate(tmp_path):
+    path = tmp_path / "log.csv"
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        there = np.flatnonzero(rng.uniform(size=2000) >= rng.uniform(0, 0.5))
+        seconds = 50 + (there + rng.uniform(-0.2, 0.2, there.size)) / 100
+        path.write_text("time,a\n" + "".join(f"{t:.6f},1.5\n" for t in seconds))
+        assert survey(path).sampling_rate == pytest.approx(100, rel=2e-3)
+
+
 def test_what_is_at_no_rate_is_refused():
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match=r"x: the steps between samples are .* which is no rate"):

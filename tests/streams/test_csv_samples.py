@@ -292,3 +292,17 @@ def test_a_forecast_far_beyond_the_horizon_trained_on_is_doubted(trained, horizo
         f"{4 * horizon + 1} steps go far beyond the {horizon} that the model is trained to "
         "forecast, so the last ones may be poor, and a band around them too narrow"
     )
+
+
+@pytest.mark.parametrize("header", ["created_at,temp\n", "Zeitpunkt,temp\n", "time,temp\n"])
+def test_dates_are_times_whatever_they_are_called(header):
+    rows = "".join(f"2024-03-01T10:{i:02}:00Z,{20 + i}\n" for i in (0, 1, 3))
+    names, times, values = read(header + rows, rate=1 / 60)
+    assert names == ["temp"]
+    np.testing.assert_allclose(np.diff(times), 60)
+    np.testing.assert_array_equal(values[:, 0], [20, 21, NAN, 23])
+
+
+def test_a_header_without_samples_is_no_sample():
+    names, times, _ = read("created_at,temp\n")
+    assert (names, times) == (["created_at", "temp"], [])
