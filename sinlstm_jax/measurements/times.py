@@ -1,13 +1,22 @@
 """Columns of times: which one it is, and its fields as seconds."""
 
 import re
-import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from .dates import (
+    MOST,
+    OF_DAY,
+    TURNED,
+    day_of,
+    format_of,
+    joined,
+    seconds_of,
+    zone_of,
+)
 from .fields import IN_ONE, as_number, as_time
 from .fields import OF_DAY as _DAY_TIME
 from .names import (
@@ -24,21 +33,7 @@ from .words import DAY, HOUR
 # What numbers from here on are, where no unit is told: the epoch's, of 1973 at the earliest.
 EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 EPOCH = 1e8  # and of seconds
-FORMATS = (
-    "ISO8601",
-    *(f"{date}{of_day}" for date in ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y",
-                                     "%d/%m/%y", "%y/%m/%d", "%d-%m-%Y", "%y-%m-%d", "%d-%m-%y",
-                                     "%Y/%m/%d")
-      for of_day in (" %H:%M:%S.%f", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")),
-    *("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
-)  # fmt: skip
-# As pandas reads what is in no one format, month or day first: slow, so the last that are tried.
-MIXED = ("mixed, month first", "mixed, day first")
-# What dates may be read as, either of the two.
-TURNED = (("%m/%d/", "%d/%m/"), ("%y-%m-%d", "%d-%m-%y"), MIXED)
 WHOLE_DATE = re.compile(rf"{IN_ONE}(\d{{4}}(\d{{2}})?)?")
-MOST = 0.8  # share of fields that must be times, for a column to be one of times: some are damaged
-OF_DAY = "of day"
 UPWARDS = 0.9  # share of times that come after the one before, of which some may be wrong
 MONTH = 365.2425 * 86400 / 12  # s, on the average
 DIGITS = 6  # of seconds, in what is written; more where the rate asks for it
@@ -77,15 +72,15 @@ class TimeColumn(NamedTuple):
         if self.form is None:
             given: Any = pd.to_numeric(pd.Series(fields[0]), errors="coerce")
             return given.to_numpy(np.float64) * SECONDS[self.unit]
-        return _seconds_of(_joined(fields), self.form)
+        return seconds_of(joined(fields), self.form)
 
     def settled(self, fields: list) -> "TimeColumn":
         """Return the column, with day and month as fields from all over a file tell."""
         if self.form is None or self.turned() is None:
             return self
-        text = _joined(fields)
-        form = _format_of(text[text.str.strip() != ""].reset_index(drop=True)) or self.form
-        return self._replace(form=form, day=_day_of(_seconds_of(text, form)))
+        text = joined(fields)
+        form = format_of(text[text.str.strip() != ""].reset_index(drop=True)) or self.form
+        return self._replace(form=form, day=day_of(seconds_of(text, form)))
 
     def counting(self, last: float) -> "TimeColumn":
         """Return the column, as it goes on after a row at so many seconds."""
@@ -167,18 +162,18 @@ def time_column(
         if unit is None and abs(numbers[0]) < EPOCH and set(re.split(r"[_ ]", word)) & {*DATES}:
             return None
         return TimeColumn((which[0],), None, unit or "s")
-    text = _joined([columns[i] for i in which])
+    text = joined([columns[i] for i in which])
     text = text[text.str.strip() != ""].reset_index(drop=True)
     if text.empty:
         return None
     if not text.str.contains(r"[-/.]\d+[-/.]|^\d{6}|[A-Za-z]{3}|^\d{4}-", regex=True).any():
         found = TimeColumn(tuple(which), OF_DAY)
-        return found if np.isfinite(_seconds_of(text, OF_DAY)).mean() >= MOST else None
-    form = _format_of(text)
+        return found if np.isfinite(seconds_of(text, OF_DAY)).mean() >= MOST else None
+    form = format_of(text)
     if form is None:
         return None
-    zone = UTC if re.search(r"utc|gmt", name.lower()) else _zone_of(text)
-    return TimeColumn(tuple(which), form, zone=zone, day=_day_of(_seconds_of(text, form)))
+    zone = UTC if re.search(r"utc|gmt", name.lower()) else zone_of(text)
+    return TimeColumn(tuple(which), form, zone=zone, day=day_of(seconds_of(text, form)))
 
 
 def _date_and_time(dates: list[int], names: tuple[str, ...], columns: list[list[str]]) -> list[int]:
@@ -202,91 +197,6 @@ def _date_and_time(dates: list[int], names: tuple[str, ...], columns: list[list[
 def _stays(column: list[str]) -> bool:
     """Tell whether most fields stand more than once."""
     return len(set(column)) <= len(column) / 2
-
-
-def _joined(fields: list):
-    """Return columns of fields as one of text, with a space between them."""
-    first, *others = (_plain(pd.Series(each).astype("string")) for each in fields)
-    for more in others:
-        first = first + " " + more
-    return first
-
-
-def _plain(text):
-    """Return times with a decimal point, and without words for a zone that `Z` stands for.
-
-    Nor is there a comma between a date and a time of day.
-    """
-    text = text.fillna("").str.strip()
-    text = text.str.replace(r"(?<=\d), *(?=\d{1,2}:)", " ", regex=True)
-    text = text.str.replace(r"(?<=:\d\d),(?=\d)", ".", regex=True)
-    text = text.str.replace(r"\[[^\]]*\]$", "", regex=True)
-    return text.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True)
-
-
-def _day_of(seconds: np.ndarray) -> int | None:
-    """Return the day of the month of dates that are whole months apart; None of others."""
-    moments = pd.to_datetime(seconds, unit="s")
-    days = set(moments.day)
-    apart = np.diff(seconds).min(initial=np.inf)
-    whole = bool((moments == moments.normalize()).all()) and apart >= 27 * DAY
-    return min(days) if whole and len(days) == 1 and min(days) <= 28 else None
-
-
-def _format_of(text) -> str | None:
-    """Return the format that reads most of some times; of several, in which they go up evenly.
-
-    That is the one in which the fewest steps are missing between them: with day and month
-    the wrong way round, midnight is a month.
-    """
-    for forms in (FORMATS, MIXED):
-        found = []
-        for form in forms:
-            seconds = _seconds_of(text, form)
-            known = seconds[np.isfinite(seconds)]
-            if len(known) < max(1, MOST * len(text)):
-                continue
-            steps = np.diff(known)
-            middle = float(np.median(steps)) if steps.size else 1.0
-            missing = round(float(np.ptp(known)) / middle, 1) if middle > 0 else np.inf
-            uneven = float(np.std(steps)) if steps.size else 0.0
-            backwards = int((steps < 0).sum()) + len(text) - len(known)
-            found.append((backwards, missing, uneven, len(found), form))
-        if found:
-            return min(found)[-1]
-    return None
-
-
-def _seconds_of(text, form: str) -> np.ndarray:
-    """Return text as seconds, NaN where it is of another format."""
-    if form == OF_DAY:
-        whole = text.where(text.str.count(":") != 1, text + ":00")
-        noon = text.str.contains(r"[ap]m$", case=False, regex=True).fillna(False)
-        if noon.any():
-            return _seconds_of("1970-01-01 " + text, MIXED[0])
-        return pd.to_timedelta(whole, errors="coerce").dt.total_seconds().to_numpy(np.float64)
-    how: dict[str, Any] = {"format": form}
-    if form in MIXED:
-        how = {"format": "mixed", "dayfirst": form == MIXED[1]}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of formats that are guessed
-            moments = pd.to_datetime(text, errors="coerce", utc=True, **how)
-        since = moments - pd.Timestamp(0, tz="UTC")
-    except (ValueError, OverflowError):  # dates of centuries that nanoseconds do not reach
-        return np.full(len(text), np.nan)
-    return since.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
-
-
-def _zone_of(text) -> timezone | None:
-    """Return the zone that times tell, that of the first one; None where they tell none."""
-    found = re.search(r"(?:(z|utc|gmt)|([+-])(\d{2}):?(\d{2})?)$", text.iloc[0], re.IGNORECASE)
-    if found is None or not re.search(r"[:T]", text.iloc[0][: found.start()]):
-        return None
-    if found[1]:
-        return UTC
-    hours, minutes = int(found[3]), int(found[4] or 0)
-    return timezone((1 if found[2] == "+" else -1) * timedelta(hours=hours, minutes=minutes))
 
 
 def _most(column: list[str], is_one) -> bool:

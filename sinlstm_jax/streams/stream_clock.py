@@ -3,10 +3,11 @@
 import math
 
 from ..errors import InputError, shown
+from ..measurements.dates import OF_DAY
 from ..measurements.fields import as_number
 from ..measurements.names import SECONDS
 from ..measurements.reader import LONGEST_GAP
-from ..measurements.times import OF_DAY, TimeColumn
+from ..measurements.times import TimeColumn
 from ..measurements.words import DAY
 
 STEP_TOLERANCE = 0.5  # steps that a sample may come early or late, or one is missing, or twice
