@@ -99,7 +99,7 @@ def find_layout(
     if comment and all(name.startswith("value") for name in names) and header != "no":
         names = _names_in_comment(lines[:first], comment, delimiter, names)
     if not any(line.startswith(comment or "\0") for line in lines[first:]):
-        comment = None  # among rows: pandas alone is faster
+        comment = None  # none among rows: pandas alone is faster
     inner = [line.strip() for line in lines[first:]]
     while inner and not inner[-1]:
         del inner[-1]
