@@ -165,4 +165,4 @@ def test_the_recipes_for_sensors_and_for_long_forecasts_are_as_promised():
     assert sensor.iteration_steps <= 40e6 and sensor.hidden_size <= 64
     assert (sensor.observation.shortest_past, sensor.past) == (SHORTEST_PAST, LONGEST_PAST)
     assert sensor.observation.noise == (0, 0.2) and sensor.observation.missing == (0, 0.5)
-    assert long.iteration_steps <= 100e6 and long.stages[-1].horizon == 5000
+    assert long.iteration_steps <= 100e6 and long.stages[-1].horizon == 10000
