@@ -18,8 +18,10 @@ CURVES = ("iterations", "steps", "curve")
 # What results hold for each seed.
 PER_SEED = "seeds undone failed average_loss errors robustness by_past held curve".split()
 INTERVALS = ("0 to 400", "400 to 900", "900 to 1500", "1500 to 5000")
+LONG_INTERVALS = (*INTERVALS, "5000 to 10000")
 SHORTER = "sensor x 0.25"  # a quarter of it: what single changes to it are compared with
 LONGER = "tuned, longer"  # four times as long, to horizon 5000, and the input bias trained
+TO_5000 = "long, to 5000"  # without its last stage, at 10,000 steps
 FOLLOWS = 0.05  # mean squared error below which a forecast is said to follow its wave
 BEST_OF_THE_ORIGINAL = 0.047  # on the horizon-400 stage: the best of seven runs
 
@@ -82,9 +84,10 @@ def publish_pages(study: dict) -> None:
     tables = {
         "study": table(study, names),
         "bars": bars(study, limits),
-        "spoilt": spoilt_table({n: study[n] for n in study if not n.startswith(SHORTER)}),
+        "spoilt": spoilt_table(without(study, SHORTER, TO_5000)),
         "budgets": budget_table(budgets),
         "longer": longer_table(study[LONGER]),
+        "long": long_table({name: study[name] for name in ("long", TO_5000) if name in study}),
         "ablations": table(ablations, ablations),
     }
     if limits is not None:
@@ -133,6 +136,11 @@ def beside_bases(study: dict) -> dict:
     return found
 
 
+def without(study: dict, *beginnings: str) -> dict:
+    """Return a study but for the variants whose names begin so."""
+    return {name: result for name, result in study.items() if not name.startswith(beginnings)}
+
+
 def by_budget(study: dict) -> dict:
     """Return `fast` and its shortened forms, shortest first."""
     names = [name for name in study if name == "fast" or name.startswith("fast x ")]
@@ -158,7 +166,19 @@ def longer_table(result: dict) -> str:
     for seed, loss, errors in zip(result["seeds"], losses, as_array(result["errors"]), strict=True):
         follows = "yes" if (errors < FOLLOWS).all() else "no"
         rows.append([seed, f"{loss:.2g}", *(f"{error:.2g}" for error in errors), follows])
-    header = ["seed", "loss at horizon 400", *INTERVALS, "5000 to 10000", "follows all the way"]
+    header = ["seed", "loss at horizon 400", *LONG_INTERVALS, "follows all the way"]
+    return markdown(header, rows)
+
+
+def long_table(study: dict) -> str:
+    """Lay out what holds 10,000 steps, with and without the last stage, over all their seeds."""
+    rows = []
+    for name, result in study.items():
+        errors, seeds = as_array(result["errors"]), result["seeds"]
+        cells = [f"{seeds[0]} to {seeds[-1]}", f"{_steps(result) / 1e6:.1f}"]
+        cells += map(_median_and_worst, errors.T)
+        rows.append([name, *cells, rate((errors < FOLLOWS).all(axis=1))])
+    header = ["", "seeds", "steps, millions", *LONG_INTERVALS, "follow all the way"]
     return markdown(header, rows)
 
 

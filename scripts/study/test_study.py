@@ -21,12 +21,12 @@ def variants():
 
 
 def test_every_ablation_changes_one_thing_and_keeps_the_budget(variants):
-    assert len(variants) == len(all_variants()) == 30 + len(SHARES)
+    assert len(variants) == len(all_variants()) == 31 + len(SHARES)
     assert [len(variants[name].seeds) for name in study_report.RECIPES] == [16, 16, 16, 32, 32]
     for name in study_report.OURS:
         assert len(variants[name].seeds) == 32
     for name, variant in variants.items():
-        if name.startswith("fast x ") or name == study_report.LONGER:
+        if name.startswith("fast x ") or name in (study_report.LONGER, study_report.TO_5000):
             continue
         base = variants[name.split(", ")[0]]
         steps, budget = variant.recipe.iteration_steps, base.recipe.iteration_steps
@@ -107,6 +107,27 @@ def test_the_longest_training_is_tuned_four_times_and_one_stage_more(variants):
     budget = 4 * tuned.iteration_steps + 2500 * 5100
     assert longer.iteration_steps == budget
     assert [s.horizon for s in longer.stages] == [*(s.horizon for s in tuned.stages), 5000]
+
+
+def test_long_without_its_last_stage_ends_at_5000_on_seeds_of_its_own(variants):
+    long, shorter = variants["long"], variants[study_report.TO_5000]
+    assert [stage.horizon for stage in long.recipe.stages[-2:]] == [5000, 10000]
+    assert shorter.recipe == replace(long.recipe, stages=long.recipe.stages[:-1])
+    assert shorter.intervals == long.intervals and shorter.intervals[-1] == (5000, 10000)
+    assert len(shorter.seeds) == 32 and not set(shorter.seeds) & set(long.seeds)
+
+
+def test_who_follows_all_the_way_is_low_over_every_interval():
+    low, lost = [0.01] * 5, [0.01] * 4 + [0.06]
+    result = {
+        "seeds": [4, 5, 6],
+        "iteration_steps": 61e6,
+        "errors": [low, lost, [0.04] + [None] * 4],
+    }
+    lines = study_report.long_table({"long": result}).splitlines()
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells[:4] == ["long", "4 to 6", "61.0", "0.01, worst 0.04"]
+    assert cells[-2] == "0.06, worst inf" and cells[-1].startswith("1 of 3 ")
 
 
 def test_every_seed_of_the_longest_training_has_its_row():

@@ -10,7 +10,7 @@ from sinlstm_jax.recipe import NETWORKS, Recipe
 from sinlstm_jax.recipes import RECIPES
 from sinlstm_jax.signals.sines import Sines
 
-from .report import LONGER, SHORTER
+from .report import LONGER, SHORTER, TO_5000
 
 INTERVALS = ((0, 400), (400, 900), (900, 1500), (1500, 5000))
 LONG_INTERVALS = (*INTERVALS, (5000, 10000))
@@ -31,7 +31,8 @@ class Variant(NamedTuple):
 def variants() -> list[Variant]:
     """Return all that is compared: recipes, one change at a time to three of them, budgets.
 
-    And how far `tuned` goes with five times the budget and its input bias trained.
+    And how far `tuned` goes with five times the budget and its input bias trained, and `long`
+    without its last stage.
     """
     many, some = range(1, 33), range(1, 17)
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
@@ -68,6 +69,8 @@ def variants() -> list[Variant]:
     last = {"horizon": 5000, "iterations": 2500, "learning_rate": 0.001, "warmup": 200}
     longer = replace(tuned, stages=(*longer, replace(longer[-1], **last)))
     found.append(Variant(LONGER, longer, range(401, 409), EVERY_BIAS, LONG_INTERVALS))
+    shorter = replace(RECIPES["long"], stages=RECIPES["long"].stages[:-1])
+    found.append(Variant(TO_5000, shorter, range(3001, 3033), intervals=LONG_INTERVALS))
     found += _of_sensor()
     return found + [Variant(f"fast x {share}", _scaled(fast, share), many) for share in SHARES]
 
