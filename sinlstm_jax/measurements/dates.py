@@ -47,12 +47,16 @@ def _plain(text):
 
 
 def day_of(seconds: np.ndarray) -> int | None:
-    """Return the day of the month of dates that are whole months apart; None of others."""
+    """Return the day of the month of dates that are whole months apart; None of others.
+
+    A month that has no such day has its last one: 31 is the last one of all of them.
+    """
     moments = pd.to_datetime(seconds, unit="s")
-    days = set(moments.day)
+    day = moments.day.max()
     apart = np.diff(seconds).min(initial=np.inf)
     whole = bool((moments == moments.normalize()).all()) and apart >= 27 * DAY
-    return min(days) if whole and len(days) == 1 and min(days) <= 28 else None
+    alike = bool((moments.day == np.minimum(day, moments.days_in_month)).all())
+    return int(day) if len(moments) and whole and alike else None
 
 
 def format_of(text) -> str | None:

@@ -1,6 +1,7 @@
 """Columns of times: which one it is, and its fields as seconds."""
 
 import re
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ class TimeColumn(NamedTuple):
     form: str | None  # of `FORMATS`, or OF_DAY; None: numbers
     unit: str = "s"  # of numbers
     zone: timezone | None = None  # of dates; None where none is told
-    day: int | None = None  # of the month, where all dates are of one: they are months apart
+    day: int | None = None  # of the month, or its last one: they are months apart, all of a day
     elapsed: bool = False  # whether OF_DAY is the time since a start, over a day
 
     @property
@@ -101,7 +102,8 @@ class TimeColumn(NamedTuple):
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
         if self.day is not None:  # months are of 28 to 31 days, and steps all alike
             near = moment - timedelta(days=self.day - 1) + timedelta(seconds=MONTH / 2)
-            moment = near.replace(day=self.day, hour=0, minute=0, second=0, microsecond=0)
+            day = min(self.day, monthrange(near.year, near.month)[1])
+            moment = near.replace(day=day, hour=0, minute=0, second=0, microsecond=0)
         if self.zone is None:
             return moment.replace(tzinfo=None).isoformat()
         return moment.astimezone(self.zone).isoformat()

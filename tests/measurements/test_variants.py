@@ -4,6 +4,7 @@ Each is written by a function of no more than a line or two; what is to come of 
 hand.
 """
 
+import calendar
 import datetime
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def two_hours(i):  # over the end of summer time in Berlin
 
 def month(i):
     return f"{2000 + i // 12}-{1 + i % 12:02}-01"
+
+
+def month_end(i, day=31):
+    year, of_year = 2000 + i // 12, 1 + i % 12
+    return f"{year}-{of_year:02}-{min(day, calendar.monthrange(year, of_year)[1])}"
 
 
 def clock_change(i):  # ten minutes a step, over the last Sunday of October 2024 in Berlin, local
@@ -427,6 +433,11 @@ def test_times_are_written_as_the_file_has_them(tmp_path):
         lines(lambda i, x: f"{1700000000000 + 20 * i},{x}", "time,a\n"): 1700000000800,
         lines(lambda i, x: f"{iso(i)}Z,{x}", "when,a\n"): "2024-03-01T00:00:00.800000+00:00",
         lines(lambda i, x: f"{month(i)},{x}", "month,a\n"): "2003-05-01T00:00:00",
+        lines(lambda i, x: f"{month_end(i)},{x}", "month,a\n"): "2003-05-31T00:00:00",
+        lines(lambda i, x: f"{month_end(i + 1)},{x}", "month,a\n"): "2003-06-30T00:00:00",
+        lines(lambda i, x: f"{month_end(i + 9)},{x}", "month,a\n"): "2004-02-29T00:00:00",
+        lines(lambda i, x: f"{month_end(i + 8, 30)},{x}", "month,a\n"): "2004-01-30T00:00:00",
+        lines(lambda i, x: f"{month_end(3 * i + 2)},{x}", "quarter,a\n"): "2010-03-31T00:00:00",
         lines(lambda i, x: f"{iso(i - 9, 1800, '%H:%M:%S')},{x}", "t,a\n"): "15:30:00",
         lines(lambda i, x: f"{i}:30:00,{x}", "t,a\n"): "40:30:00",
         lines(lambda i, x: f"{clock_change(i)},{x}", "when,a\n"): "2024-10-27T06:40:00",
