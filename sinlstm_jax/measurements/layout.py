@@ -10,14 +10,13 @@ from typing import Literal
 
 from ..errors import InputError
 from .fields import THOUSANDS, as_number, as_time, is_missing
-from .names import CALLED, word_and_unit
+from .header import header_of, is_of_values, names_in_comment
 
 BEGINNING = 1 << 16  # bytes that a layout is found from
 DELIMITERS = (";", "\t", ",", "|")
 SPACES = r"\s+"  # as pandas takes any of them between two fields
 NONE = "\x1f"  # a delimiter that no file has: of a single column
 COMMENTS = ("#", "%")
-TIMES = ("time", "date", "zeit", "uhrzeit", "datum")  # what no unit is called
 TAKEN = 0.9  # share of lines that must have the same number of fields
 # What a file begins with that is no text.
 PACKED = {b"PK": "a spreadsheet or a zip archive", b"\x1f\x8b": "packed by gzip"}
@@ -90,14 +89,16 @@ def find_layout(
         begin -= 1
     elif (
         before
-        and not _is_of_values(fields[begin - 1][1], decimal, missing)
+        and not is_of_values(fields[begin - 1][1], decimal, missing)
         and any(as_number(x, decimal) is not None or as_time(x) for x in fields[begin][1][1:])
     ):
         begin -= 1  # R writes rows with a name, and no name for that
         fields[begin] = (fields[begin][0], ["", *fields[begin][1]])
-    names, units, first = _names(fields[begin:], count, decimal, header, missing)
+    names, units, first = header_of(fields[begin:], count, decimal, header, missing)
     if comment and all(name.startswith("value") for name in names) and header != "no":
-        names = _names_in_comment(lines[:first], comment, delimiter, names)
+        comments = [line for line in lines[:first] if line.startswith(comment)]
+        last = comments[-1].lstrip(comment).strip() if comments else ""
+        names = names_in_comment(split(last, delimiter), names)
     if not any(line.startswith(comment or "\0") for line in lines[first:]):
         comment = None  # none among rows: pandas alone is faster
     inner = [line.strip() for line in lines[first:]]
@@ -116,21 +117,6 @@ def split(line: str, delimiter: str) -> list[str]:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [""])
     except csv.Error:
         return line.split(delimiter)
-
-
-def _names_in_comment(before: list[str], comment: str, delimiter: str, names) -> tuple[str, ...]:
-    """Return the names in the last comment before the rows, where NumPy writes them, if any."""
-    comments = [line for line in before if line.startswith(comment)]
-    found = split(comments[-1].lstrip(comment).strip(), delimiter) if comments else []
-    if len(found) != len(names) or not all(found) or any(as_number(x) is not None for x in found):
-        return names
-    return _apart([field.strip() for field in found]) if len(names) > 1 else names
-
-
-def _is_of_values(row: list[str], decimal: str, missing) -> bool:
-    return all(
-        as_number(x, decimal) is not None or is_missing(x, missing) or as_time(x) for x in row
-    )
 
 
 def _beginning(path: Path) -> tuple[bytes, bool]:
@@ -231,59 +217,3 @@ def _numbers_with(decimal: str, rows: list[list[str]], missing) -> list[str]:
         if 4 * len(numbers) >= len(told):  # there may be a header, and a row of units
             found += [x for x in numbers if decimal in x]
     return found
-
-
-def _names(fields, count: int, decimal: str, header: str, missing):
-    """Return (names, units, lines before the first row) of what begins with a header, perhaps."""
-    has_words = not _is_of_values(fields[0][1], decimal, missing)
-    if header == "auto" and has_words and len(fields) > 2 and not _name_times(fields[0][1]):
-        fields = fields[_name_times(fields[1][1]) :]  # a title may have as many fields
-    number, first = fields[0]
-    if header == "no" or not (header == "yes" or has_words or _counts(first, fields)):
-        names = tuple(f"value_{i}" for i in range(1, count + 1)) if count > 1 else ("value",)
-        return names, ("",) * count, number
-    names = _apart([field.strip().strip('"') for field in first] + [""] * (count - len(first)))
-    units, rest = ("",) * count, fields[1:]
-    if len(rest) > 1 and _are_units([row for _, row in rest], decimal, missing):
-        units = tuple(x.strip().strip("()[]") for x in rest[0][1])
-        rest = rest[1:]
-    after = rest[0][0] if rest else fields[-1][0] + 1
-    return names, units, after
-
-
-def _name_times(row: list[str]) -> bool:
-    """Tell whether a row has the name of a column of times: `time`, or `t_ms`, with its unit."""
-    words = [word_and_unit(field, "") for field in row]
-    return any(word in CALLED and (unit or word.startswith(TIMES)) for word, unit in words)
-
-
-def _counts(first: list[str], fields) -> bool:
-    """Tell whether a line counts the columns from 0, as pandas writes it where they have none."""
-    plain = [field.strip() for field in first]
-    counted = plain[1:] if len(plain) > 1 and plain[0] == "" else plain
-    return counted == [str(i) for i in range(len(counted))] and len(fields) > 1
-
-
-def _are_units(rows: list[list[str]], decimal: str, missing) -> bool:
-    """Tell whether the first of rows holds units: words alone, above what are none."""
-    words = [x.strip() for x in rows[0]]
-    if any(as_number(x, decimal) is not None or as_time(x) for x in words if x):
-        return False
-    told = [i for i, x in enumerate(words) if not is_missing(x, missing)]
-    below = [[row[i] for row in rows[1:] if i < len(row)] for i in told]
-    return bool(told) and all(
-        2 * sum(_is_of_values([x], decimal, missing) for x in column) > len(column)
-        for column in below
-    )
-
-
-def _apart(names: list[str]) -> tuple[str, ...]:
-    """Return names of which none stands twice: `a`, `a_2`."""
-    found: list[str] = []
-    for name in names:
-        other, number = name, 1
-        while other and other in found:
-            number += 1
-            other = f"{name}_{number}"
-        found.append(other)
-    return tuple(found)
