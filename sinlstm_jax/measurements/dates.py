@@ -52,11 +52,12 @@ def day_of(seconds: np.ndarray) -> int | None:
     A month that has no such day has its last one: 31 is the last one of all of them.
     """
     moments = pd.to_datetime(seconds, unit="s")
-    day = moments.day.max()
+    days, lengths = moments.day.to_numpy(), moments.days_in_month.to_numpy()
+    day = days.max(initial=1)
     apart = np.diff(seconds).min(initial=np.inf)
     whole = bool((moments == moments.normalize()).all()) and apart >= 27 * DAY
-    alike = bool((moments.day == np.minimum(day, moments.days_in_month)).all())
-    return int(day) if len(moments) and whole and alike else None
+    alike = bool((days == np.minimum(day, lengths)).all())
+    return int(day) if days.size and whole and alike else None
 
 
 def format_of(text) -> str | None:

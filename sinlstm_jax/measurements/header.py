@@ -6,12 +6,27 @@ from .names import CALLED, word_and_unit
 TIMES = ("time", "date", "zeit", "uhrzeit", "datum")  # what no unit is called
 
 
-def header_of(fields, count: int, decimal: str, header: str, missing):
-    """Return (names, units, lines before the first row) of what begins with a header, perhaps."""
-    has_words = not is_of_values(fields[0][1], decimal, missing)
-    if header == "auto" and has_words and len(fields) > 2 and not _name_times(fields[0][1]):
-        fields = fields[_name_times(fields[1][1]) :]  # a title may have as many fields
+def header_of(
+    fields: list[tuple[int, list[str]]],
+    count: int,
+    decimal: str,
+    header: str,
+    missing: tuple[str, ...],
+) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    """Return (names, units, lines before the first row) of what begins with a header, perhaps.
+
+    Args:
+      fields: lines, by their numbers from 0 on, split into fields.
+      count: of the columns.
+      decimal: the decimal point.
+      header: "yes" or "no" where that is told, or "auto".
+      missing: fields that hold no sample, beside those that never do.
+    """
+    above = _above_the_rows([row for _, row in fields], decimal, missing)
+    if header == "auto" and above:
+        fields = fields[_settings_in(above, decimal, missing) :]
     number, first = fields[0]
+    has_words = not is_of_values(first, decimal, missing) if above is None else bool(above)
     if header == "no" or not (header == "yes" or has_words or _counts(first, fields)):
         names = tuple(f"value_{i}" for i in range(1, count + 1)) if count > 1 else ("value",)
         return names, ("",) * count, number
@@ -20,8 +35,51 @@ def header_of(fields, count: int, decimal: str, header: str, missing):
     if len(rest) > 1 and _are_units([row for _, row in rest], decimal, missing):
         units = tuple(x.strip().strip("()[]") for x in rest[0][1])
         rest = rest[1:]
+        # Campbell's loggers tell in one more line what is an average and what a sample.
+        if count > 1 and len(rest) > 1 and _are_units([row for _, row in rest], decimal, missing):
+            rest = rest[1:]
     after = rest[0][0] if rest else fields[-1][0] + 1
     return names, units, after
+
+
+def _above_the_rows(rows: list[list[str]], decimal: str, missing) -> list[list[str]] | None:
+    """Return what stands above the first row of samples; None where nothing tells which that is.
+
+    It has words in columns that else hold numbers and times, or nothing.
+    """
+    told = [
+        [is_of_values([row[i]], decimal, missing) for row in rows if _tells(row, i, missing)]
+        for i in range(max(map(len, rows)))
+    ]
+    valued = [i for i, column in enumerate(told) if column and 2 * sum(column) >= len(column)]
+    for number, row in enumerate(rows):
+        samples = [row[i] for i in valued if _tells(row, i, missing)]
+        if samples and is_of_values(samples, decimal, missing):
+            return rows[:number]
+    return None
+
+
+def _tells(row: list[str], column: int, missing) -> bool:
+    return column < len(row) and not is_missing(row[column], missing)
+
+
+def _settings_in(above: list[list[str]], decimal: str, missing) -> int:
+    """Return how many lines of those above the rows stand above the names of the columns.
+
+    They are titles, and settings, as oscilloscopes write them: words beside numbers and dates.
+    """
+    told = [[x for x in row if not is_missing(x, missing)] for row in above]
+    settings = [
+        number
+        for number, row in enumerate(told)
+        if any(is_of_values([field], decimal, missing) for field in row)
+    ]
+    begin = settings[-1] + 1 if settings else 0
+    left = [number for number in range(begin, len(above)) if told[number]]
+    named = next((number for number in left if _name_times(above[number])), None)
+    if named is not None:
+        return named
+    return max(left, key=lambda number: len(told[number])) if len(settings) > 1 and left else 0
 
 
 def _name_times(row: list[str]) -> bool:

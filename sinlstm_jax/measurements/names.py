@@ -15,7 +15,9 @@ DATES = (
     "datum",
     "decimal",
 )  # words in names of which plain numbers tell nothing
-COUNTERS = """index unnamed:_0 no nr n row sample value_1 record entry_id id #""".split()
+COUNTERS = (
+    """index unnamed:_0 no nr n row sample value_1 record sequence seq entry_id id #""".split()
+)
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 SECONDS |= {"h": 3600.0, "d": 86400.0, "a": 365.25 * 86400}
 SPELT_OUT = {
@@ -55,7 +57,8 @@ def counts_rows(name: str, fields: list[str], decimal: str) -> bool:
     ):
         return False
     steps = np.diff(np.array(numbers, np.float64))
-    return numbers[0] in (0, 1) and bool((steps == 1).all())
+    called = name and name != "value_1"  # by a name: a logger's memory may begin anywhere
+    return (called or numbers[0] in (0, 1)) and bool((steps == 1).all())
 
 
 def word_and_unit(name: str, told: str) -> tuple[str, str | None]:

@@ -174,7 +174,8 @@ def time_column(
     form = format_of(text)
     if form is None:
         return None
-    zone = UTC if re.search(r"utc|gmt", name.lower()) else zone_of(text)
+    # With an offset beside it, as in `GMT+01:00`, times are written as the file has them.
+    zone = UTC if re.search(r"(utc|gmt)(?!\s*[+-]\s*\d)", name.lower()) else zone_of(text)
     return TimeColumn(tuple(which), form, zone=zone, day=day_of(seconds_of(text, form)))
 
 

@@ -269,6 +269,30 @@ UNDERSTOOD = {
     "dates in local time, in two columns": (
         lines(lambda i, x: f"{iso(i, 60, '%d.%m.%Y;%H:%M:%S')};{x}", "Tag;Ortszeit;a\n"),
         {}, ["a"], 1 / 60, 0),
+    "Campbell's loggers": (
+        lines(lambda i, x: f'"{iso(i, 600, "%Y-%m-%d %H:%M:%S")}",{4170 + i},{x}',
+              '"TOA5","Site","CR1000X","1"\n"TIMESTAMP","RECORD","Air_Avg"\n"TS","RN","Deg C"\n'
+              '"","","Avg"\n'), {}, ["Air_Avg"], 1 / 600, 0),
+    "as many settings as columns": (
+        lines(lambda i, x: f"{20 * i / 1e9:.8f},{x}",
+              "Model,M64\nFirmware,1.2\nDate,2024-03-01\nUnits,s\nInterval,2e-08\n,\nTIME,CH1\n"),
+        {}, ["CH1"], 5e7, 0),
+    "settings, and no name of times": (
+        lines(lambda i, x: f"{20 * i / 1e9:.8f},{x}",
+              "Record Length,Analog:40\nInterval,2e-08\nVersion,8.2\nSource,CH1\nSecond,Volt\n"),
+        {}, ["CH1"], 5e7, 0),
+    "LabVIEW's measurements": (
+        lines(lambda i, x: f"{seconds(i)}\t{x}\t",
+              "LabVIEW Measurement\t\nWriter_Version\t2\n***End_of_Header***\t\n\t\n"
+              "Samples\t40\t\nDate\t2024/03/01\t\nX_Dimension\tTime\t\nX0\t0.0E+0\t\n"
+              "***End_of_Header***\t\t\nX_Value\tVoltage\tComment\n"), {}, ["Voltage"], 50, 0),
+    "a sequence of samples": (lines(lambda i, x: f"{7 + i},{x}", "Sequence,Volt\n"), {}, ["Volt"],
+                              None, 0),
+    "words beside numbers, without names": (
+        lines(lambda i, x: f"{seconds(i)},ok,{-x}"), {}, ["value_3"], 50, 0),
+    "settings beside the first samples, without names": (
+        lines(lambda i, x: f"{['Length,40', 'Interval,20', 'Source,CH1'][i] if i < 3 else ','},"
+              f"{seconds(i)},{-x}"), {"time_column": "3", "column": ("4",)}, ["value_4"], 50, 0),
     "a time that is none": (PLAIN, {"no_time": True, "column": ("temp_C",)}, ["temp_C"], None, 0),
 }  # fmt: skip
 
@@ -288,7 +312,7 @@ def test_files_that_are_understood(tmp_path, name):
     assert surveyed.sampling_rate == (None if rate is None else pytest.approx(rate, rel=1e-6))
     known = np.isfinite(samples.values[:, 0])
     assert (len(samples.values), int(np.sum(~known))) == (40, missing)
-    sign = -1 if names in (["b"], ["value_3"]) else 1
+    sign = -1 if names in (["b"], ["value_3"], ["value_4"]) else 1
     np.testing.assert_allclose(samples.values[known, 0], sign * WAVE[known], rtol=1e-12)
     if surveyed.rate is not None:
         assert surveyed.rate.jitter < (0.03 if name == "British months" else 1e-3)
@@ -432,6 +456,9 @@ def test_times_are_written_as_the_file_has_them(tmp_path):
         lines(lambda i, x: f"{1900 + i},{x}", "YEAR,a\n"): 1940.0,
         lines(lambda i, x: f"{1700000000000 + 20 * i},{x}", "time,a\n"): 1700000000800,
         lines(lambda i, x: f"{iso(i)}Z,{x}", "when,a\n"): "2024-03-01T00:00:00.800000+00:00",
+        lines(lambda i, x: f"{iso(i, 60)},{x}", "time_utc,a\n"): "2024-03-01T00:40:00+00:00",
+        lines(lambda i, x: f"{iso(i, 60)},{x}", '"When, GMT+01:00",a\n'): "2024-03-01T00:40:00",
+        lines(lambda i, x: f"{iso(i, 60)},{x}", "When (UTC -5),a\n"): "2024-03-01T00:40:00",
         lines(lambda i, x: f"{month(i)},{x}", "month,a\n"): "2003-05-01T00:00:00",
         lines(lambda i, x: f"{month_end(i)},{x}", "month,a\n"): "2003-05-31T00:00:00",
         lines(lambda i, x: f"{month_end(i + 1)},{x}", "month,a\n"): "2003-06-30T00:00:00",
