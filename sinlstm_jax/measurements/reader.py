@@ -99,29 +99,40 @@ def pieces(surveyed: Survey, progress: Progress = _in_silence) -> Iterator[Piece
         return
     before, follow = None, _Follower(surveyed.table, surveyed.rate.step)
     for seconds, values in chunks:
-        yield placed(follow(seconds)[1], seconds, values, before)
-        before = float(seconds[-1])
+        straight, steps = follow(seconds)
+        yield placed(steps, seconds, straight, values, before)
+        before = float(seconds[-1]), float(straight[-1])
 
 
-def placed(steps: np.ndarray, seconds: np.ndarray, values: np.ndarray, before=None) -> Piece:
+def placed(
+    steps: np.ndarray,
+    seconds: np.ndarray,
+    straight: np.ndarray,
+    values: np.ndarray,
+    before: tuple[float, float] | None = None,
+) -> Piece:
     """Return rows step by step, with nothing where rows are missing.
 
     Args:
       steps: since the row before each, `[row]`; of the very first row they do not count.
-      seconds: of the rows, `[row]`.
+      seconds: of the rows, as the clock tells them, `[row]`.
+      straight: the same, as if the clock had never been put back.
       values: `[row, column]`.
-      before: the time of the row before the first one; None where there is none.
+      before: both times of the row before the first one; None where there is none.
     """
     lasts = np.cumsum(np.minimum(steps, LONGEST_GAP)) - 1
-    known = seconds
+    told, true, at = seconds, straight, lasts
     if before is None:
-        lasts = lasts - lasts[0]
-        known_at = lasts
+        lasts = at = lasts - lasts[0]
     else:
-        known, known_at = np.append(before, seconds), np.append(-1, lasts)
+        told, true, at = np.append(before[0], told), np.append(before[1], true), np.append(-1, at)
     rows = np.full((int(lasts[-1]) + 1, values.shape[1]), np.nan)
     rows[lasts] = values
-    return Piece(np.interp(np.arange(len(rows)), known_at, known), rows)
+    every = np.arange(len(rows))
+    put = (true - told)[np.searchsorted(at, every, side="right") - 1]  # as of the row before
+    times = np.interp(every, at, true) - put
+    times[lasts] = seconds
+    return Piece(times, rows)
 
 
 def latest(read: Iterator[Piece], count: int) -> tuple[Piece, int]:
@@ -170,7 +181,7 @@ class _Follower:
             self._complain(int(np.argmax(intervals <= 0)) + (self.before is None))
         self.put += int(np.count_nonzero(added))
         self.offset += float(added.sum())
-        straight = chain[0] + np.concatenate([[0.0], np.cumsum(intervals)])
+        straight = chain + np.concatenate([[0.0], np.cumsum(added)])
         steps = steps_between(intervals, self.step)
         if self.before is None:
             steps = np.concatenate([[1], steps])

@@ -57,4 +57,5 @@ def resampled(samples: Piece, rate: float, wanted: float) -> Piece:
             )
             there = known[np.minimum(np.round(at).astype(int), steps - 1)]
             values[:, column] = np.where(there, level + new[:count], np.nan)
-    return Piece(np.interp(at, step, samples.seconds), values)
+    before = np.floor(at).astype(int)  # not between two, over which a clock may be put back
+    return Piece(samples.seconds[before] + (at - before) / rate, values)

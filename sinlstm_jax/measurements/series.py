@@ -77,7 +77,7 @@ def labelled(data) -> Series:
         )
     steps = np.append(1, steps_between(intervals, step_of(intervals, "data")))
     rate = float((steps.sum() - 1) / (seconds[-1] - seconds[0]))
-    return Series(placed(steps, seconds, values).values, rate)
+    return Series(placed(steps, seconds, seconds, values).values, rate)
 
 
 def _seconds_of(index: pd.Index) -> np.ndarray | None:

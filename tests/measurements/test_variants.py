@@ -15,6 +15,7 @@ import tyro
 from sinlstm_jax import InputError
 from sinlstm_jax.measurements.reader import latest, pieces, survey
 from sinlstm_jax.measurements.reading import Reading
+from sinlstm_jax.measurements.resampling import resampled
 
 WAVE = np.round(2.5 + 1.8 * np.sin(np.arange(40) / 7), 3)
 MIDNIGHT = datetime.datetime(2024, 3, 1)
@@ -473,6 +474,22 @@ def test_times_are_written_as_the_file_has_them(tmp_path):
         found, samples = read(path)
         time = float(samples.seconds[-1]) + 1 / found.sampling_rate
         assert found.table.time.written(time, found.sampling_rate) == expected
+
+
+@pytest.mark.parametrize("missing", [range(8, 13), range(10, 13), range(8, 10), ()], ids=str)
+def test_steps_that_are_missing_have_their_times_over_midnight(tmp_path, missing):
+    path = tmp_path / "log.csv"
+    rows = lines(lambda i, x: "" if i in missing else f"{iso(i - 10, 300, '%H:%M:%S')},{x}")
+    path.write_text("time,a\n" + rows.replace("\n\n", "\n"))
+    found, samples = read(path)
+    assert int(np.sum(~np.isfinite(samples.values))) == len(missing)
+    at = 300 * (np.arange(40) - 10)
+    np.testing.assert_allclose(samples.seconds % 86400, at % 86400, atol=1e-9)
+    halved = resampled(samples, found.sampling_rate, found.sampling_rate / 2)
+    np.testing.assert_allclose(halved.seconds % 86400, at[::2] % 86400, atol=1e-6)
+    doubled = resampled(samples, found.sampling_rate, 2 * found.sampling_rate)
+    at = 150 * np.arange(79) - 3000
+    np.testing.assert_allclose(doubled.seconds % 86400, at % 86400, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["hr", "min", "h", "d"])
