@@ -1,5 +1,6 @@
 """What is to be read of a file, and which of its columns that is."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from .layout import Layout
 from .names import called_time, counts_rows, may_be_temperature
 from .reading import Reading
 from .times import TimeColumn, find_times, time_column
+
+LIKE_A_TIME = re.compile(r"\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}")
 
 
 class Table(NamedTuple):
@@ -69,6 +72,8 @@ def _time_of(path: Path, layout: Layout, reading: Reading, rows) -> TimeColumn |
         samples = wanted_columns(path, layout, reading)
         found = find_times(layout.names, layout.units, rows, layout.decimal, samples)
         called = called_time(layout.names, layout.units)
+        if called is None:
+            called = _looks_like_times(rows, samples)
         if found is None and called is not None and len(layout.names) > 1:
             example = next((row[called] for row in rows if row[called].strip()), "")
             is_sample = called in samples or (
@@ -76,8 +81,9 @@ def _time_of(path: Path, layout: Layout, reading: Reading, rows) -> TimeColumn |
                 and as_number(example, layout.decimal) is not None
             )
             if not is_missing(example) and not is_sample:
+                name = layout.names[called] or f"column {called + 1}"
                 raise InputError(
-                    f"{path}: {layout.names[called]} holds {shown(example)}, which is not "
+                    f"{path}: {name} holds {shown(example)}, which is not "
                     "understood as a time: give --no-time and --rate, or --time-column for another"
                 )
         return found
@@ -93,30 +99,44 @@ def _time_of(path: Path, layout: Layout, reading: Reading, rows) -> TimeColumn |
     return found
 
 
+def _looks_like_times(rows, samples: tuple[int, ...]) -> int | None:
+    """Return a column of other words in each row, most of which are like dates; None if none is."""
+    for i in (i for i in range(len(rows[0])) if i not in samples):
+        told = [row[i] for row in rows if not is_missing(row[i])]
+        like = [x for x in told if LIKE_A_TIME.search(x)]
+        if 2 * len(like) > len(told) and 2 * len(set(like)) > len(told):
+            return i
+    return None
+
+
 def _columns_of(
     path: Path, layout: Layout, reading: Reading, time: TimeColumn | None, rows
 ) -> tuple[int, ...]:
     """Return the columns that are read: those named, or the only one of numbers."""
-    times = () if time is None else time.columns
+    names, times = layout.names, () if time is None else time.columns
     if reading.column:
         return wanted_columns(path, layout, reading)
     numeric = [
         i
-        for i in range(len(layout.names))
+        for i in range(len(names))
         if i not in times and _is_numeric([row[i] for row in rows], layout, reading)
     ]
-    counts = [counts_rows(layout.names[i], [r[i] for r in rows], layout.decimal) for i in numeric]
+    # Numbers from 1 on, one more in each row, are no samples whatever they are called.
+    counts = [
+        any(counts_rows(name, [r[i] for r in rows], layout.decimal) for name in ("", names[i]))
+        for i in numeric
+    ]
     if len(numeric) > 1:
         numeric = [i for i, each in zip(numeric, counts, strict=True) if not each]
     if len(numeric) != 1:
         what = f"{len(numeric)} columns of numbers" if numeric else "no column of numbers"
-        names = [layout.names[i] for i in numeric] or layout.names
+        meant = [names[i] for i in numeric] or names
         if not numeric:
             words = [row[i] for row in rows for i in range(len(row)) if i not in times]
             word = next((x for x in words if not is_missing(x, reading.missing)), None)
             seen = f"nothing in the first {len(rows)} rows" if word is None else shown(word)
             what += f" (there is {seen})"
-        raise InputError(f"{path} has {what}: give --column, one or more of {_listed(names)}")
+        raise InputError(f"{path} has {what}: give --column, one or more of {_listed(meant)}")
     return tuple(numeric)
 
 

@@ -16,7 +16,7 @@ FORMATS = (
                                      "%d/%m/%y", "%y/%m/%d", "%d-%m-%Y", "%y-%m-%d", "%d-%m-%y",
                                      "%Y/%m/%d")
       for of_day in (" %H:%M:%S.%f", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")),
-    *("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
+    *("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%d%H"),
 )  # fmt: skip
 # As pandas reads what is in no one format, month or day first: slow, so the last that are tried.
 MIXED = ("mixed, month first", "mixed, day first")
@@ -41,7 +41,8 @@ def _plain(text):
     """
     text = text.fillna("").str.strip()
     text = text.str.replace(r"(?<=\d), *(?=\d{1,2}:)", " ", regex=True)
-    text = text.str.replace(r"(?<=:\d\d),(?=\d)", ".", regex=True)
+    text = text.str.replace(r"(?<=:\d\d)(,(?=\d)|:(?=\d{3}\b))", ".", regex=True)
+    text = text.str.replace(r"\b([ap])\.m\.?$", r"\1m", case=False, regex=True)
     text = text.str.replace(r"\[[^\]]*\]$", "", regex=True)
     return text.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True)
 

@@ -5,11 +5,13 @@ import re
 
 MISSING = ("", "nan", "na", "n/a", "none", "null", "-", "--", "?")  # fields, in any case
 # A date, a time of day, or both; what `times` reads.
-IN_ONE = r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"  # a date in one number, 20241231
+# A date in one number, 20241231, perhaps with the hour, or with the time of day to the minute or
+# second.
+IN_ONE = r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])([0-5]\d){0,2})?"
 _DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}-\d{2}"
 _NAMES = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _MONTH = rf"(\w{{3}},? )?(\d{{1,2}}[- ])?{_NAMES}[- ]((\d{{1,2}},? )?\d{{4}}|\d{{2}})"
-_CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[ap]m)?|(?<=T)\d{4,6}([.,]\d+)?"
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+|:\d{3})?)?( ?[ap]\.?m\.?)?|(?<=T)\d{4,6}([.,]\d+)?"
 _ZONE = r"( ?(z|utc|gmt|[+-]\d{2}(:?\d{2})?))?(\[[^\]]*\])?"
 THOUSANDS = r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"  # as Germans write 20.000,5
 OF_DAY = re.compile(_CLOCK, re.IGNORECASE)

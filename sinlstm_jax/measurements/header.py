@@ -1,5 +1,7 @@
 """What stands above the rows of a file: names and units of its columns, titles and settings."""
 
+import re
+
 from .fields import as_number, as_time, is_missing
 from .names import CALLED, word_and_unit
 
@@ -31,15 +33,16 @@ def header_of(
         names = tuple(f"value_{i}" for i in range(1, count + 1)) if count > 1 else ("value",)
         return names, ("",) * count, number
     names = _apart([field.strip().strip('"') for field in first] + [""] * (count - len(first)))
-    units, rest = ("",) * count, fields[1:]
+    units, rest = [""] * len(names), fields[1:]
     if len(rest) > 1 and _are_units([row for _, row in rest], decimal, missing):
-        units = tuple(x.strip().strip("()[]") for x in rest[0][1])
+        for i, unit in enumerate(rest[0][1][: len(names)]):
+            units[i] = unit.strip().strip("()[]")
         rest = rest[1:]
         # Campbell's loggers tell in one more line what is an average and what a sample.
         if count > 1 and len(rest) > 1 and _are_units([row for _, row in rest], decimal, missing):
             rest = rest[1:]
     after = rest[0][0] if rest else fields[-1][0] + 1
-    return names, units, after
+    return names, tuple(units), after
 
 
 def _above_the_rows(rows: list[list[str]], decimal: str, missing) -> list[list[str]] | None:
@@ -98,6 +101,8 @@ def _counts(first: list[str], fields) -> bool:
 def _are_units(rows: list[list[str]], decimal: str, missing) -> bool:
     """Tell whether the first of rows holds units: words alone, above what are none."""
     words = [x.strip() for x in rows[0]]
+    if all(re.fullmatch(r"\d+[sdn]", x) for x in words):
+        return True  # the widths of columns, of rivers in the United States
     if any(as_number(x, decimal) is not None or as_time(x) for x in words if x):
         return False
     told = [i for i, x in enumerate(words) if not is_missing(x, missing)]

@@ -84,6 +84,9 @@ def find_layout(
     begin = next(i for i, same in enumerate(alike) if same)
     if decimal is None:
         decimal = _decimal(path, delimiter, [each for _, each in fields[begin:]], missing)
+    longer = begin - _longer_header(fields[: begin + 1], decimal, missing)
+    if longer < begin:
+        begin, count = longer, len(fields[longer][1])
     before = begin > 0 and count > 1 and len(fields[begin - 1][1]) == count - 1
     if before and all(each[-1].strip() == "" for _, each in fields[begin:]):
         begin -= 1
@@ -107,6 +110,23 @@ def find_layout(
     alternate = all(not x for x in inner[1::2]) and all(inner[::2])
     blank = count == 1 and not all(inner) and not alternate
     return Layout(encoding, delimiter, decimal, comment, names, units, first, blank)
+
+
+def _longer_header(fields, decimal: str, missing) -> int:
+    """Return how many lines belong to the last one, the first of them names, all alike longer.
+
+    Loggers write a serial number beside the first sample alone, and programs a name for comments.
+    """
+    *before, (_, first) = fields
+    rows = [row for _, row in before]
+    size = len(rows[-1]) if rows else 0
+    if size <= len(first) or len(first) < 2 or not is_of_values(first, decimal, missing):
+        return 0
+    many = next((i for i, row in enumerate(reversed(rows)) if len(row) != size), len(rows))
+    names, *others = rows[-many:]
+    told = [x for x in names if not is_missing(x, missing)]
+    is_header = not any(is_of_values([x], decimal, missing) for x in told)
+    return many if is_header and all(is_of_values(x, decimal, missing) for x in others) else 0
 
 
 def split(line: str, delimiter: str) -> list[str]:

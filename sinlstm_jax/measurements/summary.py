@@ -9,7 +9,9 @@ from .words import duration_in_words, rate_in_words
 
 PADDED = 8  # times as many steps, where a period is looked for: frequencies that much closer
 LEAST_CYCLES = 1.5  # of a period that can be told from a drift
-CODES = (-9999.0, -999.0, -99.0, -200.0, 9999.0, 99999.0, -99999.0, -32768.0)  # for nothing
+# What programs write for nothing, even once; of other values, what stands more than once.
+CODES = (-9999.0, -999.0, -99.0, -200.0, 9999.0, 99999.0, -99999.0, -32768.0)
+CODES += (32767.0, 65535.0, -127.0, 999.9, -999.9, 7999.0, -7999.0)
 FAR = 3.0  # times the range of all others
 LEAST_REPEATS = 3  # of a cycle that is told by how alike samples are
 STANDS_OUT = 0.25  # share of the variance that a period must have, to be one
@@ -126,12 +128,17 @@ def _suspects(name: str, values: np.ndarray) -> list[str]:
     """Say which values may stand for nothing: far from all others, and such as programs write."""
     known = values[np.isfinite(values)]
     found = []
-    for code in CODES:
+    while known.size:
+        middle = np.median(known)
+        code = max(known.min(), known.max(), key=lambda value: abs(value - middle))
         rest = known[known != code]
         many = len(known) - len(rest)
-        if many and rest.size > many and abs(code - np.median(rest)) > FAR * np.ptp(rest):
-            found.append(
-                f"warning: {name}: {code:g} stands {many} times: give --missing {code:g} if it is "
-                "no sample"
-            )
+        is_far = rest.size > many and abs(code - np.median(rest)) > FAR * np.ptp(rest)
+        if not is_far or not (code in CODES or (many > 1 and np.ptp(rest) > 0)):
+            break
+        often, given = "once" if many == 1 else f"{many} times", f"{code:.10g}"
+        found.append(
+            f"warning: {name}: {given} stands {often}: give --missing {given} if it is no sample"
+        )
+        known = rest
     return found

@@ -34,7 +34,7 @@ from .words import DAY, HOUR
 # What numbers from here on are, where no unit is told: the epoch's, of 1973 at the earliest.
 EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 EPOCH = 1e8  # and of seconds
-WHOLE_DATE = re.compile(rf"{IN_ONE}(\d{{4}}(\d{{2}})?)?")
+WHOLE_DATE = re.compile(IN_ONE)
 UPWARDS = 0.9  # share of times that come after the one before, of which some may be wrong
 MONTH = 365.2425 * 86400 / 12  # s, on the average
 DIGITS = 6  # of seconds, in what is written; more where the rate asks for it
@@ -189,8 +189,8 @@ def _date_and_time(dates: list[int], names: tuple[str, ...], columns: list[list[
     alone = [i for i in whole if not _most(columns[i], lambda x: ":" in x)]
     nameless = ("", *(f"value_{i}" for i in range(1, len(names) + 1)))  # as `layout` has them
     called = [i for i in times if word_and_unit(names[i], "")[0] in CALLED or names[i] in nameless]
-    if alone and len(times) == 1 and not called and _stays(columns[alone[0]]):
-        called = times  # `Hour`, beside a date
+    if alone and not called and _stays(columns[alone[0]]):
+        called = times[:1]  # `Hour`, or `Anfang` and `Ende`, beside a date
     if alone and called and alone[0] == whole[0]:
         return [alone[0], called[0]]
     going_on = [i for i in whole if not _stays(columns[i])]

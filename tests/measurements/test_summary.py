@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sinlstm_jax.measurements.reader import latest, pieces, survey
+from sinlstm_jax.measurements.reading import Reading
 from sinlstm_jax.measurements.summary import summary, wave_of
 from sinlstm_jax.measurements.words import duration_in_words, rate_in_words
 
@@ -45,6 +46,43 @@ def test_what_was_understood_is_told(tmp_path):
     assert first.endswith("; jitter 6 % of a step; 1 gap in time, the longest of 0.62 s")
     assert second.startswith("flow: of the last 400 steps 30 are missing, level ")
     assert second.endswith(", a period of 50.3 steps (1.01 s)")
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        ([-9999], ["-9999 stands once"]),
+        ([65535, 65535], ["65535 stands 2 times"]),
+        ([-127.0], ["-127 stands once"]),
+        ([1e38, 1e38, -7999], ["1e+38 stands 2 times", "-7999 stands once"]),
+        ([123456789.5] * 3, ["123456789.5 stands 3 times"]),
+        ([123456789.5], []),  # a single one may be anything
+        ([25.0, 25.0], []),
+        ([], []),
+    ],
+)
+def test_values_far_from_all_others_that_stand_again_may_be_no_samples(tmp_path, codes, told):
+    values = 20 + 3 * np.sin(np.arange(300) / 8) + 0.01 * np.random.default_rng(0).normal(size=300)
+    values[10 : 10 + len(codes)] = codes
+    path = tmp_path / "log.csv"
+    path.write_text("flow\n" + "".join(f"{value:.12g}\n" for value in values))
+    surveyed = survey(path, Reading())
+    last, _ = latest(pieces(surveyed), 300)
+    warned = [line for line in summary(surveyed, last, 300) if line.startswith("warning")]
+    given = [words.split()[0] for words in told]
+    expected = [
+        f"warning: flow: {words}: give --missing {code} if it is no sample"
+        for words, code in zip(told, given, strict=True)
+    ]
+    assert warned == expected
+
+
+def test_a_switch_is_no_missing_sample(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("on\n" + "".join(f"{int(i in (50, 51))}\n" for i in range(100)))
+    surveyed = survey(path, Reading())
+    last, _ = latest(pieces(surveyed), 100)
+    assert not any("no sample" in line for line in summary(surveyed, last, 100))
 
 
 @pytest.mark.parametrize(

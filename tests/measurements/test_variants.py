@@ -294,6 +294,33 @@ UNDERSTOOD = {
     "settings beside the first samples, without names": (
         lines(lambda i, x: f"{['Length,40', 'Interval,20', 'Source,CH1'][i] if i < 3 else ','},"
               f"{seconds(i)},{-x}"), {"time_column": "3", "column": ("4",)}, ["value_4"], 50, 0),
+    "one name more than there are columns": (
+        lines(lambda i, x: f"{20 * i};{x}", "Time (ms);Volt;Comment\n"), {}, ["Volt"], 50, 0),
+    "a serial number beside the first sample": (
+        lines(lambda i, x: f"{i + 1},{iso(i, 60, '%d/%m/%Y %H:%M:%S')},{x}" + ",0117" * (i == 0),
+              "Fridge 2,Time,Celsius(C),Serial Number\n"), {"column": ("Celsius(C)",)},
+        ["Celsius(C)"], 1 / 60, 0),
+    "counts of the rows, whatever they are called": (
+        lines(lambda i, x: f"{i + 1},{iso(i, 60)},{x}", "Fridge 2,Time,a\n"), {}, ["a"], 1 / 60, 0),
+    "date and hour in one number": (
+        lines(lambda i, x: f"{iso(i, 3600, '%Y%m%d%H')};{x}", "MESS_DATUM;TT\n"), {}, ["TT"],
+        1 / 3600, 0),
+    "date and hour in one number, under no name of times": (
+        lines(lambda i, x: f"44;{iso(i, 3600, '%Y%m%d%H')};{x}", "station;when;TT\n"),
+        {"column": ("TT",)}, ["TT"], 1 / 3600, 0),
+    "half a day with points": (
+        lines(lambda i, x: f"{iso(i, 1800, '%m/%d/%Y %I:%M:%S')} {'ap'[i // 24 % 2]}.m.,{x}",
+              "when,a\n"), {}, ["a"], 1 / 1800, 0),
+    "a colon before milliseconds": (
+        lines(lambda i, x: f"{iso(i, 1, '%m/%d/%Y %H:%M:%S:')}{5 * i:03},{x}", "Time,a\n"),
+        {}, ["a"], 1 / 1.005, 0),
+    "a date, and where an interval begins and ends": (
+        lines(lambda i, x: f"{iso(i, 900, '%d.%m.%Y;%H:%M')};{iso(i + 1, 900, '%H:%M')};{x}",
+              "Datum;Anfang;Ende;a\n"), {}, ["a"], 1 / 900, 0),
+    "rivers of the United States": (
+        "# waters\n" + lines(lambda i, x: f"USGS\t{iso(i, 900, '%Y-%m-%d %H:%M')}\t{x}\tA",
+                             "agency\tdatetime\tflow\tflow_cd\n5s\t20d\t14n\t10s\n"),
+        {}, ["flow"], 1 / 900, 0),
     "a time that is none": (PLAIN, {"no_time": True, "column": ("temp_C",)}, ["temp_C"], None, 0),
 }  # fmt: skip
 
@@ -369,6 +396,10 @@ REFUSED = {
     "two columns": (
         lines(lambda i, x: f"{x},{x}", "a,b\n"), {}, "has 2 columns of numbers: give --column, "
         "one or more of a, b"),
+    "intervals for times": (
+        lines(lambda i, x: f"{iso(i, 900)} - {iso(i + 1, 900)},{x}", "MTU (UTC),load\n"), {},
+        "MTU (UTC) holds '2024-03-01T00:00:00.000000 - 2024-03-01T00:15:00.000000', which is not "
+        "understood as a time: give --no-time and --rate, or --time-column for another"),
     "no such column": (PLAIN, {"column": ("humidity",)}, "--column is 'humidity': give one of "
                        "time, temp_C"),
     "no such times": (PLAIN, {"time_column": "x"}, "--time-column is 'x': give one of"),
