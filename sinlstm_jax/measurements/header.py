@@ -55,10 +55,13 @@ def _above_the_rows(rows: list[list[str]], decimal: str, missing) -> list[list[s
         for i in range(max(map(len, rows)))
     ]
     valued = [i for i, column in enumerate(told) if column and 2 * sum(column) >= len(column)]
-    for number, row in enumerate(rows):
+    number = 0  # of rows down to the last of those above that hold anything
+    for i, row in enumerate(rows, 1):
         samples = [row[i] for i in valued if _tells(row, i, missing)]
         if samples and is_of_values(samples, decimal, missing):
             return rows[:number]
+        if any(not is_missing(field, missing) for field in row):
+            number = i
     return None
 
 

@@ -64,7 +64,7 @@ def find_layout(
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not whole and len(lines) > 1:
         del lines[-1:]  # it may go on
-    comment = next((c for c in COMMENTS if any(x.startswith(c) for x in lines)), None)
+    comment = next((c for c in COMMENTS if any(_begins(x, c) for x in lines)), None)
     begun = 0
     told = re.fullmatch(r'"?sep=(.)"?', lines[0].strip())
     if told:  # as Excel takes it
@@ -72,7 +72,7 @@ def find_layout(
     rows = [
         (number, line)
         for number, line in enumerate(lines)
-        if line.strip() and not (comment and line.startswith(comment)) and number >= begun
+        if line.strip() and not _begins(line, comment) and number >= begun
     ]
     if not rows:
         raise InputError(f"{path} is empty: give samples, one a line")
@@ -89,7 +89,8 @@ def find_layout(
         begin, count = longer, len(fields[longer][1])
     before = begin > 0 and count > 1 and len(fields[begin - 1][1]) == count - 1
     if before and all(each[-1].strip() == "" for _, each in fields[begin:]):
-        begin -= 1
+        while begin > 0 and len(fields[begin - 1][1]) == count - 1:
+            begin -= 1
     elif (
         before
         and not is_of_values(fields[begin - 1][1], decimal, missing)
@@ -99,10 +100,9 @@ def find_layout(
         fields[begin] = (fields[begin][0], ["", *fields[begin][1]])
     names, units, first = header_of(fields[begin:], count, decimal, header, missing)
     if comment and all(name.startswith("value") for name in names) and header != "no":
-        comments = [line for line in lines[:first] if line.startswith(comment)]
-        last = comments[-1].lstrip(comment).strip() if comments else ""
-        names = names_in_comment(split(last, delimiter), names)
-    if not any(line.startswith(comment or "\0") for line in lines[first:]):
+        last = next((x for x in reversed(lines[:first]) if _begins(x, comment)), "")
+        names = names_in_comment(split(last.lstrip(comment).strip(), delimiter), names)
+    if not any(_begins(line, comment) for line in lines[first:]):
         comment = None  # none among rows: pandas alone is faster
     inner = [line.strip() for line in lines[first:]]
     while inner and not inner[-1]:
@@ -110,6 +110,13 @@ def find_layout(
     alternate = all(not x for x in inner[1::2]) and all(inner[::2])
     blank = count == 1 and not all(inner) and not alternate
     return Layout(encoding, delimiter, decimal, comment, names, units, first, blank)
+
+
+def _begins(line: str, comment: str | None) -> bool:
+    """Tell whether a line is a comment; `#` alone in the first field is the name of a column."""
+    if comment is None or not line.startswith(comment):
+        return False
+    return line[len(comment) :].lstrip(" ")[:1] not in DELIMITERS
 
 
 def _longer_header(fields, decimal: str, missing) -> int:

@@ -141,9 +141,9 @@ def find_times(
         is_called = names[called].lower() in CALLED and not may_be_temperature(names[called])
         if is_called or _goes_up(columns[called]):
             return time_column([called], names, units, columns)
-    counts = counts_rows(names[0], columns[0], decimal)
-    if len(names) > 1 and 0 in free and not counts and _goes_up_evenly(columns[0], decimal):
-        return time_column([0], names, units, columns)
+    first = int(counts_rows(names[0], columns[0], decimal))  # times come next to counts
+    if len(names) > first + 1 and first in free and _goes_up_evenly(columns[first], decimal):
+        return time_column([first], names, units, columns)
     return None
 
 

@@ -287,6 +287,8 @@ UNDERSTOOD = {
               "LabVIEW Measurement\t\nWriter_Version\t2\n***End_of_Header***\t\n\t\n"
               "Samples\t40\t\nDate\t2024/03/01\t\nX_Dimension\tTime\t\nX0\t0.0E+0\t\n"
               "***End_of_Header***\t\t\nX_Value\tVoltage\tComment\n"), {}, ["Voltage"], 50, 0),
+    "nothing first": (
+        lines(lambda i, x: f"{x if i > 2 else 'NA'}"), {}, ["value"], None, 3),
     "a sequence of samples": (lines(lambda i, x: f"{7 + i},{x}", "Sequence,Volt\n"), {}, ["Volt"],
                               None, 0),
     "words beside numbers, without names": (
