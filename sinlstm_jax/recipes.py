@@ -130,7 +130,7 @@ RECIPES = {
                 _later_stage(1500, 3000, 0.003, undo_above=0.01),
                 _later_stage(2500, 2500, 0.002, undo_above=0.01),
                 _later_stage(5000, 2000, 0.001, undo_above=0.01),
-                _later_stage(10000, 1000, 0.0005, undo_above=0.01),
+                _later_stage(10000, 1000, 0.0005, undo_above=0.05),
             ),
             display_every=400,
             hidden_size=24,

@@ -38,7 +38,7 @@ def variants() -> list[Variant]:
     counts = {"fast": many, "curriculum": some, "short-window": some, "long-window": some}
     # Fresh ones where a search knew the results of those before.
     counts |= {"tuned": range(201, 233), "noisy": range(1001, 1033)}
-    counts |= {"sensor": range(2301, 2333), "long": range(3101, 3133)}
+    counts |= {"sensor": range(2301, 2333), "long": range(3201, 3233)}
     found = [Variant(name, RECIPES[name], seeds) for name, seeds in counts.items()]
     found[-1] = found[-1]._replace(intervals=LONG_INTERVALS)
     changes = {
