@@ -100,7 +100,7 @@ def _time_of(path: Path, layout: Layout, reading: Reading, rows) -> TimeColumn |
 
 
 def _looks_like_times(rows, samples: tuple[int, ...]) -> int | None:
-    """Return a column of other words in each row, most of which are like dates; None if none is."""
+    """Return the first column most of whose fields look like dates, and differ; None if none do."""
     for i in (i for i in range(len(rows[0])) if i not in samples):
         told = [row[i] for row in rows if not is_missing(row[i])]
         like = [x for x in told if LIKE_A_TIME.search(x)]

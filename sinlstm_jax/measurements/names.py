@@ -15,9 +15,8 @@ DATES = (
     "datum",
     "decimal",
 )  # words in names of which plain numbers tell nothing
-COUNTERS = (
-    """index unnamed:_0 no nr n row sample value_1 record scan sequence seq entry_id id #""".split()
-)
+COUNTERS = """index unnamed:_0 no nr n row sample value_1 record scan sequence seq entry_id id
+#""".split()
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 SECONDS |= {"h": 3600.0, "d": 86400.0, "a": 365.25 * 86400}
 SPELT_OUT = {
